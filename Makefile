@@ -1,0 +1,57 @@
+# The README's commands. Everything a command needs, it installs first.
+PYTHON := /usr/bin/python3
+VENV   := .venv
+RUN    := $(VENV)/bin
+SOURCE := $(shell find agents policy cib_templates cli -type f -not -path '*/__pycache__/*')
+TYPED  := build/typed/vsctl
+
+.DEFAULT_GOAL := help
+.PHONY: help packages install check test demo shell lab-full bench docs clean
+
+help: ## say what there is
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+packages: ## what Debian has to bring for the cluster, its servers and its clients
+	@tests/lab/packages
+
+$(VENV)/dependencies: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/pip install --quiet --disable-pip-version-check setuptools wheel
+	$(RUN)/pip install --quiet --disable-pip-version-check --no-build-isolation '.[dev]'
+	@touch $@
+
+# Tests and the lab use vsctl as users do: installed, not from the checkout.
+$(VENV)/installed: $(VENV)/dependencies $(SOURCE)
+	@rm -rf build/lib build/bdist.*
+	@$(RUN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall .
+	@touch $@
+
+install: packages $(VENV)/installed ## the command and its tools in .venv
+
+# mypy does not know package_dir: a farm of links shows it the package as installed.
+$(TYPED):
+	@mkdir -p $@
+	@for each in agents policy cib_templates cli; do ln -sfn ../../../$$each $@/$$each; done
+
+check: $(VENV)/installed $(TYPED) ## ruff, mypy, units and stories: no root, no cluster, under a minute
+	$(RUN)/ruff check .
+	MYPYPATH=build/typed $(RUN)/mypy -p vsctl
+	$(RUN)/pytest -q -m 'not lab and not full'
+
+test: install ## all tests, on a real cluster (root)
+	$(RUN)/pytest -m 'not full'
+
+lab-full: install ## the long series (root)
+	$(RUN)/pytest -m 'lab or full'
+
+demo: install ## the main job, told as it happens (root)
+	$(RUN)/python -m tests.lab.demo
+
+shell: install ## the demo's cluster, left up, and a shell in it (root)
+	$(RUN)/python -m tests.lab.demo --shell
+
+bench: install ## measurements against stock agents (root)
+	$(RUN)/python -m tests.bench
+
+clean: ## forget the virtual environment and everything built
+	rm -rf $(VENV) build *.egg-info

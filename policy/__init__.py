@@ -1,0 +1,1 @@
+"""Pure thinking: facts about a cluster in, resources and constraints out."""
