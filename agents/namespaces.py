@@ -1,0 +1,96 @@
+"""How does a process get into the network namespace of a virtual server?"""
+
+from __future__ import annotations
+
+import os
+
+from vsctl.agents import kernel, paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class inside:  # noqa: N801 - reads as a word: `with inside("vs1"):`
+    """Put this process into a server's network namespace for the length of a `with`.
+
+    Sockets opened inside stay there afterwards. FileNotFoundError if the
+    namespace does not exist.
+    """
+
+    def __init__(self, server: str) -> None:
+        self.server = server
+
+    def __enter__(self) -> None:
+        self.home = os.open("/proc/self/ns/net", os.O_RDONLY)
+        try:
+            enter(self.server)
+        except OSError:
+            os.close(self.home)
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        kernel.setns(self.home, kernel.CLONE_NEWNET)
+        os.close(self.home)
+
+
+def enter(server: str) -> None:
+    """Put this process into a server's network namespace for good."""
+    there = os.open(paths.namespace(server), os.O_RDONLY)
+    try:
+        kernel.setns(there, kernel.CLONE_NEWNET)
+    finally:
+        os.close(there)
+
+
+def exists(server: str) -> bool:
+    """Say whether the namespace is there and alive, not only the file that would pin it."""
+    try:
+        return os.stat(paths.namespace(server)).st_dev != os.stat(paths.NAMESPACES).st_dev
+    except FileNotFoundError:
+        return False
+
+
+def create(server: str) -> None:
+    """Make and pin the namespace; one that is there already is left as it is.
+
+    The pin is what `ip netns add` would make, so `ip netns exec` works.
+    """
+    if exists(server):
+        return
+    os.makedirs(paths.NAMESPACES, mode=0o755, exist_ok=True)
+    _share(paths.NAMESPACES)
+    os.close(os.open(paths.namespace(server), os.O_RDONLY | os.O_CREAT, 0o444))
+    child = os.fork()
+    if child == 0:
+        try:
+            kernel.unshare(kernel.CLONE_NEWNET)
+            kernel.mount("/proc/self/ns/net", paths.namespace(server), flags=kernel.MS_BIND)
+            os._exit(0)
+        except OSError as problem:
+            os.write(2, f"{problem}\n".encode())
+            os._exit(1)
+    if os.waitpid(child, 0)[1] != 0:
+        raise OSError(f"the network namespace {server} could not be made")
+
+
+def remove(server: str) -> None:
+    """Unpin the namespace; it ends with the last process in it. One that is gone is gone."""
+    try:
+        if exists(server):
+            kernel.umount(paths.namespace(server), 2)  # MNT_DETACH
+        os.unlink(paths.namespace(server))
+    except FileNotFoundError:
+        pass
+
+
+def _share(directory: str) -> None:
+    """Make a directory a shared mount of its own, so that pins appear in every mount namespace."""
+    with open("/proc/self/mountinfo") as mounts:
+        entry = next((line for line in mounts if line.split()[4] == directory), None)
+    if entry is None:
+        kernel.mount(directory, directory, flags=kernel.MS_BIND | kernel.MS_REC)
+    if entry is None or " shared:" not in entry:
+        kernel.mount("", directory, flags=kernel.MS_SHARED | kernel.MS_REC)
