@@ -1,0 +1,94 @@
+"""What would Pacemaker do?
+
+Asks the scheduler itself, through crm_simulate, with a CIB in memory; the
+cluster that may be running here is not touched.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from lxml import etree
+
+from vsctl.cli import placement
+from vsctl.cli.placement import Placement
+from vsctl.cli.programs import Refused, run
+
+MOST_TRANSITIONS = 20
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something the scheduler has done to a resource: start, stop, monitor, reload-agent, ..."""
+
+    operation: str
+    resource: str
+    node: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a CIB: where all was, what was done in which order, where all is, and the CIB then."""
+
+    before: Placement
+    actions: tuple[Action, ...]
+    after: Placement
+    cib: bytes
+
+    def touched(self) -> tuple[str, ...]:
+        """Return the resources that were started, stopped or reloaded, in the order of the first action."""
+        return tuple(
+            dict.fromkeys(each.resource for each in self.actions if each.operation not in ("monitor", "notify"))
+        )
+
+
+def settle(cib: bytes, *, down: Iterable[str] = (), up: Iterable[str] = ()) -> Outcome:
+    """Let the scheduler work on a CIB until it finds nothing more to do.
+
+    `down` and `up` are nodes that leave or join first. Raises Refused if it
+    comes to no end, or does not understand the CIB.
+    """
+    changes = [flag for name in down for flag in ("--node-down", name)]
+    changes += [flag for name in up for flag in ("--node-up", name)]
+    actions: tuple[Action, ...] = ()
+    first: Placement | None = None
+    for _ in range(MOST_TRANSITIONS):
+        step = _transition(cib, changes)
+        first = first or step.before
+        actions += step.actions
+        cib, changes = step.cib, []
+        if not any(each.operation != "monitor" for each in step.actions):
+            return Outcome(first, actions, step.after, cib)
+    raise Refused(f"the scheduler had not settled after {MOST_TRANSITIONS} transitions")
+
+
+def _transition(cib: bytes, changes: list[str]) -> Outcome:
+    with TemporaryDirectory(prefix="vsctl-") as directory:
+        before, after = Path(directory, "before.xml"), Path(directory, "after.xml")
+        before.write_bytes(cib)
+        said = run(
+            "crm_simulate",
+            *("--xml-file", os.fspath(before), "--simulate", "--save-output", os.fspath(after)),
+            *("--output-as", "xml", *changes),
+        )
+        result = etree.fromstring(said)
+        return Outcome(
+            before=_status(result, "cluster_status"),
+            actions=tuple(
+                Action(each.get("op") or each.get("action", ""), each.get("resource", ""), each.get("node", ""))
+                for each in result.iterfind("transition/rsc_action")
+            ),
+            after=_status(result, "revised_cluster_status"),
+            cib=after.read_bytes(),
+        )
+
+
+def _status(result: etree._Element, name: str) -> Placement:
+    found = result.find(f".//{name}")
+    if found is None:
+        raise Refused(f"crm_simulate reports no {name.replace('_', ' ')}")
+    return placement.read(found)

@@ -1,0 +1,101 @@
+"""Where does the configuration live: in the running cluster, or in a file?
+
+Both answer the same calls, so every command works on either.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol
+
+from lxml import etree
+
+from vsctl.cli import placement
+from vsctl.cli.placement import Placement
+from vsctl.cli.programs import Refused, run
+
+
+class Store(Protocol):
+    """A CIB that can be read and changed."""
+
+    live: bool
+
+    def read(self) -> bytes:
+        """Return the whole CIB, status included."""
+
+    def change(self, old: bytes, new: bytes) -> None:
+        """Turn the configuration of `old` into that of `new`, all at once or not at all.
+
+        Raises Refused if what is stored is no longer `old` in a way that matters.
+        """
+
+    def where(self) -> Placement:
+        """Return what runs where."""
+
+
+@dataclass(frozen=True)
+class LiveCluster:
+    """The cluster this machine is a node of."""
+
+    live: bool = True
+
+    def read(self) -> bytes:
+        try:
+            return run("cibadmin", "--query")
+        except Refused as problem:
+            raise Refused(
+                f"no cluster answers on this machine: start Pacemaker here, run vsctl on a node, or name a CIB with --cib ({problem})"
+            ) from None
+
+    def change(self, old: bytes, new: bytes) -> None:
+        with TemporaryDirectory(prefix="vsctl-") as directory:
+            files = Path(directory, "old.xml"), Path(directory, "new.xml")
+            for file, content in zip(files, (old, new), strict=True):
+                file.write_bytes(content)
+            # With versions in it every patch of a busy cluster would be out of date on arrival.
+            patch = run(
+                *("crm_diff", "--no-version", "--original", os.fspath(files[0]), "--new", os.fspath(files[1])), ok=(0, 1)
+            )
+        if patch.strip():
+            run("cibadmin", "--patch", "--sync-call", "--xml-pipe", input=patch)
+
+    def where(self) -> Placement:
+        return placement.read(etree.fromstring(run("crm_mon", "--one-shot", "--inactive", "--output-as", "xml")))
+
+
+@dataclass(frozen=True)
+class CibFile:
+    """A CIB on disk, such as a copy from another cluster or one that `pcs -f` works on."""
+
+    path: Path
+    live: bool = False
+
+    def read(self) -> bytes:
+        try:
+            content = self.path.read_bytes()
+        except OSError as problem:
+            raise Refused(f"{self.path}: {problem.strerror}; name a CIB file that can be read") from None
+        try:
+            root = etree.fromstring(content)
+        except etree.XMLSyntaxError as problem:
+            raise Refused(f"{self.path}: {problem.msg}; a CIB is what cibadmin --query prints") from None
+        if root.tag != "cib":
+            raise Refused(f"{self.path} holds <{root.tag}>, not a CIB; cibadmin --query prints one")
+        return content
+
+    def change(self, old: bytes, new: bytes) -> None:
+        if self.read() != old:
+            raise Refused(f"{self.path} was changed by somebody else in the meantime; nothing was written, run it again")
+        beside = self.path.with_name(f".{self.path.name}.new")
+        beside.write_bytes(new)
+        beside.replace(self.path)
+
+    def where(self) -> Placement:
+        return placement.read(
+            etree.fromstring(
+                run("crm_mon", "--one-shot", "--inactive", "--output-as", "xml", env={"CIB_file": os.fspath(self.path)})
+            )
+        )
