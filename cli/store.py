@@ -13,9 +13,11 @@ from typing import Protocol
 
 from lxml import etree
 
-from vsctl.cli import placement
-from vsctl.cli.placement import Placement
+from vsctl.cli import facts
+from vsctl.cli.facts import Facts
 from vsctl.cli.programs import Refused, run
+
+CRM_MON = ("crm_mon", "--one-shot", "--inactive", "--include", "all", "--output-as", "xml")
 
 
 class Store(Protocol):
@@ -32,8 +34,8 @@ class Store(Protocol):
         Raises Refused if what is stored is no longer `old` in a way that matters.
         """
 
-    def where(self) -> Placement:
-        """Return what runs where."""
+    def facts(self) -> Facts:
+        """Return what runs where, what failed, and since when."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ class LiveCluster:
         if patch.strip():
             run("cibadmin", "--patch", "--sync-call", "--xml-pipe", input=patch)
 
-    def where(self) -> Placement:
-        return placement.read(etree.fromstring(run("crm_mon", "--one-shot", "--inactive", "--output-as", "xml")))
+    def facts(self) -> Facts:
+        return facts.read(etree.fromstring(run(*CRM_MON)))
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,5 @@ class CibFile:
         beside.write_bytes(new)
         beside.replace(self.path)
 
-    def where(self) -> Placement:
-        return placement.read(
-            etree.fromstring(
-                run("crm_mon", "--one-shot", "--inactive", "--output-as", "xml", env={"CIB_file": os.fspath(self.path)})
-            )
-        )
+    def facts(self) -> Facts:
+        return facts.read(etree.fromstring(run(*CRM_MON, env={"CIB_file": os.fspath(self.path)})))

@@ -1,0 +1,106 @@
+"""How does vsctl speak to a person, and to a program?
+
+People get sentences and tables of at most 80 columns, in colour only on a
+terminal; programs get one JSON document on standard output with --json.
+Progress goes to standard error, so that it never ends up in a pipe.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import click
+
+from vsctl.cli.programs import Refused
+
+WIDTH = 80
+PAUSE = 0.2
+
+
+def say(text: str = "") -> None:
+    """Print a paragraph, folded to the width of a page."""
+    click.echo("\n".join(fold(line) for line in text.split("\n")))
+
+
+def fold(line: str, indent: str = "") -> str:
+    """Break a line at blanks so that it fits; continuation lines hang by `indent` more than the line itself."""
+    lead = line[: len(line) - len(line.lstrip())]
+    return textwrap.fill(
+        line.strip(), WIDTH, initial_indent=lead, subsequent_indent=lead + indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Lay out rows in columns two blanks apart; the last column is folded to fit the page."""
+    body = [list(map(str, row)) for row in rows]
+    widths = [max(len(row[column]) for row in [list(heads), *body]) for column in range(len(heads))]
+    start = sum(widths[:-1]) + 2 * (len(heads) - 1)
+    lines = []
+    for number, row in enumerate([list(heads), *body]):
+        left = "  ".join(cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False))
+        right = textwrap.wrap(row[-1], max(WIDTH - start, 20), break_long_words=False, break_on_hyphens=False) or [""]
+        block = [f"{left}  {right[0]}".rstrip() if len(heads) > 1 else right[0]]
+        block += [" " * start + more for more in right[1:]]
+        lines += [click.style(each, bold=True) for each in block] if number == 0 else block
+    return "\n".join(lines)
+
+
+def document(value: Any) -> None:
+    """Print a value as one JSON document."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def good(text: str) -> str:
+    return click.style(text, fg="green")
+
+
+def bad(text: str) -> str:
+    return click.style(text, fg="red", bold=True)
+
+
+class Progress:
+    """One line on standard error that says what is being waited for; nothing where nobody watches."""
+
+    def __init__(self) -> None:
+        self.shown = sys.stderr.isatty()
+        self.width = 0
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.say("")
+
+    def say(self, sentence: str) -> None:
+        if self.shown:
+            line = sentence[: WIDTH - 1]
+            sys.stderr.write("\r" + line.ljust(self.width) + ("\r" if not line else ""))
+            sys.stderr.flush()
+            self.width = len(line)
+
+
+def wait(condition: Callable[[], str | None], limit: float) -> None:
+    """Wait until `condition` returns None; what it returns before that is what is still missing.
+
+    Raises Refused with that sentence when `limit` seconds have passed.
+    """
+    end = time.monotonic() + limit
+    with Progress() as progress:
+        while missing := condition():
+            if time.monotonic() > end:
+                raise Refused(f"after {limit:.0f} s still: {missing}")
+            progress.say(f"{missing} …")
+            time.sleep(PAUSE)
+
+
+def lasted(seconds: float) -> str:
+    """Say a length of time as a person would: 14 s, 12 min, 5 h, 3 days."""
+    for unit, size, most in (("s", 1, 120), ("min", 60, 120), ("h", 3600, 48)):
+        if seconds < size * most:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds // 86400:.0f} days"
