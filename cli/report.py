@@ -1,0 +1,244 @@
+"""How are the virtual servers?
+
+Pure: what the cluster should be, what the operator did by hand and what
+Pacemaker says, in; one report for each virtual server and for the cluster
+out. `vsctl status` prints it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from vsctl.cli.facts import Facts, Failed
+from vsctl.policy import naming
+from vsctl.policy.hand import Hand
+from vsctl.policy.model import Cluster, Filesystem, VirtualServer
+
+
+class State(Enum):
+    """What clients notice: all of it, some of it, nothing yet, nothing."""
+
+    SERVING = "serving"
+    PARTLY = "partly"
+    STARTING = "starting"
+    WAITING = "waiting"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class AddressReport:
+    """`announced_by` is the node that answers for the address, None while nobody does."""
+
+    address: str
+    subnet: str
+    announced_by: str | None
+
+
+@dataclass(frozen=True)
+class FilesystemReport:
+    name: str
+    type: str
+    mounted: bool
+    exports: tuple[str, ...]
+    exported: bool
+    shares: tuple[str, ...]
+    shared: bool
+
+
+@dataclass(frozen=True)
+class ServerReport:
+    """`since` is in seconds since the epoch; `notes` are what an operator did, `problems` what is not right."""
+
+    name: str
+    state: State
+    node: str | None
+    since: float | None
+    home: str | None
+    priority: int
+    pinned: bool
+    addresses: tuple[AddressReport, ...]
+    filesystems: tuple[FilesystemReport, ...]
+    notes: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    name: str
+    state: str
+    servers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ClusterReport:
+    name: str
+    nodes: tuple[NodeReport, ...]
+    servers: tuple[ServerReport, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def all_well(self) -> bool:
+        return not self.problems and not any(each.problems for each in self.servers)
+
+
+def of(cluster: Cluster, hand: Hand, facts: Facts) -> ClusterReport:
+    """Report on a cluster that vsctl has applied."""
+    servers = tuple(of_server(cluster, server, hand, facts) for server in cluster.servers)
+    return ClusterReport(
+        name=cluster.name,
+        nodes=tuple(
+            NodeReport(node.name, _node_state(node.name, hand, facts), tuple(s.name for s in servers if s.node == node.name))
+            for node in cluster.nodes
+        ),
+        servers=servers,
+        problems=tuple(_cluster_problems(cluster, facts)),
+    )
+
+
+def of_server(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Facts) -> ServerReport:
+    node = facts.placement.node_of(naming.net(server.name))
+    filesystems = tuple(_filesystem(server, each, facts) for each in server.filesystems)
+    addresses = tuple(
+        AddressReport(
+            str(address),
+            cluster.subnet_of(address).name,
+            facts.placement.node_of(naming.vip(server.name, cluster.subnet_of(address).name)),
+        )
+        for address in server.addresses
+    )
+    mine = naming.primitives_of(server, tuple(each.name for each in cluster.subnets_of(server)))
+    return ServerReport(
+        name=server.name,
+        state=_state(server, node, mine, facts),
+        node=node,
+        since=facts.since(naming.net(server.name), node) if node else None,
+        home=server.home,
+        priority=server.priority,
+        pinned=server.pinned,
+        addresses=addresses,
+        filesystems=filesystems,
+        notes=tuple(_notes(server, hand, node)),
+        problems=tuple(_problems(cluster, server, node, mine, hand, facts)),
+    )
+
+
+def _state(server: VirtualServer, node: str | None, mine: Iterable[str], facts: Facts) -> State:
+    up = {each for each in mine if facts.placement.node_of(each)}
+    if node is None:
+        waits = server.pinned and server.home not in facts.placement.online
+        return State.WAITING if waits else State.STOPPED
+    if up == set(mine):
+        return State.SERVING
+    if any(each.pending for each in facts.placement.resources if each.resource in set(mine)):
+        return State.STARTING
+    return State.PARTLY
+
+
+def _filesystem(server: VirtualServer, filesystem: Filesystem, facts: Facts) -> FilesystemReport:
+    running = facts.placement.node_of
+    return FilesystemReport(
+        name=filesystem.name,
+        type=filesystem.type,
+        mounted=running(naming.fs(server.name, filesystem.name)) is not None,
+        exports=tuple(each.seen_as for each in filesystem.exports),
+        exported=running(naming.exports(server.name, filesystem.name)) is not None,
+        shares=tuple(each.share for each in filesystem.shares),
+        shared=running(naming.shares(server.name, filesystem.name)) is not None,
+    )
+
+
+def _notes(server: VirtualServer, hand: Hand, node: str | None) -> Iterator[str]:
+    target = hand.moved_to(server.name)
+    if target:
+        yield f"moved to {target} by hand; `vsctl failback {server.name}` lets it go where it would be otherwise"
+    if node in hand.drained:
+        why = "it is pinned here" if server.pinned else "no other node can take it"
+        yield f"{node} is drained, but {why}"
+
+
+def _problems(
+    cluster: Cluster, server: VirtualServer, node: str | None, mine: tuple[str, ...], hand: Hand, facts: Facts
+) -> Iterator[str]:
+    if node is None:
+        yield _why_stopped(cluster, server, hand, facts)
+    for failed in facts.failed:
+        if failed.resource in mine:
+            yield _what_failed(failed)
+    for tries in facts.tries:
+        if tries.resource in mine and tries.banned:
+            yield (
+                f"{tries.resource} has failed {_times(tries.failures)} on {tries.node} and is not tried there again for a "
+                f"while; `vsctl cleanup {server.name}` tries it now"
+            )
+    for running in facts.placement.resources:
+        if running.resource in mine and running.blocked:
+            yield f"{running.resource} could not be stopped, and Pacemaker will not touch it again before `vsctl cleanup {server.name}`"
+        if running.resource in mine and len(running.nodes) > 1:
+            yield f"{running.resource} is active on {' and '.join(running.nodes)} at once"
+    if node is not None:
+        for each in mine:
+            if each in facts.placement and facts.placement.node_of(each) is None and not _explained(each, facts):
+                yield f"{each} is not running"
+            elif each not in facts.placement:
+                yield f"{each} is not in the cluster's configuration; `vsctl apply` puts it there"
+
+
+def _why_stopped(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Facts) -> str:
+    online = facts.placement.online
+    if server.pinned:
+        home = hand.moved_to(server.name) or server.home
+        if home not in online:
+            return f"{server.name} is pinned to {home}, which is down; it starts when {home} is back, or `vsctl move` sends it elsewhere"
+    candidates = cluster.candidates(server)
+    if not any(each in online for each in candidates):
+        return f"{server.name} can run on {', '.join(candidates)} only, and none of them is up"
+    return f"{server.name} runs nowhere"
+
+
+def _what_failed(failed: Failed) -> str:
+    verb = {"start": "did not start", "stop": "did not stop", "monitor": "was found broken", "probe": "could not be examined"}
+    happened = verb.get(failed.action, f"failed to {failed.action}")
+    return f"{failed.resource} {happened} on {failed.node}" + (f": {failed.reason}" if failed.reason else "")
+
+
+def _explained(resource: str, facts: Facts) -> bool:
+    return any(each.resource == resource for each in facts.failed)
+
+
+def _node_state(name: str, hand: Hand, facts: Facts) -> str:
+    state = next((each for each in facts.placement.nodes if each.name == name), None)
+    if state is None:
+        return "unknown"
+    if state.unclean:
+        return "being fenced"
+    if not state.online:
+        return "down"
+    if state.maintenance:
+        return "in maintenance"
+    if state.standby:
+        return "standby"
+    return "drained" if name in hand.drained else "up"
+
+
+def _cluster_problems(cluster: Cluster, facts: Facts) -> Iterator[str]:
+    if facts.dc is None:
+        yield "no node leads the cluster: either it is starting, or Pacemaker runs nowhere"
+    elif not facts.quorum:
+        yield "the cluster has no quorum: Pacemaker starts nothing until more nodes are back"
+    if not facts.stonith:
+        yield "fencing is off: after a crash two nodes may write to one filesystem"
+    for node in cluster.nodes:
+        state = next((each for each in facts.placement.nodes if each.name == node.name), None)
+        if state is None:
+            yield f"the cluster has no node {node.name}; the cluster file does"
+        elif not state.online:
+            yield f"{node.name} is {'not known to be down: it waits for fencing' if state.unclean else 'down'}"
+    for event in facts.fenced:
+        if event.status == "failed":
+            yield f"fencing of {event.target} ({event.action}) failed at {event.when}"
+
+
+def _times(count: int) -> str:
+    return "for good" if count >= 1_000_000 else "once" if count == 1 else f"{count} times"
