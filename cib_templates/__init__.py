@@ -1,0 +1,1 @@
+"""Between our nouns and the CIB, both ways."""

@@ -1,0 +1,99 @@
+"""How does our configuration get into a CIB that holds others' too?"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+
+from lxml import etree
+
+BOOTSTRAP = "cib-bootstrap-options"
+OWNED = "vsctl"
+_SECTIONS = ("resources", "constraints", "fencing-topology", "tags")
+_ORDER = ("crm_config", "nodes", "resources", "constraints", "fencing-topology", "tags")
+
+
+@dataclass(frozen=True)
+class Merged:
+    """`cib` is whole.
+
+    `foreign` are the ids of what is others', `overruled` their settings that ours replace.
+    """
+
+    cib: etree._Element
+    foreign: tuple[str, ...]
+    overruled: tuple[str, ...]
+
+
+def merge(ours: etree._Element, existing: etree._Element, was_ours: frozenset[str]) -> Merged:
+    """Replace everything that is ours in `existing` by `ours`, and leave the rest as it is.
+
+    `was_ours` are the resources that the cluster stored in `existing` has. A
+    resource there with an id that ours needs is replaced, too: it is the caller
+    who refuses that if it is others'.
+    """
+    cib = deepcopy(existing)
+    configuration = cib.find("configuration")
+    mine = ours.find("configuration")
+    if configuration is None or mine is None:
+        raise ValueError("a CIB has a configuration")
+    resources = was_ours | {each.get("id", "") for each in mine.iterfind("resources/*")}
+    foreign = []
+    for name in _SECTIONS:
+        section, added = _section(configuration, name), mine.find(name)
+        for each in list(section):
+            if is_ours(each, resources):
+                section.remove(each)
+            else:
+                foreign.append(each.get("id", ""))
+        section.extend([] if added is None else [deepcopy(each) for each in added])
+        if name in ("fencing-topology", "tags") and not len(section):
+            configuration.remove(section)
+    overruled = _merge_properties(_section(configuration, "crm_config"), _section(mine, "crm_config"))
+    etree.indent(cib)
+    return Merged(cib, tuple(foreign), overruled)
+
+
+def is_ours(each: etree._Element, resources: frozenset[str]) -> bool:
+    """Say whether an element of a section is ours, given which resources are."""
+    id = each.get("id", "")
+    return id in resources or id.startswith(f"{OWNED}-")
+
+
+def _merge_properties(theirs: etree._Element, ours: etree._Element) -> tuple[str, ...]:
+    """Put our settings in the place of those of the same name, and our own set last."""
+    for old in theirs.xpath(f"cluster_property_set[@id='{OWNED}']"):
+        theirs.remove(old)
+    for old in theirs.xpath(f"cluster_property_set/nvpair[starts-with(@id, '{OWNED}-')]"):
+        old.getparent().remove(old)
+    overruled = []
+    for group in ours:
+        if group.get("id") != BOOTSTRAP:
+            theirs.append(deepcopy(group))
+            continue
+        target = next(iter(theirs.xpath(f"cluster_property_set[@id='{BOOTSTRAP}']")), None)
+        if target is None:
+            target = etree.Element("cluster_property_set", {"id": BOOTSTRAP})
+            theirs.insert(0, target)
+        for nvpair in group:
+            name, value = nvpair.get("name"), nvpair.get("value")
+            for other in [each for each in theirs.iterfind("*/nvpair") if each.get("name") == name]:
+                if other.get("value") != value:
+                    overruled.append(f"{name}={other.get('value')}")
+                parent = other.getparent()
+                if parent is not None:
+                    parent.remove(other)
+            target.append(deepcopy(nvpair))
+    return tuple(overruled)
+
+
+def _section(configuration: etree._Element, name: str) -> etree._Element:
+    """Return a section of a configuration, made in its place if it is not there."""
+    found = configuration.find(name)
+    if found is not None:
+        return found
+    made = etree.Element(name)
+    earlier = _ORDER[: _ORDER.index(name)]
+    place = max((at for at, each in enumerate(configuration, 1) if each.tag in earlier), default=0)
+    configuration.insert(place, made)
+    return made

@@ -1,0 +1,84 @@
+"""What does the CIB remember for us that no constraint can say?
+
+The cluster file, and what the operator did by hand. How the file becomes text
+is the caller's business: here it is text already.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lxml import etree
+
+from vsctl.policy.hand import NO_HAND, Hand
+
+PROPERTY_SET = "vsctl"
+CLUSTER = "vsctl-cluster"
+SERVER = "vsctl-server-"
+MOVED = "vsctl-moved-"
+DRAINED = "vsctl-drained-"
+WHY = "vsctl-why-"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """`cluster` is everything of the cluster file but the servers, `servers` their names and texts."""
+
+    cluster: str
+    servers: tuple[tuple[str, str], ...]
+    hand: Hand = NO_HAND
+
+
+def pairs(stored: Stored) -> tuple[tuple[str, str], ...]:
+    """Return names and values of the properties, in the order in which they are written."""
+    return (
+        (CLUSTER, stored.cluster),
+        *((f"{SERVER}{name}", text) for name, text in stored.servers),
+        *((f"{MOVED}{server}", node) for server, node in stored.hand.moves),
+        *((f"{DRAINED}{node}", "1") for node in stored.hand.drained),
+    )
+
+
+def read(cib: etree._Element) -> Stored | None:
+    """Return what a CIB remembers, None where vsctl has written nothing yet."""
+    found = properties(cib)
+    if CLUSTER not in found:
+        return None
+    moves, drained = _beginning(MOVED, found), _beginning(DRAINED, found)
+    hand = Hand(tuple(sorted(moves.items())), tuple(sorted(drained)))
+    return Stored(found[CLUSTER], tuple(_beginning(SERVER, found).items()), hand)
+
+
+def reasons(cib: etree._Element) -> dict[str, str]:
+    """Return why each of our objects is there, by id."""
+    return _beginning(WHY, properties(cib))
+
+
+def placed(cib: etree._Element) -> dict[str, str]:
+    """Return where each server belongs by the preferences in the CIB."""
+    found: dict[str, tuple[int, str]] = {}
+    for each in cib.iterfind("configuration/constraints/rsc_location[@node]"):
+        if each.get("id", "").startswith("vsctl-prefer-"):
+            server, liked = each.get("rsc", ""), (int(each.get("score", "0")), each.get("node", ""))
+            if server not in found or liked[0] > found[server][0]:
+                found[server] = liked
+    return {server: node for server, (_, node) in found.items()}
+
+
+def promotable(cib: etree._Element) -> frozenset[str]:
+    """Return the ids of clones whose instances are promoted."""
+    return frozenset(
+        clone.get("id", "")
+        for clone in cib.iterfind("configuration/resources/clone")
+        for each in clone.iterfind("meta_attributes/nvpair[@name='promotable']")
+        if each.get("value", "").lower() in ("true", "yes", "on", "1", "y")
+    ) | frozenset(each.get("id", "") for each in cib.iterfind("configuration/resources/master"))
+
+
+def properties(cib: etree._Element) -> dict[str, str]:
+    path = f"configuration/crm_config/cluster_property_set[@id='{PROPERTY_SET}']/nvpair"
+    return {each.get("name", ""): each.get("value", "") for each in cib.iterfind(path)}
+
+
+def _beginning(prefix: str, found: dict[str, str]) -> dict[str, str]:
+    return {name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)}

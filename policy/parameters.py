@@ -1,0 +1,51 @@
+"""How is what an agent must know written as one line of text?
+
+The forms of `docs/contracts.md`. Whatever could be mistaken for a separator
+is written as %XX, byte for byte, so that agents split first and decode later.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from vsctl.policy.model import Cluster, Interface, NfsExport, SmbShare, Subnet
+
+_UNSAFE = re.compile(rb"[^A-Za-z0-9/._\-@:$]")
+
+
+def encoded(text: str) -> str:
+    return _UNSAFE.sub(lambda byte: b"%%%02X" % byte.group()[0], text.encode()).decode()
+
+
+def addresses(interfaces: Iterable[Interface]) -> str:
+    return " ".join(str(each) for each in interfaces)
+
+
+def ports(cluster: Cluster, subnet: Subnet) -> str:
+    """Return the ports of every node that has any on the subnet: `n1=e0a,e0b n3=ens5`."""
+    by_node = ((node.name, node.ports_on(subnet.name)) for node in cluster.nodes)
+    return " ".join(f"{node}={','.join(ports)}" for node, ports in by_node if ports)
+
+
+def exports(of: Iterable[NfsExport]) -> str:
+    return ";".join(
+        " ".join(
+            (
+                encoded(each.path),
+                encoded(each.seen_as),
+                f"id={each.id}",
+                f"squash={each.squash.value}",
+                *(f"{client.who}={client.access.value}" for client in each.clients),
+            )
+        )
+        for each in of
+    )
+
+
+def shares(of: Iterable[SmbShare]) -> str:
+    return ";".join(
+        f"{encoded(each.share)} {encoded(each.path)} access={each.access.value}"
+        f" users={','.join(encoded(user) for user in each.users)}"
+        for each in of
+    )

@@ -1,0 +1,39 @@
+"""Which node does a server like best?"""
+
+from __future__ import annotations
+
+from vsctl.policy import naming, scores
+from vsctl.policy.constraints import Preference
+from vsctl.policy.model import Cluster
+from vsctl.policy.placement import Placement
+
+
+def preferences(cluster: Cluster, placement: Placement) -> tuple[Preference, ...]:
+    """Write down where each server belongs, and where it goes when that node is lost, and the next."""
+    return tuple(
+        Preference(
+            "prefer",
+            (server.name, node),
+            _reason(server.name, node, rank, server.home),
+            resource=naming.group(server.name),
+            node=node,
+            score=score(rank),
+        )
+        for server in cluster.servers
+        for rank, node in enumerate(placement.ranks(server.name))
+    )
+
+
+def score(rank: int) -> int:
+    """Return what a rank is worth: 300 for the first, 200 for the second, and on down to 0."""
+    return scores.PREFERENCE - 100 * rank if rank < 3 else max(0, 103 - rank)
+
+
+def _reason(server: str, node: str, rank: int, home: str | None) -> str:
+    if rank == 0 and node == home:
+        return f"{node} is the home of {server}"
+    if rank == 0:
+        return f"{server} on {node} spreads the servers evenly"
+    if rank == 1:
+        return f"when the first choice is lost, {server} on {node} spreads its servers evenly"
+    return f"{node} is choice {rank + 1} of {server}"

@@ -1,0 +1,78 @@
+"""What does Pacemaker get for a cluster? The table of contents of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from vsctl.policy import (
+    allowed_nodes,
+    apart,
+    bindings,
+    fencing,
+    leaving,
+    pinning,
+    port_loss,
+    preferences,
+    priority_order,
+    properties,
+    serving,
+    storage_loss,
+    subnet_loss,
+)
+from vsctl.policy.constraints import FencingLevel, Property, Rule
+from vsctl.policy.hand import NO_HAND, Hand, moved
+from vsctl.policy.model import Cluster
+from vsctl.policy.placement import place
+from vsctl.policy.resources import Group, Resource, Tag
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Everything of ours in the CIB. All tuples are in the order of the cluster file."""
+
+    resources: tuple[Group | Resource, ...]
+    constraints: tuple[Rule, ...]
+    levels: tuple[FencingLevel, ...]
+    tags: tuple[Tag, ...]
+    properties: tuple[Property, ...]
+
+
+def configuration(
+    cluster: Cluster,
+    hand: Hand = NO_HAND,
+    *,
+    placed: Mapping[str, str] | None = None,
+    promotable: Collection[str] = (),
+) -> Configuration:
+    """Return what Pacemaker gets.
+
+    `placed` is the node that each server was given last time; servers keep it
+    as long as that is even. `promotable` are existing resources that are
+    promoted, for filesystems `after` them.
+    """
+    hand = hand.within(cluster)
+    placement = place(cluster, placed or {})
+    return Configuration(
+        resources=(*fencing.devices(cluster), *serving.virtual_servers(cluster)),
+        constraints=(
+            *fencing.elsewhere(cluster),
+            *bindings.bindings(cluster, promotable),
+            *allowed_nodes.base(cluster),
+            *allowed_nodes.allowed_nodes(cluster),
+            *pinning.pinning(cluster, hand, placement),
+            *storage_loss.storage_loss(cluster),
+            *leaving.evacuation(cluster, hand),
+            *moved(cluster, hand),
+            *apart.apart(cluster),
+            *leaving.eviction(cluster),
+            *port_loss.port_loss(cluster),
+            *subnet_loss.subnet_loss(cluster),
+            *preferences.preferences(cluster, placement),
+            *leaving.unreported(cluster),
+            *priority_order.priority_order(cluster),
+        ),
+        levels=fencing.levels(cluster),
+        tags=serving.tags(cluster),
+        properties=properties.properties(cluster),
+    )

@@ -1,0 +1,64 @@
+"""How much does each thing count when a node is chosen?
+
+Pacemaker adds up, for every virtual server and node, what speaks for the node
+and against it. The numbers below are far enough apart that every one of them
+outweighs the sum of all below it, so that a lesser reason never wins over a
+greater one by company. With three subnets lost at once (3 x 1000 = 3000) and
+announcers on three subnets (3 x 10 = 30), the sums are
+
+    storage      200000  >  100000 + 45000 + 20000 + 10000 + 4000 + 3000 + 500 + 300 + 50 + 30 = 182880
+    evacuate     100000  >           45000 + 20000 + 10000 + 4000 + 3000 + 500 + 300 + 50 + 30 =  82880
+    move          45000  >                   20000 + 10000 + 4000 + 3000 + 500 + 300 + 50 + 30 =  37880
+    apart         20000  >                           10000 + 4000 + 3000 + 500 + 300 + 50 + 30 =  17880
+    evict         10000  >                                   4000 + 3000 + 500 + 300 + 50 + 30 =   7880
+    no port        4000  >                                          3000 + 500 + 300 + 50 + 30 =   3880
+    subnet         1000  >                                                 500 + 300 + 50 + 30 =    880
+    stickiness      500  >                                                       300 + 50 + 30 =    380
+    preference      300  >                                                             50 + 30 =     80
+    unreported       50  >                                                                   30
+
+The base carries a server through all of that: 500000 > 200000 + 182880, so a
+node where everything is wrong is still better than none. A pinned server is
+below zero on every other node, whatever speaks for it: 600000 > 500000 +
+45000 + 500 + 300. All are finite, since a ban on every node would
+stop the server, and since Pacemaker does not add up laws.
+
+Apart counts once for each server to keep away from; with five of them on one
+node it outweighs a drain of the only other one.
+"""
+
+from __future__ import annotations
+
+from vsctl.policy.constraints import INFINITY
+
+NEVER = -INFINITY
+BASE = 500_000
+PINNED = -600_000
+STORAGE_LOST = -200_000
+EVACUATE = -100_000
+MOVE = 45_000
+APART = -20_000
+EVICT = -10_000
+NO_PORT = -4_000
+SUBNET_LOST = -1_000
+STICKINESS = 500
+PREFERENCE = 300
+UNREPORTED = -50
+ANNOUNCER = 10
+"""An announcer's colocation once a peer can route for it: `docs/decisions/0001-announcer-colocation.md`."""
+
+DESCENDING = (
+    STORAGE_LOST,
+    EVACUATE,
+    MOVE,
+    APART,
+    EVICT,
+    NO_PORT,
+    SUBNET_LOST,
+    STICKINESS,
+    PREFERENCE,
+    UNREPORTED,
+    ANNOUNCER,
+)
+SUBNETS = 3
+"""How many subnets may be lost at once before a lesser reason could win."""

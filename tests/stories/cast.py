@@ -1,0 +1,133 @@
+"""The cast of the stories: a cluster in a few words.
+
+    nodes: n1 n2 n3
+    vs1: priority=100 home=n1 subnets=lan-a,lan-b filesystems=root,data nfs=data smb=root pinned
+
+Everything has a default: ports e0a and e0b on lan-a and e1a on lan-b, one
+address on lan-a, a root filesystem on san1 that is exported by NFS.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_interface, ip_network
+
+from vsctl.policy.model import (
+    ROOT,
+    Access,
+    Cluster,
+    Failback,
+    FailbackMode,
+    FenceDevice,
+    Fencing,
+    Filesystem,
+    NfsClient,
+    NfsExport,
+    Node,
+    OnStorageLoss,
+    OnSubnetLoss,
+    Policy,
+    Port,
+    SmbShare,
+    StorageUnit,
+    Subnet,
+    VirtualServer,
+)
+
+SUBNETS = {
+    "lan-a": Subnet("lan-a", (ip_network("192.0.2.0/24"),), (ip_address("192.0.2.1"),)),
+    "lan-b": Subnet("lan-b", (ip_network("198.51.100.0/24"),), (ip_address("198.51.100.1"),)),
+    "lan-c": Subnet("lan-c", (ip_network("203.0.113.0/24"),)),
+}
+PORTS = (Port("e0a", "lan-a"), Port("e0b", "lan-a"), Port("e1a", "lan-b"))
+
+
+def cluster(lines: list[str]) -> Cluster:
+    """Return the cluster that the lines describe. A line is `name: words`."""
+    said = {name: words.split() for name, _, words in (line.partition(": ") for line in lines)}
+    nodes = said.pop("nodes")
+    policy = Policy(_failback(_settings(said.pop("policy", [])).get("failback", "manual")))
+    reach = {
+        name: _settings(words).get("nodes")
+        for name, words in list(said.items())
+        if name.startswith("san") and said.pop(name, None) is not None
+    }
+    fenced = said.pop("fencing", ["simple"])
+    servers = tuple(_server(name, number, words, nodes) for number, (name, words) in enumerate(said.items(), 11))
+    units = dict.fromkeys([*reach, *(each.storage for server in servers for each in server.filesystems)])
+    used = {name for server in servers for name in _subnet_names(said[server.name])}
+    return Cluster(
+        name="nas1",
+        subnets=tuple(SUBNETS[name] for name in sorted({"lan-a", "lan-b"} | used)),
+        storage=tuple(
+            StorageUnit(name, tuple(reach[name].split(",")) if reach.get(name) else tuple(nodes)) for name in units
+        ),
+        nodes=tuple(Node(name, (*PORTS, *((Port("e2a", "lan-c"),) if "lan-c" in used else ()))) for name in nodes),
+        servers=servers,
+        fencing=() if fenced == ["none"] else tuple(_fencing(name) for name in nodes),
+        policy=policy,
+    )
+
+
+def _server(name: str, number: int, words: list[str], nodes: list[str]) -> VirtualServer:
+    given = _settings(words)
+    units = given.get("storage", "san1").split(",")
+    exported = given.get("nfs", ROOT).split(",")
+    shared = given.get("smb", "").split(",")
+    return VirtualServer(
+        name=name,
+        addresses=_addresses(given.get("addresses", ""), _subnet_names(words), number),
+        filesystems=tuple(
+            Filesystem(
+                each,
+                f"/dev/disk/by-id/{name}-{each}",
+                "xfs",
+                units[min(place, len(units) - 1)],
+                exports=_exports(each, number) if each in exported else (),
+                shares=_shares(each) if each in shared else (),
+            )
+            for place, each in enumerate(given.get("filesystems", ROOT).split(","))
+        ),
+        nodes=tuple(given["nodes"].split(",")) if "nodes" in given else tuple(nodes),
+        priority=int(given.get("priority", "0")),
+        home=given.get("home"),
+        migrate="pinned" not in given,
+        apart_from=tuple(given["apart"].split(",")) if "apart" in given else (),
+        on_subnet_loss=OnSubnetLoss(given.get("on_subnet_loss", "route")),
+        on_storage_loss=OnStorageLoss(given.get("on_storage_loss", "stay")),
+    )
+
+
+def _settings(words: list[str]) -> dict[str, str]:
+    return {name: value for name, _, value in (word.partition("=") for word in words)}
+
+
+def _subnet_names(words: list[str]) -> list[str]:
+    return _settings(words).get("subnets", "lan-a").split(",")
+
+
+def _addresses(given: str, subnets: list[str], number: int):  # type: ignore[no-untyped-def]
+    if given:
+        return tuple(ip_interface(each) for each in given.split(","))
+    networks = (SUBNETS[name].networks[0] for name in subnets)
+    return tuple(ip_interface(f"{network[number]}/{network.prefixlen}") for network in networks)
+
+
+def _exports(filesystem: str, number: int) -> tuple[NfsExport, ...]:
+    clients = (NfsClient("192.0.2.0/24", Access.READ_WRITE),)
+    return (NfsExport("/srv", f"/{filesystem}/srv", 100 * number + len(filesystem), clients),)
+
+
+def _shares(filesystem: str) -> tuple[SmbShare, ...]:
+    return (SmbShare(filesystem, "/srv", ("alice", "@staff")),)
+
+
+def _fencing(node: str) -> Fencing:
+    options = (("ip", f"203.0.113.{node.removeprefix('n')}"), ("username", "fence"))
+    return Fencing(node, ((FenceDevice("fence_ipmilan", options),),))
+
+
+def _failback(text: str) -> Failback:
+    if "-" not in text:
+        return Failback(FailbackMode(text))
+    start, end = (int(time[:2]) * 60 + int(time[3:]) for time in text.split("-"))
+    return Failback(FailbackMode.WINDOW, start, end)
