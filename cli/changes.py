@@ -143,7 +143,7 @@ def _owner(resource: str, cluster: Cluster) -> str | None:
         (
             each
             for each in cluster.servers
-            if resource in naming.of_server(each, tuple(subnet.name for subnet in cluster.subnets_of(each)))
+            if resource in naming.primitives_of(cluster, each)
         ),
         None,
     )

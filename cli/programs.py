@@ -6,8 +6,10 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 
+import click
 
-class Refused(Exception):  # noqa: N818 - what the operator is told, in one sentence
+
+class Refused(click.ClickException):  # noqa: N818 - what the operator is told, in one sentence
     """The command cannot do what was asked; nothing was changed unless it says so. Exit status 1."""
 
 

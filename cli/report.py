@@ -104,11 +104,11 @@ def of_server(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Facts)
         AddressReport(
             str(address),
             cluster.subnet_of(address).name,
-            facts.placement.node_of(naming.vip(server.name, cluster.subnet_of(address).name)),
+            facts.placement.node_of(naming.announcer(server.name, cluster.subnet_of(address).name)),
         )
         for address in server.addresses
     )
-    mine = naming.primitives_of(server, tuple(each.name for each in cluster.subnets_of(server)))
+    mine = naming.primitives_of(cluster, server)
     return ServerReport(
         name=server.name,
         state=_state(server, node, mine, facts),
@@ -141,7 +141,7 @@ def _filesystem(server: VirtualServer, filesystem: Filesystem, facts: Facts) -> 
     return FilesystemReport(
         name=filesystem.name,
         type=filesystem.type,
-        mounted=running(naming.fs(server.name, filesystem.name)) is not None,
+        mounted=running(naming.filesystem(server.name, filesystem.name)) is not None,
         exports=tuple(each.seen_as for each in filesystem.exports),
         exported=running(naming.exports(server.name, filesystem.name)) is not None,
         shares=tuple(each.share for each in filesystem.shares),

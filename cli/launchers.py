@@ -1,4 +1,7 @@
-"""vsctl install: put the agents where this system's Pacemaker looks."""
+"""Where do the agents have to be, and what stands there?
+
+A launcher is a script of three lines that names an interpreter and the
+directory of the code."""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ def install(prefix: Path) -> tuple[str, ...]:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for agent in AGENTS:
-            text, path = launcher(agent, _python(), _root()), directory / agent
+            text, path = launcher(agent, python(), root()), directory / agent
             if path.is_file() and path.read_text() == text and os.access(path, os.X_OK):
                 continue
             new = directory / f".{agent}.new"
@@ -60,11 +63,11 @@ def remove(prefix: Path) -> tuple[str, ...]:
     return tuple(removed)
 
 
-def _python() -> str:
+def python() -> str:
     """Return the real interpreter: a virtual environment's link costs agents a search for its home."""
     return os.path.realpath(sys.executable)
 
 
-def _root() -> str:
+def root() -> str:
     """Return the directory that holds the package `vsctl`."""
     return os.fspath(Path(next(iter(vsctl.agents.__path__))).parent.parent)

@@ -1,0 +1,39 @@
+"""vsctl cleanup: forget failures, so that what failed is tried again."""
+
+from __future__ import annotations
+
+import click
+
+from vsctl.cli import configuration, hand, options, output
+from vsctl.cli.programs import Refused, run
+from vsctl.cli.store import Store
+from vsctl.policy import naming
+
+
+@click.command()
+@click.argument("server", required=False, shell_complete=hand.name_of_server)
+@options.cib
+@options.as_json
+def cleanup(server: str | None, store: Store, as_json: bool) -> None:
+    """Forget the failures of SERVER, or of all servers, and try again what was given up.
+
+    Only resources that failed are looked at again; nothing else is touched.
+    """
+    if not store.live:
+        raise Refused("cleanup is for the running cluster: a CIB in a file tries nothing")
+    _, cluster = configuration.needed(store)
+    servers = [cluster.server(configuration.server(cluster, server))] if server else list(cluster.servers)
+    facts = store.facts()
+    failed = {each.resource for each in facts.failed} | {each.resource for each in facts.tries}
+    cleaned = [
+        id
+        for each in servers
+        for id in naming.primitives_of(cluster, each)
+        if id in failed
+    ]
+    for id in cleaned:
+        run("crm_resource", "--cleanup", "--resource", id)
+    if as_json:
+        output.document({"cleaned": cleaned})
+    else:
+        output.say(f"tried again: {', '.join(cleaned)}" if cleaned else "nothing had failed")

@@ -1,0 +1,68 @@
+"""vsctl simulate: what would a failure do?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from lxml import etree
+
+from vsctl.cli import changes, configuration, faults, options, output, scheduler
+from vsctl.cli.configuration import Applied
+from vsctl.cli.reading import cluster_of
+from vsctl.cli.store import Store
+from vsctl.policy import naming
+from vsctl.policy.hand import NO_HAND
+from vsctl.policy.model import Cluster
+
+
+@click.command()
+@options.optional_cluster_file
+@click.option(
+    "--fail", "fails", multiple=True, required=True, metavar="FAULT", help=f"One of {', '.join(faults.FORMS)}; may be repeated."
+)
+@options.cib
+@options.as_json
+def simulate(file: Path | None, fails: tuple[str, ...], store: Store, as_json: bool) -> None:
+    """Say what each FAULT would do, one after the other.
+
+    Pacemaker's own scheduler decides, in the running cluster's configuration
+    as it stands now; or, with FILE, in a fresh cluster of that file. Nothing
+    is changed.
+    """
+    cluster, cib = _fresh(cluster_of(file)) if file else _standing(store)
+    rehearsal = faults.Rehearsal(cluster, cib)
+    steps: list[dict[str, Any]] = []
+    for fault in [faults.parse(each, cluster) for each in fails]:
+        rehearsal, outcome = rehearsal.fail(fault)
+        moves = tuple(changes.moved(outcome.before, outcome.after, cluster, cluster))
+        down = [each.name for each in cluster.servers if outcome.after.node_of(naming.net(each.name)) is None]
+        steps.append({"fail": str(fault), "moves": [str(each) for each in moves], "down": down})
+    if as_json:
+        output.document(steps)
+        return
+    for step in steps:
+        output.say(f"fail {step['fail']}")
+        for line in step["moves"] or ["nothing moves"]:
+            output.say(f"    {line}")
+        if step["down"]:
+            output.say(f"    not running: {', '.join(step['down'])}")
+
+
+def _standing(store: Store) -> tuple[Cluster, bytes]:
+    applied, cluster = configuration.needed(store)
+    return cluster, scheduler.settle(applied.cib).cib
+
+
+def _fresh(cluster: Cluster) -> tuple[Cluster, bytes]:
+    """Return a cluster of this file in which every node is up and everything has started."""
+    cib = etree.fromstring(configuration.empty().cib)
+    nodes, status = cib.find("configuration/nodes"), cib.find("status")
+    assert nodes is not None and status is not None  # noqa: S101 - cibadmin --empty prints both
+    for number, node in enumerate(cluster.nodes, 1):
+        etree.SubElement(nodes, "node", id=str(number), uname=node.name)
+        state = {"in_ccm": "true", "crmd": "online", "join": "member", "expected": "member"}
+        etree.SubElement(status, "node_state", id=str(number), uname=node.name, **state)
+    bare = Applied(etree.tostring(cib), None, NO_HAND)
+    return cluster, scheduler.settle(configuration.with_(bare, cluster, NO_HAND).cib).cib

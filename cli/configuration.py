@@ -1,0 +1,153 @@
+"""What is configured, and what would the CIB be with something else?
+
+The bridge between a store and the policy: reads the cluster and the
+operator's hand out of a CIB, and puts others in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from lxml import etree
+
+from vsctl.cib_templates import stored
+from vsctl.cib_templates.merge import merge
+from vsctl.cib_templates.render import render
+from vsctl.cli import serial
+from vsctl.cli.programs import Refused, run
+from vsctl.cli.store import Store
+from vsctl.policy import naming
+from vsctl.policy.hand import NO_HAND, Hand
+from vsctl.policy.model import Cluster
+from vsctl.policy.rules import configuration
+
+STOPPED = "vsctl-retired-"
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A CIB and what vsctl once wrote into it. `cluster` is None where it never did."""
+
+    cib: bytes
+    cluster: Cluster | None
+    hand: Hand
+
+    @property
+    def resources(self) -> frozenset[str]:
+        """Return the ids of the resources in the CIB that are ours."""
+        return frozenset(naming.of_cluster(self.cluster)) if self.cluster else frozenset()
+
+
+@dataclass(frozen=True)
+class Next:
+    """The CIB that a cluster and a hand ask for, and what of others' it leaves or replaces."""
+
+    cib: bytes
+    foreign: tuple[str, ...]
+    overruled: tuple[str, ...]
+
+
+def read(store: Store) -> Applied:
+    """Return what is configured."""
+    cib = store.read()
+    found = stored.read(etree.fromstring(cib))
+    if found is None:
+        return Applied(cib, None, NO_HAND)
+    texts = {serial.CLUSTER: found.cluster} | {f"{serial.SERVER}{name}": text for name, text in found.servers}
+    try:
+        cluster = serial.from_json({name: json.loads(text) for name, text in texts.items()})
+    except ValueError as problem:
+        raise Refused(
+            f"what vsctl stored in the CIB cannot be read ({problem}); apply the cluster file again with this version"
+        ) from None
+    return Applied(cib, cluster, found.hand)
+
+
+def needed(store: Store) -> tuple[Applied, Cluster]:
+    """Return what is configured, and refuse if that is nothing of ours."""
+    applied = read(store)
+    if applied.cluster is None:
+        raise Refused("vsctl has not configured this cluster: write a cluster file and run `vsctl apply FILE`")
+    return applied, applied.cluster
+
+
+def server(cluster: Cluster, name: str) -> str:
+    return known(name, (each.name for each in cluster.servers), "virtual server")
+
+
+def node(cluster: Cluster, name: str) -> str:
+    return known(name, (each.name for each in cluster.nodes), "node")
+
+
+def with_(applied: Applied, cluster: Cluster, hand: Hand) -> Next:
+    """Return the CIB that has this cluster and this hand instead of those applied.
+
+    Raises Refused if a resource of somebody else has a name that ours needs.
+    """
+    existing = etree.fromstring(applied.cib)
+    _refuse_taken_names(existing, applied, cluster)
+    ours = configuration(
+        cluster, hand, placed=stored.placed(existing), promotable=stored.promotable(existing)
+    )
+    merged = merge(render(ours, _remembered(cluster, hand)), existing, applied.resources)
+    return Next(etree.tostring(merged.cib), merged.foreign, merged.overruled)
+
+
+def with_hand(applied: Applied, hand: Hand) -> Next:
+    """Return the CIB in which only the operator's hand is another one."""
+    if applied.cluster is None:
+        raise ValueError("nothing is applied")
+    return with_(applied, applied.cluster, hand)
+
+
+def retiring(applied: Applied, resources: Iterable[str]) -> bytes:
+    """Return the CIB in which resources that will be removed stop first, in their usual order.
+
+    Removed at once they would all stop at the same time, a filesystem under its server.
+    """
+    cib = etree.fromstring(applied.cib)
+    for id in resources:
+        for resource in cib.xpath("configuration/resources//*[@id=$id]", id=id):
+            meta = resource.find("meta_attributes")
+            if meta is None:
+                meta = etree.Element("meta_attributes", id=f"vsctl-meta-{id}")
+                resource.insert(0, meta)
+            for old in meta.xpath("nvpair[@name='target-role']"):
+                meta.remove(old)
+            etree.SubElement(meta, "nvpair", id=f"{STOPPED}{id}", name="target-role", value="Stopped")
+    return etree.tostring(cib)
+
+
+def empty() -> Applied:
+    """Return a CIB of this machine's Pacemaker with nothing in it."""
+    return Applied(run("cibadmin", "--empty"), None, NO_HAND)
+
+
+def _remembered(cluster: Cluster, hand: Hand) -> stored.Stored:
+    texts = {name: json.dumps(value, separators=(",", ":")) for name, value in serial.to_json(cluster).items()}
+    return stored.Stored(
+        texts[serial.CLUSTER],
+        tuple((each.name, texts[f"{serial.SERVER}{each.name}"]) for each in cluster.servers),
+        hand.within(cluster),
+    )
+
+
+def _refuse_taken_names(existing: etree._Element, applied: Applied, cluster: Cluster) -> None:
+    there = {each.get("id", "") for each in existing.iterfind("configuration/resources//*[@id]")}
+    taken = sorted((set(naming.of_cluster(cluster)) - applied.resources) & there)
+    if taken:
+        raise Refused(
+            f"the cluster already has {', '.join(taken)}, which vsctl did not make: rename or remove "
+            f"{'it' if len(taken) == 1 else 'them'}, or rename the virtual server"
+        )
+
+
+def known(name: str, names: Iterable[str], kind: str) -> str:
+    known = tuple(names)
+    if name in known:
+        return name
+    near = get_close_matches(name, known, n=1)
+    raise Refused(f"there is no {kind} {name}" + (f"; did you mean {near[0]}?" if near else f": there are {', '.join(known)}"))

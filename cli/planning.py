@@ -1,0 +1,94 @@
+"""What would applying a cluster file do, and what speaks against it?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lxml import etree
+
+from vsctl.cli import changes, configuration, output
+from vsctl.cli.changes import Changes
+from vsctl.cli.configuration import Applied, Next
+from vsctl.cli.hand import as_value
+from vsctl.policy.model import Cluster
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`retired` are resources of ours that the file no longer has; they stop before they are removed."""
+
+    applied: Applied
+    cluster: Cluster
+    next: Next
+    changes: Changes
+    retired: tuple[str, ...]
+    objections: tuple[str, ...]
+
+    @property
+    def nothing_to_do(self) -> bool:
+        return not self.changes.edits
+
+
+def plan(applied: Applied, cluster: Cluster, *, without_fencing: bool = False) -> Plan:
+    """Compare what is applied with a cluster; `objections` are the sentences for which apply refuses."""
+    wanted = configuration.with_(applied, cluster, applied.hand)
+    planned = changes.between(applied.cib, wanted.cib, applied.cluster, cluster)
+    after = etree.fromstring(wanted.cib)
+    left = {each.get("id") for each in after.iterfind("configuration/resources//*[@id]")}
+    return Plan(
+        applied=applied,
+        cluster=cluster,
+        next=wanted,
+        changes=planned,
+        retired=tuple(sorted(applied.resources - left)),
+        objections=tuple(_objections(applied, cluster, without_fencing)),
+    )
+
+
+def _objections(applied: Applied, cluster: Cluster, without_fencing: bool) -> Iterator[str]:
+    fenced = {each.node for each in cluster.fencing}
+    open_ = [each.name for each in cluster.nodes if each.name not in fenced]
+    if open_ and not without_fencing:
+        yield (
+            f"{', '.join(open_)} cannot be fenced: after a crash two nodes could write to one filesystem. Give the cluster "
+            "file a fencing device for each node, or say --without-fencing if losing data is acceptable"
+        )
+    there = {each.get("uname", "") for each in etree.fromstring(applied.cib).iterfind("configuration/nodes/node")}
+    unknown = [each.name for each in cluster.nodes if each.name not in there]
+    if there and unknown:
+        yield (
+            f"the cluster has no node {', '.join(unknown)}, it has {', '.join(sorted(there))}: correct the cluster file, "
+            "or let the node join first"
+        )
+
+
+def said(plan: Plan) -> str:
+    """Return a plan as a person reads it."""
+    if plan.nothing_to_do:
+        return "nothing to do: the cluster is what the file says"
+    verbs = {verb: sum(each.verb == verb for each in plan.changes.edits) for verb in ("add", "change", "remove")}
+    lines = ["in the CIB: " + ", ".join(f"{count} to {verb}" for verb, count in verbs.items() if count)]
+    lines += [str(each) + ("" if each.explained else "  (the change is not about it)") for each in plan.changes.moves]
+    lines += ["nothing moves"] if not plan.changes.moves else []
+    lines += [f"restarted: {', '.join(plan.changes.restarts)}"] if plan.changes.restarts else []
+    lines += [f"changed while running: {', '.join(plan.changes.reloads)}"] if plan.changes.reloads else []
+    lines += [f"stopped and removed: {', '.join(plan.retired)}"] if plan.retired else []
+    lines += [f"left alone, not vsctl's: {', '.join(plan.next.foreign)}"] if plan.next.foreign else []
+    lines += [f"replaced settings of the cluster: {', '.join(plan.next.overruled)}"] if plan.next.overruled else []
+    return "\n".join(output.fold(each, "    ") for each in lines)
+
+
+def as_document(plan: Plan) -> dict[str, Any]:
+    return {
+        "nothing_to_do": plan.nothing_to_do,
+        "edits": [{"verb": each.verb, "kind": each.kind, "id": each.id} for each in plan.changes.edits],
+        "moves": [{**as_value(each), "explained": each.explained} for each in plan.changes.moves],
+        "restarts": list(plan.changes.restarts),
+        "reloads": list(plan.changes.reloads),
+        "retired": list(plan.retired),
+        "left_alone": list(plan.next.foreign),
+        "replaced": list(plan.next.overruled),
+        "objections": list(plan.objections),
+    }
