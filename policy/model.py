@@ -316,7 +316,9 @@ class Cluster:
     def subnets_of(self, server: VirtualServer) -> tuple[Subnet, ...]:
         """Return the subnets a server has addresses on, in the order of the subnets."""
         return tuple(
-            each for each in self.subnets if any(self.subnet_of(address) == each for address in server.addresses)
+            each
+            for each in self.subnets
+            if any(self.subnet_of(address) == each for address in server.addresses)
         )
 
     def addresses_on(self, server: VirtualServer, subnet: Subnet) -> tuple[Interface, ...]:

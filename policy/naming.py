@@ -7,13 +7,16 @@ and hyphens, so two objects can ask for the same one: `vsctl check` refuses that
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from zlib import crc32
 
-from vsctl.policy.model import ROOT, Cluster, Fencing, Filesystem, VirtualServer
+from vsctl.policy.model import ROOT, Cluster, Fencing, VirtualServer
 
 OURS = "vsctl"
 """Every constraint, property and nvpair of ours is called `vsctl-...`, their property set `vsctl`."""
+
+STATE = ".vsctl"
+"""The directory on a server's root filesystem that keeps its own state."""
 
 INTERFACE_NAME = 15
 NETBIOS_NAME = 15
@@ -55,37 +58,56 @@ def gate(server: str) -> str:
     return f"{server}-gate"
 
 
-def of_server(server: VirtualServer, subnets: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the ids of all resources of a server that has addresses on `subnets`, its group first."""
+def resources(
+    server: str,
+    *,
+    filesystems: Sequence[str],
+    exported: Sequence[str],
+    shared: Sequence[str],
+    subnets: Sequence[str],
+) -> tuple[str, ...]:
+    """Return the ids of all resources of a server, its group first.
+
+    `exported` and `shared` are the filesystems with NFS exports and with SMB
+    shares, `subnets` those that the server has addresses on.
+    """
     return (
-        group(server.name),
-        net(server.name),
-        filesystem(server.name, ROOT),
-        *(filesystem(server.name, each.name) for each in server.further_filesystems),
-        *(announcer(server.name, each) for each in subnets),
-        *([nfs(server.name)] if server.serves_nfs else []),
-        *([smb(server.name)] if server.serves_smb else []),
-        *_of_filesystems(server.name, server.filesystems),
-        gate(server.name),
+        group(server),
+        net(server),
+        *(filesystem(server, each) for each in filesystems),
+        *(announcer(server, each) for each in subnets),
+        *([nfs(server)] if exported else []),
+        *([smb(server)] if shared else []),
+        *(exports(server, each) for each in exported),
+        *(shares(server, each) for each in shared),
+        gate(server),
     )
 
 
-def _of_filesystems(server: str, filesystems: tuple[Filesystem, ...]) -> Iterator[str]:
-    for each in filesystems:
-        if each.exports:
-            yield exports(server, each.name)
-        if each.shares:
-            yield shares(server, each.name)
+def of_server(server: VirtualServer, subnets: Sequence[str]) -> tuple[str, ...]:
+    """Return the ids of all resources of a server that has addresses on `subnets`, its group first."""
+    return resources(
+        server.name,
+        filesystems=[ROOT, *(each.name for each in server.further_filesystems)],
+        exported=[each.name for each in server.filesystems if each.exports],
+        shared=[each.name for each in server.filesystems if each.shares],
+        subnets=subnets,
+    )
+
+
+def fences(node: str, levels: Sequence[int]) -> tuple[tuple[str, ...], ...]:
+    """Return the ids of a node's fencing devices, level by level; `levels` says how many each has."""
+    if list(levels) == [1]:
+        return ((f"fence-{node}",),)
+    return tuple(
+        tuple(f"fence-{node}-{level}-{place}" for place in range(1, devices + 1))
+        for level, devices in enumerate(levels, 1)
+    )
 
 
 def of_fencing(fencing: Fencing) -> tuple[tuple[str, ...], ...]:
     """Return the ids of a node's fencing devices, level by level."""
-    if [len(level) for level in fencing.levels] == [1]:
-        return ((f"fence-{fencing.node}",),)
-    return tuple(
-        tuple(f"fence-{fencing.node}-{level}-{place}" for place, _ in enumerate(devices, 1))
-        for level, devices in enumerate(fencing.levels, 1)
-    )
+    return fences(fencing.node, [len(level) for level in fencing.levels])
 
 
 def of_cluster(cluster: Cluster) -> tuple[str, ...]:
@@ -93,7 +115,7 @@ def of_cluster(cluster: Cluster) -> tuple[str, ...]:
     of_servers = (
         each
         for server in cluster.servers
-        for each in of_server(server, tuple(subnet.name for subnet in cluster.subnets_of(server)))
+        for each in of_server(server, [subnet.name for subnet in cluster.subnets_of(server)])
     )
     of_fences = (each for fencing in cluster.fencing for level in of_fencing(fencing) for each in level)
     return (*of_servers, *of_fences)
@@ -114,3 +136,8 @@ def netbios(server: str) -> str:
     """Return the name a server has in SMB, in capitals, short enough for NetBIOS."""
     plain = server.upper()
     return plain if len(plain) <= NETBIOS_NAME else f"{plain[:6]}-{crc32(server.encode()):08X}"
+
+
+def seen_as(filesystem: str, path: str) -> str:
+    """Return the path by which NFS clients mount a directory, unless the cluster file says another."""
+    return f"/{filesystem}{path}".rstrip("/")

@@ -1,0 +1,67 @@
+"""What is wrong with a cluster file?"""
+
+from __future__ import annotations
+
+import click
+
+from vsctl.cli.main import DONE, REFUSED
+from vsctl.cli.problems import Problem
+
+
+def _print_schema(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from vsctl.cli.clusterfile import schema
+
+        click.echo(schema.as_text(), nl=False)
+        ctx.exit(DONE)
+
+
+@click.command()
+@click.argument("file", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="Say it as JSON.")
+@click.option(
+    "--schema",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_schema,
+    help="Print the JSON schema of cluster files, for editors, and check nothing.",
+)
+@click.pass_context
+def check(ctx: click.Context, file: str, as_json: bool) -> None:
+    """Say everything that is wrong with the cluster file FILE.
+
+    Each problem is FILE:LINE and a sentence. Notes are worth knowing and
+    stop nothing. Exit status: 0 no problems, 1 problems.
+    """
+    from vsctl.cli import clusterfile
+
+    cluster, found = clusterfile.load(file)
+    if as_json:
+        from json import dumps
+
+        click.echo(dumps({"file": file, "problems": [_as_json(each) for each in found]}, indent=2))
+    else:
+        for each in found:
+            click.echo(_styled(each))
+        if cluster is not None:
+            click.echo(
+                f"{file}: {_count(len(cluster.nodes), 'node')}, "
+                f"{_count(len(cluster.servers), 'virtual server')}, no problems"
+            )
+    ctx.exit(DONE if cluster is not None else REFUSED)
+
+
+def _styled(problem: Problem) -> str:
+    """Return the line of a problem; click leaves the colours out where nobody could see them."""
+    place = click.style(f"{problem.place}:", bold=True)
+    kind = click.style("note: ", fg="cyan") if problem.is_note else ""
+    return f"{place} {kind}{problem.sentence}"
+
+
+def _as_json(problem: Problem) -> dict[str, object]:
+    return {"line": problem.line, "severity": problem.severity.value, "sentence": problem.sentence}
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

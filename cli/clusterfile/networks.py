@@ -1,0 +1,159 @@
+"""Do the addresses of a cluster file fit its networks, and its networks each other?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+
+from vsctl.cli.clusterfile.draft import Draft
+from vsctl.cli.clusterfile.shapes import Entry, listed
+from vsctl.cli.problems import Problem
+from vsctl.policy import naming
+from vsctl.policy.model import Address, Interface, Network
+
+
+def networks_overlap(draft: Draft) -> Iterator[Problem]:
+    """Find networks that share addresses: nobody could say on which one an address is."""
+    networks = [
+        (name, network) for name, subnet in draft.subnets.items() for network in subnet.all("networks")
+    ]
+    for (first_name, first), (second_name, second) in combinations(networks, 2):
+        if not _overlap(first.value, second.value):
+            continue
+        if first_name == second_name:
+            said = (
+                f"subnet {first_name} has {second.value}, which overlaps its own {first.value}: leave one out"
+            )
+        else:
+            said = (
+                f"subnet {second_name} has {second.value}, which overlaps {first.value} of subnet "
+                f"{first_name}: an address must be on one subnet only"
+            )
+        yield second.problem(said)
+
+
+def gateways_fit(draft: Draft) -> Iterator[Problem]:
+    """Find gateways outside their subnet, and those that are there twice."""
+    seen: dict[Address, str] = {}
+    for name, subnet in draft.subnets.items():
+        networks = subnet.get("networks")
+        for gateway in subnet.all("gateways"):
+            address: Address = gateway.value
+            if address in seen:
+                yield gateway.problem(
+                    f"gateway {address} of subnet {name} is also one of subnet {seen[address]}: leave one out"
+                    if seen[address] != name
+                    else f"gateway {address} of subnet {name} is there twice: leave one out"
+                )
+            seen.setdefault(address, name)
+            if networks is None or networks.incomplete:
+                continue
+            inside = [each.value for each in networks.value if address in each.value]
+            if not inside:
+                yield gateway.problem(
+                    f"gateway {address} is outside subnet {name}: its networks are "
+                    f"{listed([each.value for each in networks.value], 'and')}"
+                )
+            elif address in _not_for_hosts(inside[0]):
+                yield gateway.problem(
+                    f"gateway {address} of subnet {name} is no host's address in {inside[0]}: write another"
+                )
+
+
+def addresses_fit(draft: Draft) -> Iterator[Problem]:
+    """Find addresses of virtual servers outside every subnet, with another prefix length, or taken."""
+    gateways = {
+        gateway.value: name for name, subnet in draft.subnets.items() for gateway in subnet.all("gateways")
+    }
+    taken: dict[Address, str] = {}
+    for server, entry in draft.servers.items():
+        for item in entry.all("addresses"):
+            address: Interface = item.value
+            if address.ip in taken:
+                other = taken[address.ip]
+                yield item.problem(
+                    f"{server} has {address.ip}, which {other} has as well: give one of them another address"
+                    if other != server
+                    else f"{server} has {address.ip} twice: leave one out"
+                )
+                continue
+            taken[address.ip] = server
+            if address.ip in gateways:
+                yield item.problem(
+                    f"{server} has {address.ip}, the gateway of subnet {gateways[address.ip]}: "
+                    "give it another address"
+                )
+            yield from _fits_its_network(draft, server, item)
+
+
+def _fits_its_network(draft: Draft, server: str, item: Entry) -> Iterator[Problem]:
+    address: Interface = item.value
+    found = next(((name, network) for name, network in draft.networks if address.ip in network), None)
+    if found is None:
+        if draft.knows_all_networks:
+            known = [f"{network} ({name})" for name, network in draft.networks]
+            yield item.problem(
+                f"{server} has {address}, which is on no subnet: the networks are {listed(known, 'and')}"
+                if len(known) <= 6
+                else f"{server} has {address}, which is on no subnet: add its network to one of the subnets"
+            )
+        return
+    name, network = found
+    if address.network.prefixlen != network.prefixlen:
+        yield item.problem(
+            f"{server} has {address}, and the network on {name} is {network}: "
+            f"write {address.ip}/{network.prefixlen}"
+        )
+    elif address.ip in _not_for_hosts(network):
+        yield item.problem(
+            f"{server} has {address}, which is no address of a host in {network}: give it another one"
+        )
+
+
+def ports_fit(draft: Draft) -> Iterator[Problem]:
+    """Find ports that would have the name of a virtual server's own interface, or of none."""
+    ours = {naming.interface(server): server for server in draft.servers}
+    for node, entry in draft.nodes.items():
+        for port, where in entry.each("ports"):
+            if port == "lo":
+                yield where.problem(f"{node} has port lo, which no client can reach: name a network port")
+            elif port in ours:
+                yield where.problem(
+                    f"port {port} of {node} has the name that vsctl gives to its interface to {ours[port]}: "
+                    "rename one of them"
+                )
+
+
+def interfaces_differ(draft: Draft) -> Iterator[Problem]:
+    """Find virtual servers whose interfaces, or names in SMB, would be the same after shortening."""
+    yield from _same(draft, tuple(draft.servers), "interface", naming.interface)
+    with_shares = tuple(server for server in draft.servers if draft.shares(server))
+    yield from _same(draft, with_shares, "NetBIOS name", naming.netbios)
+
+
+def _same(draft: Draft, servers: tuple[str, ...], what: str, name_of: Any) -> Iterator[Problem]:
+    first: dict[str, str] = {}
+    for server in servers:
+        name = name_of(server)
+        if name in first:
+            yield draft.servers[server].problem(
+                f"{server} and {first[name]} would both have the {what} {name}: rename one of them"
+            )
+        first.setdefault(name, server)
+
+
+def _overlap(one: Network, other: Network) -> bool:
+    return one.version == other.version and one.overlaps(other)
+
+
+def _not_for_hosts(network: Network) -> tuple[Address, ...]:
+    """Return the addresses of a network that are not a host's: its own, and IPv4's broadcast."""
+    if network.prefixlen >= network.max_prefixlen - 1:
+        return ()
+    if network.version == 4:
+        return (network.network_address, network.broadcast_address)
+    return (network.network_address,)
+
+
+RULES = (networks_overlap, gateways_fit, addresses_fit, ports_fit, interfaces_differ)

@@ -1,0 +1,175 @@
+"""Is there a node for every virtual server, and is it the one the operator wants?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from vsctl.cli.clusterfile.draft import Draft
+from vsctl.cli.clusterfile.shapes import Entry, listed, nearest
+from vsctl.cli.problems import Problem
+
+
+def references_exist(draft: Draft) -> Iterator[Problem]:
+    """Find nodes, subnets, storage units and virtual servers that are named and not described."""
+    for node, entry in draft.nodes.items():
+        for port, subnet in entry.each("ports"):
+            yield from _unknown(subnet, f"port {port} of {node} is on", "subnet", draft.subnets)
+    for unit, entry in draft.units.items():
+        yield from _list_of_nodes(draft, entry.get("nodes"), f"storage unit {unit}")
+    for node, entry in draft.fencing.items():
+        if node not in draft.nodes:
+            yield from _unknown(Entry(entry.mark, node), "fencing is declared for", "node", draft.nodes)
+    for server, entry in draft.servers.items():
+        yield from _list_of_nodes(draft, entry.get("nodes"), server)
+        home = entry.get("home")
+        if home is not None:
+            yield from _unknown(home, f"the home of {server} is", "node", draft.nodes)
+        yield from _apart_from(draft, server, entry)
+        for name, filesystem in entry.each("filesystems"):
+            unit_of = filesystem.get("storage")
+            if unit_of is not None:
+                yield from _unknown(unit_of, f"{server}/{name} is on", "storage unit", draft.units)
+
+
+def _apart_from(draft: Draft, server: str, entry: Entry) -> Iterator[Problem]:
+    seen = set()
+    for each in entry.all("apart_from"):
+        if each.value == server:
+            yield each.problem(f"{server} is apart from itself: name another virtual server")
+        elif each.value in seen:
+            yield each.problem(f"{server} is apart from {each.value} twice: leave one out")
+        else:
+            yield from _unknown(each, f"{server} is apart from", "virtual server", draft.servers)
+        seen.add(each.value)
+
+
+def _list_of_nodes(draft: Draft, nodes: Entry | None, whose: str) -> Iterator[Problem]:
+    seen = set()
+    for each in nodes.value if nodes else ():
+        if each.value in seen:
+            yield each.problem(f"{whose} names node {each.value} twice: leave one out")
+        else:
+            yield from _unknown(each, f"{whose} names", "node", draft.nodes)
+        seen.add(each.value)
+
+
+def _unknown(entry: Entry, said: str, kind: str, known: Collection[str]) -> Iterator[Problem]:
+    if entry.value in known or not known:
+        return
+    near = nearest(entry.value, known)
+    advice = f"did you mean {near}?" if near else f"the {kind}s are {listed(known, 'and')}"
+    yield entry.problem(f"{said} {kind} {entry.value}, which is not described: {advice}")
+
+
+def servers_have_a_place(draft: Draft) -> Iterator[Problem]:
+    """Find virtual servers that can run nowhere, and say what is missing where."""
+    for server, entry in draft.servers.items():
+        allowed = draft.allowed(server)
+        if not allowed or draft.candidates(server):
+            continue
+        missing = [
+            *(
+                f"subnet {each}, and {_none(draft, server)} has a port there"
+                for each in draft.subnets_of(server)
+                if not any(draft.may_have_port_on(node, each) for node in allowed)
+            ),
+            *(
+                f"storage unit {each}, and {_none(draft, server)} reaches it"
+                for each in draft.units_of(server)
+                if not any(draft.reaches(node, each) for node in allowed)
+            ),
+        ]
+        for each in missing:
+            yield entry.problem(f"{server} needs {each}: add one, or allow it more nodes")
+        if not missing:
+            reasons = "; ".join(f"{node} {listed(draft.lacks(node, server), 'and')}" for node in allowed)
+            yield entry.problem(f"{server} has no node that brings all it needs: {reasons}")
+
+
+def _none(draft: Draft, server: str) -> str:
+    return "no node it may run on" if draft.servers[server].get("nodes") else "no node"
+
+
+def homes_fit(draft: Draft) -> Iterator[Problem]:
+    """Find homes a virtual server cannot be at, and pinned ones without a home."""
+    for server, entry in draft.servers.items():
+        home = entry.get("home")
+        if home is None:
+            # A home that is there and could not be read leaves its record incomplete.
+            if entry.plain("migrate") is False and not entry.incomplete:
+                yield entry.problem(f"{server} is pinned and has no home: add home, the node it stays on")
+            continue
+        if home.value not in draft.nodes:
+            continue
+        nodes = entry.get("nodes")
+        if nodes is not None and home.value not in {each.value for each in nodes.value}:
+            if not nodes.incomplete:
+                yield home.problem(
+                    f"the home of {server} is {home.value}, which is not among its nodes: add it there, "
+                    "or choose another home"
+                )
+        elif draft.candidates(server) and (lacks := draft.lacks(home.value, server)):
+            yield home.problem(
+                f"the home of {server} is {home.value}, and {home.value} {listed(lacks, 'and')}: choose "
+                f"{listed(draft.candidates(server), 'or')}"
+            )
+
+
+def nodes_that_cannot(draft: Draft) -> Iterator[Problem]:
+    """Note the nodes that a virtual server may run on by name, and cannot."""
+    for server, entry in draft.servers.items():
+        if not draft.candidates(server):
+            continue
+        for node in entry.all("nodes"):
+            if node.value in draft.nodes and (lacks := draft.lacks(node.value, server)):
+                yield node.note(
+                    f"{server} cannot run on {node.value} yet, which is among its nodes: "
+                    f"{node.value} {listed(lacks, 'and')}"
+                )
+
+
+def servers_without_refuge(draft: Draft) -> Iterator[Problem]:
+    """Note the virtual servers that are not pinned and have one node only, so that its loss is theirs."""
+    for server, entry in draft.servers.items():
+        candidates = draft.candidates(server)
+        if len(candidates) == 1 and entry.plain("migrate") is not False:
+            others = (
+                f"{node} {listed(draft.lacks(node, server), 'and')}"
+                for node in draft.allowed(server)
+                if node not in candidates
+            )
+            reason = "; ".join(others) or "it may run on no other"
+            yield entry.note(f"{server} can run on {candidates[0]} only, and is lost with it: {reason}")
+
+
+def bridges_are_used(draft: Draft) -> Iterator[Problem]:
+    """Note a bridge that no route will ever need."""
+    for server, entry in draft.servers.items():
+        bridge = entry.get("bridge")
+        if bridge is not None and entry.plain("on_subnet_loss") == "move":
+            yield bridge.note(
+                f"{server} has a bridge that is never used: with on_subnet_loss: move it is not routed"
+            )
+
+
+def nodes_are_fenced(draft: Draft) -> Iterator[Problem]:
+    """Note the nodes that nobody can cut off."""
+    fencing = draft.file.get("fencing")
+    if fencing is not None and fencing.incomplete:
+        return
+    for node, entry in draft.nodes.items():
+        if node not in draft.fencing:
+            yield entry.note(
+                f"{node} has no fencing: vsctl apply refuses until it has, or is told --without-fencing"
+            )
+
+
+RULES = (
+    references_exist,
+    servers_have_a_place,
+    homes_fit,
+    nodes_that_cannot,
+    servers_without_refuge,
+    bridges_are_used,
+    nodes_are_fenced,
+)

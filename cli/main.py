@@ -1,0 +1,101 @@
+"""What can be typed after `vsctl`?
+
+A command is a module of this package that is imported when it is asked for:
+the command line answers before most of it has been read.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+DONE, REFUSED, USAGE = 0, 1, 2
+INTERRUPTED = 130
+
+COMMANDS = {
+    "check": "Say everything that is wrong with a cluster file.",
+}
+"""Each command and what `vsctl --help` says of it; `why-not` is `why_not` in the module `why_not`."""
+
+
+class Commands(click.Group):
+    """A group that finds its commands by name, one module each.
+
+    A command ends by returning, by `ctx.exit`, or by raising
+    click.ClickException with the sentence that says why not (status 1).
+    """
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **settings: Any) -> NoReturn:
+        """Run the command line and exit, with what stands in the way in one sentence on standard error."""
+        try:
+            status = super().main(args, *more, **{**settings, "standalone_mode": False})
+        except click.NoArgsIsHelpError as asked:
+            asked.show()
+            status = USAGE
+        except click.UsageError as unclear:
+            path = unclear.ctx.command_path if unclear.ctx else "vsctl"
+            click.echo(f"{path}: {unclear.format_message()} (see {path} --help)", err=True)
+            status = USAGE
+        except click.ClickException as refusal:
+            click.echo(refusal.format_message(), err=True)
+            status = REFUSED
+        except click.Abort:
+            status = INTERRUPTED
+        sys.exit(status if isinstance(status, int) else DONE)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"vsctl.cli.{name}"), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            advice = f"did you mean {near[0]}?" if near else f"the commands are {', '.join(COMMANDS)}"
+            ctx.fail(f"there is no command {args[0]}: {advice}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"vsctl {version('vsctl')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    epilog="Exit status: 0 done, 1 refused or problems found, 2 not understood.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Say which vsctl this is.",
+)
+def main() -> None:
+    """Movable virtual file servers on Pacemaker.
+
+    FILE is the cluster file; docs/cluster-file.md describes it.
+    """
