@@ -33,9 +33,6 @@ class Commands(click.Group):
         """Run the command line and exit, with what stands in the way in one sentence on standard error."""
         try:
             status = super().main(args, *more, **{**settings, "standalone_mode": False})
-        except click.NoArgsIsHelpError as asked:
-            asked.show()
-            status = USAGE
         except click.UsageError as unclear:
             path = unclear.ctx.command_path if unclear.ctx else "vsctl"
             click.echo(f"{path}: {unclear.format_message()} (see {path} --help)", err=True)
@@ -83,6 +80,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 
 @click.group(
     cls=Commands,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
     epilog="Exit status: 0 done, 1 refused or problems found, 2 not understood.",
 )
@@ -94,8 +92,12 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     callback=_print_version,
     help="Say which vsctl this is.",
 )
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Movable virtual file servers on Pacemaker.
 
     FILE is the cluster file; docs/cluster-file.md describes it.
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(USAGE)

@@ -96,12 +96,8 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
 def _decoded(kind: Any, value: Any, where: str) -> Any:
     if kind in ADDRESSES:
         return ADDRESSES[kind](value)
-    if isinstance(kind, type) and is_dataclass(kind):
-        types = _types(kind)
-        unknown = sorted(set(value) - set(types))
-        if unknown:
-            raise NotOurs(f"the property {where} has {unknown[0]}, which only a newer vsctl can read")
-        return kind(**{name: _decoded(types[name], each, where) for name, each in value.items()})
+    if is_dataclass(kind):
+        return _of_fields(kind, value, where)
     if get_origin(kind) is tuple:
         inner = get_args(kind)
         if inner[-1] is Ellipsis:
@@ -114,3 +110,11 @@ def _decoded(kind: Any, value: Any, where: str) -> Any:
     if not isinstance(value, (int, float) if kind is float else kind):
         raise TypeError(f"{value!r} where {kind.__name__} belongs")
     return value
+
+
+def _of_fields(kind: Any, value: Any, where: str) -> Any:
+    types = _types(kind)
+    unknown = sorted(set(value) - set(types))
+    if unknown:
+        raise NotOurs(f"the property {where} has {unknown[0]}, which only a newer vsctl can read")
+    return kind(**{name: _decoded(types[name], each, where) for name, each in value.items()})
