@@ -27,9 +27,9 @@ def setns(descriptor: int, kind: int) -> None:
     if hasattr(os, "setns"):  # from Python 3.12 on
         os.setns(descriptor, kind)
         return
-    import _ctypes  # type: ignore[import-not-found]
+    import _ctypes
 
-    function = _ctypes.dlsym(_ctypes.dlopen(None, os.RTLD_NOW), "setns")
+    function = _ctypes.dlsym(_ctypes.dlopen("", os.RTLD_NOW), "setns")
     if _ctypes.call_function(function, (descriptor, kind)) < 0:
         _call("setns", descriptor, kind)  # again, the way that can say what is wrong
 
@@ -54,6 +54,9 @@ def _call(name: str, *arguments: int | str, about: str = "") -> None:
     import ctypes
 
     function = getattr(ctypes.CDLL(None, use_errno=True), name)
-    if function(*(ctypes.c_ulong(each) if isinstance(each, int) else each.encode() for each in arguments)) < 0:
+    if (
+        function(*(ctypes.c_ulong(each) if isinstance(each, int) else each.encode() for each in arguments))
+        < 0
+    ):
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error), about or name)
