@@ -1,0 +1,152 @@
+"""Which clients were connected, and how do they learn that they have to connect anew?
+
+After a crash a client's TCP waits for its own back-off, often many seconds.
+So the node that serves keeps a list of the connections on the root filesystem,
+and the next one makes each client find out at once (`frames.tickle`).
+"""
+
+from __future__ import annotations
+
+import os
+from _socket import AF_INET, AF_INET6, inet_ntop
+
+from vsctl.agents import node, paths, ports
+
+_ESTABLISHED = "01"
+_MAPPED = bytes(10) + b"\xff\xff"
+"""How IPv4 looks to a server that listens on `::`."""
+
+_FILE = "connections"
+
+AGAIN = (0.2, 0.3, 0.5, 1.0)
+"""Pauses, in seconds, between the repetitions: the way to the client may be seconds old."""
+
+
+def established() -> list[str]:
+    """List the clients' connections in the network namespace of this process.
+
+    Each as `local-address port remote-address port`, sorted.
+    """
+    found = []
+    for name in ("tcp", "tcp6"):
+        try:
+            with open(f"/proc/self/net/{name}") as table:
+                lines = table.readlines()[1:]
+        except FileNotFoundError:  # a kernel without IPv6
+            continue
+        for line in lines:
+            _, local, remote, state, _ = line.split(maxsplit=4)
+            if state == _ESTABLISHED and int(local[-4:], 16) in ports.OF_SERVER:
+                found.append(f"{_endpoint(local)} {_endpoint(remote)}")
+    return sorted(found)
+
+
+def _endpoint(text: str) -> str:
+    """Read `0B0200C0:0801` as in proc(5): 32-bit words of the machine's byte order, then the port."""
+    words, _, port = text.partition(":")
+    packed = b"".join(int(words[at : at + 8], 16).to_bytes(4, "little") for at in range(0, len(words), 8))
+    if packed.startswith(_MAPPED):
+        packed = packed[len(_MAPPED) :]
+    return f"{inet_ntop(AF_INET if len(packed) == 4 else AF_INET6, packed)} {int(port, 16)}"
+
+
+def record(server: str, lines: list[str]) -> None:
+    """Keep the list where the next node finds it, if it is not there already.
+
+    Raises OSError if it cannot be kept; nothing is written unless the root
+    filesystem is mounted. What was written last is remembered on the node, so
+    that an unchanged list costs the storage nothing.
+    """
+    remembered = f"{paths.run(server)}/{_FILE}"
+    if os.path.exists(remembered) and node.read_lines(remembered) == lines:
+        return
+    directory = _state_directory(server)
+    if directory is None:
+        return
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        file = os.open(f"{_FILE}.new", flags, 0o600, dir_fd=directory)
+        try:
+            os.write(file, "".join(f"{line}\n" for line in lines).encode())
+            os.fsync(file)
+        finally:
+            os.close(file)
+        os.rename(f"{_FILE}.new", _FILE, src_dir_fd=directory, dst_dir_fd=directory)
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+    with open(remembered, "w") as copy:
+        copy.write("".join(f"{line}\n" for line in lines))
+
+
+def recorded(server: str) -> list[str]:
+    """Return the list that the server brought along, empty if there is none."""
+    directory = _state_directory(server)
+    if directory is None:
+        return []
+    try:
+        file = os.open(_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    except FileNotFoundError:
+        return []
+    finally:
+        os.close(directory)
+    with open(file) as lines:
+        return lines.read().splitlines()
+
+
+def wake(server: str) -> int:
+    """Make all clients on the list find out that their connection is dead; return how many there are.
+
+    Only for addresses that the server has now. To be called when its TCP ports answer.
+    """
+    from vsctl.agents import addresses, background, frames, namespaces, rtnetlink
+    from vsctl.agents.netlink import Netlink
+
+    with namespaces.inside(server):
+        own = rtnetlink.addresses(Netlink(), rtnetlink.LOOPBACK)
+        dead = []
+        for line in recorded(server):
+            local, local_port, remote, remote_port = line.split()
+            packed = addresses.parse(local).packed
+            if packed in own:
+                dead.append((packed, int(local_port), addresses.parse(remote).packed, int(remote_port)))
+
+        def tickle() -> bool:
+            for connection in dead:
+                try:
+                    frames.tickle(*connection)
+                except OSError:  # no way to this client now; the next round may find one
+                    continue
+            return True
+
+        if dead:
+            tickle()
+            background.repeat(AGAIN, tickle)
+    return len(dead)
+
+
+def _state_directory(server: str) -> int | None:
+    """Open `.vsctl` on the mounted root filesystem, made if need be; None while that is not mounted.
+
+    A descriptor, not a path: what is opened stays on that filesystem whatever
+    is mounted or unmounted meanwhile.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    top_path = paths.mount_point(server, "root")
+    try:
+        top = os.open(top_path, flags)
+    except FileNotFoundError:
+        return None
+    try:
+        device = os.fstat(top).st_dev
+        if device == os.stat(os.path.dirname(top_path)).st_dev:
+            return None
+        name = os.path.basename(paths.state(server))
+        try:
+            os.mkdir(name, 0o700, dir_fd=top)
+        except FileExistsError:
+            pass
+        directory = os.open(name, flags, dir_fd=top)
+    finally:
+        os.close(top)
+    return directory

@@ -1,0 +1,156 @@
+"""What may a node forward, while virtual servers are on it?
+
+Only packets to and from their addresses. IPv4 is forwarded by the interfaces
+that announce (their own setting is enough); IPv6 only if all interfaces forward,
+which makes them ignore router advertisements unless `accept_ra` is 2. The
+nftables table `inet vsctl` drops everything else that is forwarded because of
+us; what the node forwarded before is none of our business. With the last
+server everything is as it was.
+
+A server's packets never go straight to another server: each is reached, if at
+all, as clients reach it.
+"""
+
+from __future__ import annotations
+
+from _socket import AF_INET6
+
+from vsctl.agents import names, nftables, node, sysctls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vsctl.agents.addresses import Address
+
+TABLE = "vsctl"
+_FILE = "forwarding"
+_ALL_IPV6 = "ipv6/conf/all/forwarding"
+
+
+def admit(server: str, addresses: Iterable[Address]) -> None:
+    """Let the node forward what goes to and comes from a server's addresses, and only that."""
+    addresses = tuple(addresses)
+    with node.locked():
+        lines = [*_without(server), " ".join(["server", server, *(each.ip for each in addresses)])]
+        opens = any(each.family == AF_INET6 for each in addresses) and (
+            sysctls.get(_ALL_IPV6) != "1" or sysctls.held(_ALL_IPV6)
+        )
+        if opens:
+            _store([*lines, f"ipv6 {server}"])  # before the first packet can be forwarded
+            _open_ipv6(server)
+        else:
+            sysctls.release(server)
+            _store(lines)
+
+
+def dismiss(server: str) -> None:
+    """Forward nothing for a server any more; undo all if it was the last."""
+    with node.locked():
+        sysctls.release(server)
+        _store(_without(server))
+
+
+def _without(server: str) -> list[str]:
+    return [
+        line
+        for line in node.read(_FILE)
+        if line.split()[0] not in ("server", "ipv6") or line.split()[1] != server
+    ]
+
+
+def open_port(holder: str, port: str) -> None:
+    """Make a port forward, announce without delay and accept replies that another port would get.
+
+    `rp_filter` is loosened only where it is strict: two ports on one subnet
+    share a route, and a strict port would drop what the other one's route covers.
+    """
+    with node.locked():
+        settings = [
+            (f"ipv4/neigh/{port}/proxy_delay", "0"),
+            (f"ipv6/neigh/{port}/proxy_delay", "0"),
+            (f"ipv6/conf/{port}/proxy_ndp", "1"),
+        ]
+        strict = "1" in (sysctls.get("ipv4/conf/all/rp_filter"), sysctls.get(f"ipv4/conf/{port}/rp_filter"))
+        if strict or sysctls.held(f"ipv4/conf/{port}/rp_filter"):
+            settings.append((f"ipv4/conf/{port}/rp_filter", "2"))
+        forwarded = sysctls.get(f"ipv4/conf/{port}/forwarding") == "1"
+        kept = [line for line in node.read(_FILE) if line != f"port {port} {holder}"]
+        if not forwarded or sysctls.held(f"ipv4/conf/{port}/forwarding"):
+            _store([*kept, f"port {port} {holder}"])
+            settings.append((f"ipv4/conf/{port}/forwarding", "1"))
+        sysctls.hold(_port_holder(holder, port), settings)
+
+
+def close_port(holder: str, port: str) -> None:
+    """Put a port back as it was, unless others announce on it."""
+    with node.locked():
+        sysctls.release(_port_holder(holder, port))
+        _store([line for line in node.read(_FILE) if line != f"port {port} {holder}"])
+
+
+def _port_holder(holder: str, port: str) -> str:
+    return f"{holder}:{port}"
+
+
+def _open_ipv6(server: str) -> None:
+    """Switch IPv6 forwarding on; as the switch sets every interface's own, their former values are kept."""
+    settings = []
+    for each in sysctls.interfaces("ipv6"):
+        if not each.startswith("v-"):
+            accepted = f"ipv6/conf/{each}/accept_ra"
+            if sysctls.get(accepted) == "1" or sysctls.held(accepted):
+                settings.append((accepted, "2"))
+            settings.append((f"ipv6/conf/{each}/forwarding", "1"))
+    sysctls.hold(server, [*settings, (_ALL_IPV6, "1")])
+
+
+def _store(lines: list[str]) -> None:
+    """Make the packet filter do what the lines say, then write them down."""
+    if lines == node.read(_FILE) and bool(lines) == nftables.has_table(TABLE):
+        return
+    if lines:
+        nftables.replace(TABLE, ruleset(lines))
+    else:
+        nftables.remove(TABLE)
+    node.write(_FILE, lines)
+
+
+def ruleset(lines: list[str]) -> str:
+    """Return the content of the table.
+
+    A line is `server NAME ADDRESS...`, or `port NAME HOLDER`, a port that forwards IPv4
+    because of us, or `ipv6 NAME`, a server for which everything forwards IPv6.
+    """
+    split = [line.split() for line in lines]
+    servers = [(names.interface(words[1]), words[2:]) for words in split if words[0] == "server"]
+    ports = sorted({words[1] for words in split if words[0] == "port"})
+    interfaces = [interface for interface, _ in servers]
+    four = [f"{interface} . {each}" for interface, ips in servers for each in ips if ":" not in each]
+    six = [f"{interface} . {each}" for interface, ips in servers for each in ips if ":" in each]
+    rules = [
+        "iifname @servers oifname @servers drop",
+        "iifname . ip saddr @ipv4 accept",
+        "oifname . ip daddr @ipv4 accept",
+        "iifname . ip6 saddr @ipv6 accept",
+        "oifname . ip6 daddr @ipv6 accept",
+        "iifname @servers drop",
+        "oifname @servers drop",
+        "iifname @ports meta nfproto ipv4 drop",
+    ]
+    if any(words[0] == "ipv6" for words in split):
+        rules.append("meta nfproto ipv6 drop")
+    return (
+        _set("servers", "ifname", interfaces)
+        + _set("ports", "ifname", ports)
+        + _set("ipv4", "ifname . ipv4_addr", four)
+        + _set("ipv6", "ifname . ipv6_addr", six)
+        + "chain forward {\n type filter hook forward priority filter; policy accept;\n"
+        + "".join(f" {rule}\n" for rule in rules)
+        + "}\n"
+    )
+
+
+def _set(name: str, kind: str, elements: list[str]) -> str:
+    listed = f" elements = {{ {', '.join(elements)} }}\n" if elements else ""
+    return f"set {name} {{\n type {kind}\n{listed}}}\n"

@@ -1,0 +1,46 @@
+"""What are the parts of a virtual server called in the kernel?
+
+Names and numbers are the same on every node and follow from the names in the
+cluster file alone, so that whatever is left behind is found again.
+"""
+
+from __future__ import annotations
+
+INSIDE = "node"
+"""The namespace's side of the veth pair."""
+
+LONGEST = 15
+"""How many characters the name of an interface may have (IFNAMSIZ without its zero byte)."""
+
+TABLES = 0x40000000
+"""Routing tables of ours are from here to 0x7fffffff, far from any that distributions use."""
+
+RULES = 10000
+"""The priority of our routing rules."""
+
+PROTOCOL = 86
+"""Who made a route or a rule (`proto 86` in `ip route`), a number nobody has in rt_protos."""
+
+
+def interface(server: str) -> str:
+    """Return the node's side of a server's veth pair: `v-<server>`, or a hash where that is too long."""
+    name = f"v-{server}"
+    return name if len(name) <= LONGEST else f"v-{_hash(server):016x}"[:LONGEST]
+
+
+def table(server: str, subnet: str) -> int:
+    """Return the routing table that answers for a server's addresses on one subnet leave by."""
+    return TABLES | _hash(f"{server}/{subnet}") & 0x3FFFFFFF
+
+
+def hardware(server: str, side: str) -> bytes:
+    """Return the hardware address of one side of the veth pair, a locally administered one."""
+    return b"\x02" + _hash(f"{server}/{side}").to_bytes(8, "big")[:5]
+
+
+def _hash(text: str) -> int:
+    """Return the 64-bit FNV-1a hash, which needs no import."""
+    value = 0xCBF29CE484222325
+    for byte in text.encode():
+        value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+    return value
