@@ -1,12 +1,12 @@
 """Which system calls does Python 3.11 not offer?
 
-Each raises OSError as the functions of `os` do. ctypes costs some
-milliseconds: monitors import this module only if they must enter a namespace.
+Each raises OSError as the functions of `os` do. ctypes costs a process as much
+as half an interpreter: only what starts and stops pay for it. Monitors enter
+namespaces, so `setns` goes to `_ctypes`, the part of it that is written in C.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 
 CLONE_NEWNS = 0x00020000
@@ -19,33 +19,41 @@ MS_PRIVATE = 1 << 18
 MS_SLAVE = 1 << 19
 MS_SHARED = 1 << 20
 
-_libc = ctypes.CDLL(None, use_errno=True)
+MNT_DETACH = 2
 
 
 def setns(descriptor: int, kind: int) -> None:
     """Move this process into the namespace behind an open file, setns(2)."""
-    _check(_libc.setns(descriptor, kind), "setns")
+    if hasattr(os, "setns"):  # from Python 3.12 on
+        os.setns(descriptor, kind)
+        return
+    import _ctypes  # type: ignore[import-not-found]
+
+    function = _ctypes.dlsym(_ctypes.dlopen(None, os.RTLD_NOW), "setns")
+    if _ctypes.call_function(function, (descriptor, kind)) < 0:
+        _call("setns", descriptor, kind)  # again, the way that can say what is wrong
 
 
 def unshare(kinds: int) -> None:
     """Give this process namespaces of its own, unshare(2)."""
-    _check(_libc.unshare(kinds), "unshare")
+    _call("unshare", kinds)
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
     """Attach a filesystem, or change how one is attached, mount(2)."""
-    _check(
-        _libc.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode()),
-        f"mount {source} on {target}",
-    )
+    _call("mount", source, target, kind, flags, data, about=f"mount {source} on {target}")
 
 
 def umount(target: str, flags: int = 0) -> None:
     """Detach a filesystem, umount2(2)."""
-    _check(_libc.umount2(target.encode(), flags), f"umount {target}")
+    _call("umount2", target, flags, about=f"umount {target}")
 
 
-def _check(result: int, what: str) -> None:
-    if result < 0:
+def _call(name: str, *arguments: int | str, about: str = "") -> None:
+    """Call a function of the C library that returns -1 and sets errno when it cannot."""
+    import ctypes
+
+    function = getattr(ctypes.CDLL(None, use_errno=True), name)
+    if function(*(ctypes.c_ulong(each) if isinstance(each, int) else each.encode() for each in arguments)) < 0:
         error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error), what)
+        raise OSError(error, os.strerror(error), about or name)

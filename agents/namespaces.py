@@ -38,6 +38,8 @@ class inside:  # noqa: N801 - reads as a word: `with inside("vs1"):`
 
 def enter(server: str) -> None:
     """Put this process into a server's network namespace for good."""
+    if not exists(server):
+        raise FileNotFoundError(f"the network namespace {server} does not exist on this node")
     there = os.open(paths.namespace(server), os.O_RDONLY)
     try:
         kernel.setns(there, kernel.CLONE_NEWNET)
@@ -63,27 +65,43 @@ def create(server: str) -> None:
     os.makedirs(paths.NAMESPACES, mode=0o755, exist_ok=True)
     _share(paths.NAMESPACES)
     os.close(os.open(paths.namespace(server), os.O_RDONLY | os.O_CREAT, 0o444))
-    child = os.fork()
-    if child == 0:
+    home = os.open("/proc/self/ns/net", os.O_RDONLY)
+    try:
+        kernel.unshare(kernel.CLONE_NEWNET)
         try:
-            kernel.unshare(kernel.CLONE_NEWNET)
             kernel.mount("/proc/self/ns/net", paths.namespace(server), flags=kernel.MS_BIND)
-            os._exit(0)
-        except OSError as problem:
-            os.write(2, f"{problem}\n".encode())
-            os._exit(1)
-    if os.waitpid(child, 0)[1] != 0:
-        raise OSError(f"the network namespace {server} could not be made")
+        finally:
+            kernel.setns(home, kernel.CLONE_NEWNET)
+    finally:
+        os.close(home)
 
 
 def remove(server: str) -> None:
     """Unpin the namespace; it ends with the last process in it. One that is gone is gone."""
     try:
-        if exists(server):
-            kernel.umount(paths.namespace(server), 2)  # MNT_DETACH
+        while exists(server):
+            kernel.umount(paths.namespace(server), kernel.MNT_DETACH)
         os.unlink(paths.namespace(server))
     except FileNotFoundError:
         pass
+
+
+def processes(server: str) -> list[int]:
+    """Return the ids of all processes in the namespace, but not of this one."""
+    try:
+        there = os.stat(paths.namespace(server))
+    except FileNotFoundError:
+        return []
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit() and int(name) != os.getpid():
+            try:
+                here = os.stat(f"/proc/{name}/ns/net")
+            except OSError:  # it has ended meanwhile, or is ending
+                continue
+            if (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino):
+                found.append(int(name))
+    return found
 
 
 def _share(directory: str) -> None:
