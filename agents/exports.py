@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from vsctl.agents import entries, ganesha, mounts, namespaces, paths, places, ports, processes, rpc
+from vsctl.agents import entries, fragments, ganesha, mounts, namespaces, paths, places, ports, processes, rpc
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
 TYPE_CHECKING = False
@@ -34,8 +34,12 @@ class Exports(Agent):
     )
 
     @property
+    def whole(self) -> str:
+        return f"{ganesha.directory(self.server)}/exports"
+
+    @property
     def fragment(self) -> str:
-        return f"{ganesha.directory(self.server)}/exports.d/{self.filesystem}"
+        return fragments.path(self.whole, self.filesystem)
 
     @action("start", timeout=20)
     def start(self) -> None:
@@ -46,7 +50,7 @@ class Exports(Agent):
             f"# {each.identity}\n{ganesha.export(places.place(self.server, self.filesystem, each.path), each)}"
             for each in self.exports
         )
-        with Lock(self.server):
+        with fragments.Lock(f"{self.whole}.lock"):
             changed = self._identities() - {each.identity for each in self.exports}
             if changed:
                 # Ganesha cannot turn one export into another: the old ones go first.
@@ -63,7 +67,7 @@ class Exports(Agent):
     def stop(self) -> None:
         if not os.path.exists(self.fragment):
             return
-        with Lock(self.server):
+        with fragments.Lock(f"{self.whole}.lock"):
             process = self._ganesha()
             if process is not None:
                 self._publish(process, "")
@@ -84,22 +88,12 @@ class Exports(Agent):
 
     def _identities(self) -> set[str]:
         """Return what this filesystem exports now."""
-        try:
-            with open(self.fragment) as lines:
-                return {line[2:].rstrip("\n") for line in lines if line.startswith("# ")}
-        except FileNotFoundError:
-            return set()
+        lines = fragments.read(self.fragment).splitlines()
+        return {line[2:] for line in lines if line.startswith("# ")}
 
     def _publish(self, process: int, text: str) -> None:
         """Make this filesystem's part of the configuration be `text`, and have Ganesha read it."""
-        _write(self.fragment, text)
-        directory = os.path.dirname(self.fragment)
-        parts = []
-        for each in sorted(os.listdir(directory)):
-            if not each.startswith("."):
-                with open(f"{directory}/{each}") as file:
-                    parts.append(file.read())
-        _write(f"{ganesha.directory(self.server)}/exports.conf", "".join(parts))
+        fragments.publish(self.whole, self.filesystem, text)
         os.kill(process, SIGHUP)
 
     def _await(self, condition: Callable[[], bool], failing: str) -> None:
@@ -155,26 +149,3 @@ class Exports(Agent):
             return f"exports of {self.filesystem} do not answer: {problem.strerror or problem}"
         return None
 
-
-class Lock:
-    """Let one action at a time change the exports of a server."""
-
-    def __init__(self, server: str) -> None:
-        self.path = f"{ganesha.directory(server)}/lock"
-
-    def __enter__(self) -> None:
-        import fcntl
-
-        self.file = open(self.path, "w")  # noqa: SIM115 - closed on leaving
-        fcntl.flock(self.file, fcntl.LOCK_EX)
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-
-
-def _write(path: str, text: str) -> None:
-    """Replace a file at one blow."""
-    directory, _, name = path.rpartition("/")
-    with open(f"{directory}/.{name}", "w") as file:
-        file.write(text)
-    os.replace(f"{directory}/.{name}", path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from vsctl.agents import ganesha, listeners, namespaces, paths, ports, processes, rpc
+from vsctl.agents import fragments, ganesha, listeners, namespaces, paths, ports, processes, rpc
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
 DAEMONS = ("ganesha.nfsd", "rpc.statd", "sm-notify", "rpcbind")
@@ -51,7 +51,8 @@ class Nfs(Agent):
         left = processes.kill(lambda: processes.named(self.server, *DAEMONS), SIGKILL, self.timeout * 0.8)
         if left:
             raise Failure(f"{processes.describe(left)} did not end after SIGKILL: it waits for a device")
-        _empty(f"{ganesha.directory(self.server)}/exports.d")
+        if os.path.isdir(ganesha.directory(self.server)):
+            fragments.begin(f"{ganesha.directory(self.server)}/exports")
 
     @action("monitor", timeout=20, interval=10)
     def monitor(self) -> None:
@@ -79,12 +80,11 @@ class Nfs(Agent):
 
     def _configure(self) -> None:
         directory = ganesha.directory(self.server)
-        os.makedirs(f"{directory}/exports.d", exist_ok=True)
+        os.makedirs(directory, exist_ok=True)
+        fragments.begin(f"{directory}/exports")
         graceless = not _anything_to_reclaim(paths.state(self.server))
         with open(f"{directory}/ganesha.conf", "w") as file:
             file.write(ganesha.main(self.server, grace=self.grace, lease=self.lease, graceless=graceless))
-        with open(f"{directory}/exports.conf", "w"):
-            pass
 
     def _start_rpcbind(self) -> None:
         processes.start(self.server, "rpcbind", ["rpcbind", "-f", "-w"])
@@ -193,10 +193,3 @@ def _addresses(server: str) -> list[str]:
         raise OSError(f"the addresses of {server} cannot be read: {said}")
     return [line.split()[3].partition("/")[0] for line in said.splitlines()]
 
-
-def _empty(directory: str) -> None:
-    try:
-        for each in os.listdir(directory):
-            os.unlink(f"{directory}/{each}")
-    except FileNotFoundError:
-        pass
