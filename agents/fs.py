@@ -1,0 +1,132 @@
+"""Is the filesystem mounted here, healthy, and nowhere else?"""
+
+from __future__ import annotations
+
+import os
+
+from vsctl.agents import mounts, paths
+from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
+
+STATE = ("", "nfs", "statd", "smb")
+"""The directories of server state on the root filesystem, under `.vsctl`."""
+
+
+class Fs(Agent):
+    """Mount one filesystem of a virtual server
+
+    The device must exist, hold the declared type of filesystem and be in use
+    nowhere else, or the start is refused; nothing is ever formatted. A
+    filesystem that has become read-only or has shut itself down is reported
+    with its reason. Stop unmounts first; only if that says busy does it look
+    for the users of the filesystem and end them, and it succeeds only once
+    nothing holds the device any more.
+    """
+
+    server = Param(str, "Name of the virtual server")
+    filesystem = Param(str, "Name of the filesystem in the server: root, or another")
+    device = Param(str, "Block device, best by a name that is the same on every node", unique=True)
+    type = Param(str, "Type of the filesystem, such as ext4 or xfs")
+    options = Param(str, "Mount options, separated by commas", default="")
+
+    @property
+    def point(self) -> str:
+        return paths.mount_point(self.server, self.filesystem)
+
+    @action("start", timeout=20)
+    def start(self) -> None:
+        if mounts.at(self.point) is None:
+            self._refuse_what_is_not_ours()
+            mounts.share(paths.MOUNTS)
+            _seal(self.point)
+            self._mount()
+        self._check()
+        if self.filesystem == "root":
+            for each in STATE:
+                os.makedirs(f"{paths.state(self.server)}/{each}", mode=0o700, exist_ok=True)
+
+    @action("stop", timeout=20)
+    def stop(self) -> None:
+        from vsctl.agents import unmounting
+
+        device = None
+        while mount := mounts.at(self.point):
+            device = mount.device
+            unmounting.unmount(self.point, mount, self.timeout)
+        unmounting.release(self.device, device, self.timeout)
+
+    @action("monitor", timeout=20, interval=10)
+    def monitor(self) -> None:
+        if mounts.at(self.point) is None:
+            raise NotRunning(f"nothing is mounted on {self.point}")
+        self._check()
+
+    def _refuse_what_is_not_ours(self) -> None:
+        try:
+            number = mounts.number(self.device)
+            found = mounts.type_of(self.device)
+            free = mounts.is_free(self.device)
+        except OSError as problem:
+            raise Failure(f"device {self.device} cannot be used here: {problem.strerror}") from None
+        for mount in mounts.table():
+            if mount.device == number or (not free and mounts.on(mount, self.device)):
+                raise Failure(f"{self.device} is already mounted, on {mount.point}: unmount it there")
+        if not free:
+            raise Failure(f"{self.device} is held by something else on this node: {_holder(number)}")
+        if not mounts.matches(found, self.type):
+            there = f"{found} is on it" if found else f"no {self.type} is on it"
+            raise Failure(f"{self.device} should hold {self.type}, but {there}: it is left alone")
+
+    def _mount(self) -> None:
+        from vsctl.agents import processes
+
+        options = ("-o", self.options) if self.options else ()
+        status, said = processes.here(["mount", "-t", self.type, *options, self.device, self.point])
+        if status != 0:
+            raise Failure(f"{self.device} cannot be mounted on {self.point}: {said or f'mount exited {status}'}")
+        log(f"{self.device} is mounted on {self.point}")
+
+    def _check(self) -> None:
+        """Raise Failure unless what is mounted is our device, of our type, and in good health."""
+        mount = mounts.at(self.point)
+        if mount is None:
+            raise Failure(f"{self.point} is not mounted")
+        if not mounts.on(mount, self.device):
+            raise Failure(f"{mount.source} is mounted on {self.point}, not {self.device}")
+        if mount.type != self.type:
+            raise Failure(f"{self.point} is {mount.type}, not {self.type}")
+        if "shutdown" in mount.options:
+            raise Failure(f"{self.type} on {self.device} has shut itself down: it needs a repair")
+        if "emergency_ro" in mount.options:
+            raise Failure(f"{self.type} on {self.device} has found damage and stopped writing: it needs a repair")
+        if "ro" in mount.options and "ro" not in self.options.split(","):
+            raise Failure(f"{self.point} has become read-only: {self.type} on {self.device} may need a repair")
+        try:
+            # A shut down XFS looks healthy in mountinfo and answers statvfs.
+            os.close(os.open(self.point, os.O_RDONLY | os.O_DIRECTORY))
+            os.stat(self.point)
+        except OSError as problem:
+            raise Failure(f"{self.point} does not answer: {problem.strerror}") from None
+
+
+def _seal(point: str) -> None:
+    """Make the mount point, immutable: nobody writes below it while nothing is mounted."""
+    import fcntl
+
+    get_flags, set_flags, immutable = 0x80086601, 0x40086602, 0x10
+    os.makedirs(point, mode=0o755, exist_ok=True)
+    descriptor = os.open(point, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        flags = int.from_bytes(fcntl.ioctl(descriptor, get_flags, bytes(8))[:4], "little")
+        fcntl.ioctl(descriptor, set_flags, (flags | immutable).to_bytes(8, "little"))
+    except OSError:
+        pass  # a filesystem without such flags; exports ask for the mount themselves
+    finally:
+        os.close(descriptor)
+
+
+def _holder(number: int) -> str:
+    try:
+        holders = os.listdir(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}/holders")
+    except OSError:
+        holders = []
+    return " ".join(holders) or "another mount namespace, or a program that checks or repairs it"

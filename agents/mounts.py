@@ -1,0 +1,134 @@
+"""What is mounted where, and what lies on a device?
+
+Read from the kernel and from the disk, without a fork.
+"""
+
+from __future__ import annotations
+
+import os
+
+_SUPERBLOCKS = (
+    # type, offset, magic bytes; ext2, ext3 and ext4 share one magic and one driver
+    ("ext4", 0x438, b"\x53\xef"),
+    ("xfs", 0, b"XFSB"),
+    ("btrfs", 0x10040, b"_BHRfS_M"),
+    ("f2fs", 0x400, b"\x10\x20\xf5\xf2"),
+    ("gfs2", 0x10000, b"\x01\x16\x19\x70"),
+    ("LUKS", 0, b"LUKS\xba\xbe"),
+    ("LVM", 0x218, b"LVM2 001"),
+    ("swap", 0xFF6, b"SWAPSPACE2"),
+)
+_EXT = ("ext2", "ext3", "ext4")
+
+
+class Mount:
+    """One line of mountinfo; `device` is the st_dev of everything on it."""
+
+    __slots__ = ("device", "options", "point", "shared", "source", "type")
+
+    def __init__(self, line: str) -> None:
+        fields = line.split()
+        dash = fields.index("-", 6)
+        major, _, minor = fields[2].partition(":")
+        self.device = os.makedev(int(major), int(minor))
+        self.point = _plain(fields[4])
+        self.shared = any(each.startswith("shared:") for each in fields[6:dash])
+        self.type = fields[dash + 1]
+        self.source = _plain(fields[dash + 2])
+        self.options = (*fields[5].split(","), *fields[dash + 3].split(","))
+
+
+def table(process: str = "self") -> list[Mount]:
+    """Return every mount in the mount namespace of a process, in the order they were made."""
+    with open(f"/proc/{process}/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
+        return [Mount(line) for line in lines]
+
+
+def at(point: str) -> Mount | None:
+    """Return what is mounted at a place, the topmost if there are several."""
+    found = None
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
+        for line in lines:
+            if line.split(" ", 5)[4] == point:
+                found = Mount(line)
+    return found
+
+
+def number(device: str) -> int:
+    """Return the device number of a block device; OSError if there is none of that name."""
+    import stat
+
+    status = os.stat(device)
+    if not stat.S_ISBLK(status.st_mode):
+        raise OSError(15, os.strerror(15), device)  # ENOTBLK
+    return status.st_rdev
+
+
+def on(mount: Mount, device: str) -> bool:
+    """Say whether a mount is of this device, by whatever name.
+
+    The kernel's number of a btrfs is not the device's, so the source is asked
+    too. A device that is gone from /dev cannot be compared and is believed.
+    """
+    try:
+        wanted = os.stat(device).st_rdev
+    except OSError:
+        return True
+    if mount.device == wanted:
+        return True
+    try:
+        return os.stat(mount.source).st_rdev == wanted
+    except OSError:
+        return False
+
+
+def is_free(device: str) -> bool:
+    """Say whether nobody holds a device: no mount in any namespace, no RAID, no checker."""
+    try:
+        os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
+    except OSError as problem:
+        if problem.errno == 16:  # EBUSY
+            return False
+        raise
+    return True
+
+
+def type_of(device: str) -> str | None:
+    """Name the filesystem, or what else is known, on a device; None for nothing known."""
+    descriptor = os.open(device, os.O_RDONLY)
+    try:
+        # What another node wrote must be seen, not what this one read last time.
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        for name, offset, magic in _SUPERBLOCKS:
+            if os.pread(descriptor, len(magic), offset) == magic:
+                return name
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def matches(found: str | None, declared: str) -> bool:
+    """Say whether what `type_of` found is what was declared, as far as vsctl can tell."""
+    if declared in _EXT:
+        return found == "ext4"
+    return found == declared or (found is None and declared not in (name for name, _, _ in _SUPERBLOCKS))
+
+
+def share(directory: str) -> None:
+    """Make a directory a shared mount of its own: what is mounted in it appears in every daemon's view."""
+    from vsctl.agents import kernel
+
+    os.makedirs(directory, mode=0o755, exist_ok=True)
+    mount = at(directory)
+    if mount is None:
+        kernel.mount(directory, directory, flags=kernel.MS_BIND | kernel.MS_REC)
+    if mount is None or not mount.shared:
+        kernel.mount("", directory, flags=kernel.MS_SHARED | kernel.MS_REC)
+
+
+def _plain(text: str) -> str:
+    """Undo the octal escapes of mountinfo."""
+    if "\\" not in text:
+        return text
+    first, *rest = text.split("\\")
+    return first + "".join(chr(int(each[:3], 8)) + each[3:] for each in rest)

@@ -1,0 +1,195 @@
+"""Does the virtual server's NFS server live, and does it serve?"""
+
+from __future__ import annotations
+
+import os
+
+from vsctl.agents import fragments, ganesha, listeners, namespaces, paths, ports, processes, rpc
+from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
+
+DAEMONS = ("ganesha.nfsd", "rpc.statd", "sm-notify", "rpcbind")
+NOTIFIED = "/var/lib/nfs"
+"""Where statd and sm-notify look for their state; in the view it is the server's own."""
+
+SIGKILL = 9
+
+
+class Nfs(Agent):
+    """Run the NFS server of a virtual server
+
+    Ganesha with its rpcbind and rpc.statd, in the server's network namespace
+    and with a /run of its own, serves NFS 3, 4.0 and 4.1. Locks and client
+    records are on the root filesystem and move with it. It starts without
+    exports: `ocf:vsctl:exports` adds those of each filesystem. While nobody
+    has anything to reclaim it starts without a grace period.
+    """
+
+    server = Param(str, "Name of the virtual server")
+    grace = Param(int, "Seconds in which clients reclaim their locks after a start", default="15")
+    lease = Param(int, "Seconds after which an NFSv4 client must have renewed its lease", default="10")
+
+    @action("start", timeout=20)
+    def start(self) -> None:
+        if processes.running(self.server, "ganesha") and not self._problem():
+            return
+        self.stop()
+        state = paths.state(self.server)
+        if not os.path.isdir(f"{state}/nfs"):
+            raise Failure(f"{state} is not there: the root filesystem of {self.server} is not mounted")
+        self._configure()
+        try:
+            self._start_rpcbind()
+            self._start_statd()
+            self._start_ganesha()
+        except OSError as problem:
+            raise Failure(str(problem)) from None
+
+    @action("stop", timeout=20)
+    def stop(self) -> None:
+        # Ganesha is killed, not asked: the gate is closed, what clients may reclaim is on disk since before
+        # they got their answer, and data is in the page cache, which the unmount writes.
+        left = processes.kill(lambda: processes.named(self.server, *DAEMONS), SIGKILL, self.timeout * 0.8)
+        if left:
+            raise Failure(f"{processes.describe(left)} did not end after SIGKILL: it waits for a device")
+        if os.path.isdir(ganesha.directory(self.server)):
+            fragments.begin(f"{ganesha.directory(self.server)}/exports")
+
+    @action("monitor", timeout=20, interval=10)
+    def monitor(self) -> None:
+        if processes.running(self.server, "ganesha") is None:
+            if left := processes.named(self.server, *DAEMONS):
+                raise Failure(f"ganesha.nfsd has ended, {processes.describe(left)} is left")
+            raise NotRunning(f"no NFS server runs in {self.server}")
+        if problem := self._problem():
+            raise Failure(problem)
+
+    def _problem(self) -> str | None:
+        """Say what keeps clients from being served, as far as no export is concerned."""
+        for name in ("ganesha", "statd", "rpcbind"):
+            if processes.running(self.server, name) is None:
+                return f"{name} of {self.server} has ended"
+        process = processes.running(self.server, "ganesha")
+        if process is None or not listeners.listens(process, ports.NFS):
+            return f"ganesha.nfsd ({process}) does not listen on port {ports.NFS}"
+        for port, calls in _CALLS:
+            try:
+                _ask(self.server, port, calls)
+            except OSError as problem:
+                return f"port {port} of {self.server} does not answer: {problem.strerror or problem}"
+        return None
+
+    def _configure(self) -> None:
+        directory = ganesha.directory(self.server)
+        os.makedirs(directory, exist_ok=True)
+        fragments.begin(f"{directory}/exports")
+        graceless = not _anything_to_reclaim(paths.state(self.server))
+        with open(f"{directory}/ganesha.conf", "w") as file:
+            file.write(ganesha.main(self.server, grace=self.grace, lease=self.lease, graceless=graceless))
+
+    def _start_rpcbind(self) -> None:
+        processes.start(self.server, "rpcbind", ["rpcbind", "-f", "-w"])
+        self._await("rpcbind", ports.PORTMAPPER, ((rpc.PORTMAPPER, 2),))
+
+    def _start_statd(self) -> None:
+        """Start statd, and tell the clients that held NFSv3 locks to reclaim them."""
+        state = f"{paths.state(self.server)}/statd"
+        _lay_out(state)
+        binds = ((state, NOTIFIED),)
+        clients = bool(os.listdir(f"{state}/sm") or os.listdir(f"{state}/sm.bak"))
+        for address in _addresses(self.server) if clients else ():
+            # sm-notify takes the list away from statd and ends when every client has answered.
+            copy = f"{state}/notify/{address}"
+            _copy(state, copy)
+            processes.start(self.server, f"notify-{address}", _notify(address), binds=((copy, NOTIFIED),))
+            log(f"clients with locks are told that {address} is back")
+        processes.start(
+            self.server, "statd", ["rpc.statd", "-F", "-L", "-p", str(ports.STATD)], binds=binds
+        )
+        self._await("statd", ports.STATD, ((rpc.STATUS, 1),))
+
+    def _start_ganesha(self) -> None:
+        log_file = f"{paths.logs(self.server)}/ganesha.log"
+        configuration = f"{ganesha.directory(self.server)}/ganesha.conf"
+        command = ["ganesha.nfsd", "-F", "-f", configuration, "-L", log_file, "-p", "/run/ganesha.pid"]
+        processes.start(self.server, "ganesha", command)
+        for port, calls in _CALLS:
+            self._await("ganesha", port, calls)
+
+    def _await(self, name: str, port: int, calls: tuple[tuple[int, int], ...]) -> None:
+        def answers() -> bool:
+            if processes.running(self.server, name) is None:
+                raise Failure(f"{name} of {self.server} ended at once: {paths.logs(self.server)} says why")
+            try:
+                _ask(self.server, port, calls)
+            except OSError:
+                return False
+            return True
+
+        if not processes.until(answers, self.timeout * 0.4):
+            raise Failure(f"{name} of {self.server} does not answer on port {port}")
+
+
+_CALLS = (
+    (ports.NFS, ((rpc.NFS, 3), (rpc.NFS, 4))),
+    (ports.MOUNTD, ((rpc.MOUNT, 3),)),
+)
+
+
+def _ask(server: str, port: int, calls: tuple[tuple[int, int], ...]) -> None:
+    """Make null calls on one connection; OSError if any of them is not answered."""
+    with namespaces.inside(server):
+        connection = rpc.Connection(port)
+    try:
+        for program, version in calls:
+            connection.null(program, version)
+    finally:
+        connection.close()
+
+
+def _anything_to_reclaim(state: str) -> bool:
+    """Say whether a client may hold NFSv4 state or an NFSv3 lock from before."""
+    return any(
+        files for place in ("nfs", "statd/sm", "statd/sm.bak") for _, _, files in os.walk(f"{state}/{place}")
+    ) or any(
+        names
+        for kind in ("v4recov", "v4old")
+        for parent, names, _ in os.walk(f"{state}/nfs/{kind}")
+        if parent != f"{state}/nfs/{kind}"
+    )
+
+
+def _lay_out(state: str) -> None:
+    """Make statd's directories, its user's own: it gives up root for whoever owns them."""
+    import pwd
+
+    try:
+        user = pwd.getpwnam("statd").pw_uid
+    except KeyError:
+        user = 0
+    for each in ("", "/sm", "/sm.bak"):
+        os.makedirs(f"{state}{each}", mode=0o700, exist_ok=True)
+        os.chown(f"{state}{each}", user, -1)
+    for parent, _, files in os.walk(state):
+        for each in files:
+            os.chown(f"{parent}/{each}", user, -1)
+
+
+def _copy(state: str, copy: str) -> None:
+    import shutil
+
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(state, copy, ignore=shutil.ignore_patterns("notify"))
+    _lay_out(copy)
+
+
+def _notify(address: str) -> list[str]:
+    return ["sm-notify", "-d", "-f", "-v", address]
+
+
+def _addresses(server: str) -> list[str]:
+    """Return the addresses of a server, without the loopback's own."""
+    status, said = processes.run(server, ["ip", "-o", "addr", "show", "dev", "lo", "scope", "global"])
+    if status != 0:
+        raise OSError(f"the addresses of {server} cannot be read: {said}")
+    return [line.split()[3].partition("/")[0] for line in said.splitlines()]
+

@@ -1,0 +1,239 @@
+"""How does a daemon come to live in a virtual server, and how does it end?
+
+A daemon runs in the server's network namespace and in a view of its own: the
+node's mounts as they come and go, the server's own /run, and whatever files
+it is given in place of the node's. Its processes are those with its name in
+that network namespace, whoever their parents are.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from vsctl.agents import paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    Binds = Sequence[tuple[str, str]]
+
+DESCRIPTORS = 65536
+
+
+def start(server: str, name: str, arguments: Sequence[str], *, binds: Binds = ()) -> int:
+    """Start a daemon that stays in the foreground; return its process id.
+
+    What it says goes to `<name>.out` among the server's logs. `binds` are
+    (source, target): files to show it in place of its node's.
+    """
+    os.makedirs(paths.logs(server), mode=0o750, exist_ok=True)
+    out = os.open(f"{paths.logs(server)}/{name}.out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+    nothing = os.open("/dev/null", os.O_RDONLY)
+    process = _in_view(server, arguments, binds, (nothing, out, out), daemon=True)
+    os.close(out)
+    os.close(nothing)
+    with open(_pid_file(server, name), "w") as file:
+        file.write(f"{process} {_born(process)}")
+    return process
+
+
+def run(server: str, arguments: Sequence[str], *, binds: Binds = (), stdin: bytes = b"") -> tuple[int, str]:
+    """Run a command in a server's view to its end; return its exit status and what it said."""
+    return _finish(lambda files: _in_view(server, arguments, binds, files, daemon=False), stdin)
+
+
+def here(arguments: Sequence[str]) -> tuple[int, str]:
+    """Run a command of the node to its end; return its exit status and what it said."""
+
+    def begin(files: tuple[int, int, int]) -> int:
+        actions = [(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(files)]
+        return os.posix_spawnp(arguments[0], arguments, {**os.environ, "LC_ALL": "C"}, file_actions=actions)
+
+    return _finish(begin, b"")
+
+
+def running(server: str, name: str) -> int | None:
+    """Return the process id of a daemon that `start` started, None if it lives no more."""
+    try:
+        with open(_pid_file(server, name)) as file:
+            process, born = file.read().split()
+    except (FileNotFoundError, ValueError):
+        return None
+    return int(process) if _born(int(process)) == born else None
+
+
+def named(server: str, *names: str) -> list[int]:
+    """Return the processes in a server's network namespace whose names begin so."""
+    try:
+        home = f"net:[{os.stat(paths.namespace(server)).st_ino}]"
+    except FileNotFoundError:
+        return []
+    found = []
+    for process in _all():
+        try:
+            if os.readlink(f"/proc/{process}/ns/net") == home and _name(process).startswith(names):
+                found.append(process)
+        except OSError:
+            continue  # it ended while we looked
+    return found
+
+
+def kill(find: Callable[[], list[int]], signal: int, patience: float) -> list[int]:
+    """Send a signal to what `find` finds until it finds nothing; return what is left after `patience` seconds."""
+    end = time.monotonic() + patience
+    signalled: set[int] = set()
+    while (left := find()) and time.monotonic() < end:
+        for process in left:
+            if process not in signalled:
+                signalled.add(process)
+                try:
+                    os.kill(process, signal)
+                except ProcessLookupError:
+                    continue
+        _await_end(left, end)
+    return left
+
+
+def until(condition: Callable[[], bool], patience: float) -> bool:
+    """Ask a condition, often at first, until it holds; False when patience runs out."""
+    end = time.monotonic() + patience
+    pause = 0.002
+    while not condition():
+        if time.monotonic() + pause > end:
+            return False
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.1)
+    return True
+
+
+def describe(processes: Iterable[int]) -> str:
+    """Name processes for a sentence: `bash (4711), vi (4712)`."""
+    words = []
+    for process in processes:
+        try:
+            words.append(f"{_name(process)} ({process})")
+        except OSError:
+            continue
+    return ", ".join(words)
+
+
+def _in_view(
+    server: str, arguments: Sequence[str], binds: Binds, files: tuple[int, int, int], *, daemon: bool
+) -> int:
+    """Fork into the view and exec; OSError with the reason if it does not come to that."""
+    from vsctl.agents import mounts
+
+    inner = f"{paths.daemons_run(server)}/vsctl/{server}"
+    os.makedirs(inner, mode=0o755, exist_ok=True)
+    os.chmod(paths.run(server), 0o700)
+    mounts.share(paths.MOUNTS)
+    reason, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            _become(server, inner, binds)
+            if daemon:
+                _detach()
+            for number, file in enumerate(files):
+                os.dup2(file, number)
+            os.execvpe(arguments[0], list(arguments), _environment())
+        except BaseException as problem:
+            os.write(tell, str(problem).encode())
+        finally:
+            os._exit(127)
+    os.close(tell)
+    with os.fdopen(reason, "rb") as pipe:
+        problem = pipe.read().decode()
+    if problem:
+        os.waitpid(child, 0)
+        raise OSError(f"{arguments[0]} could not be started: {problem}")
+    return child
+
+
+def _become(server: str, inner: str, binds: Binds) -> None:
+    from vsctl.agents import kernel, namespaces
+
+    namespaces.enter(server)
+    kernel.unshare(kernel.CLONE_NEWNS)
+    kernel.mount("", "/", flags=kernel.MS_SLAVE | kernel.MS_REC)
+    # The server's directory keeps its name in the view, where /run is another one.
+    kernel.mount(paths.run(server), inner, flags=kernel.MS_BIND)
+    kernel.mount(paths.daemons_run(server), "/run", flags=kernel.MS_BIND | kernel.MS_REC)
+    for source, target in binds:
+        kernel.mount(source, target, flags=kernel.MS_BIND)
+
+
+def _detach() -> None:
+    """Leave the action's session and its limits: Pacemaker kills what an action leaves in its group."""
+    import resource
+
+    os.setsid()
+    os.chdir("/")
+    os.umask(0o022)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, max(hard, DESCRIPTORS)))
+    except (OSError, ValueError):  # not ours to raise, in a container for one
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/root"}
+
+
+def _finish(begin: Callable[[tuple[int, int, int]], int], stdin: bytes) -> tuple[int, str]:
+    read, write = os.pipe()
+    source, feed = os.pipe()
+    try:
+        child = begin((source, write, write))
+        os.write(feed, stdin)
+    finally:
+        for each in (write, source, feed):
+            os.close(each)
+        pipe = os.fdopen(read, "rb")
+    with pipe:
+        said = pipe.read().decode(errors="replace").strip()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said
+
+
+def _await_end(processes: list[int], end: float) -> None:
+    """Return as soon as one of the processes has ended, or at `end`."""
+    import select
+
+    poll = select.poll()
+    descriptors = []
+    for process in processes:
+        try:
+            descriptors.append(os.pidfd_open(process))
+        except OSError:
+            break  # gone already
+        poll.register(descriptors[-1], select.POLLIN)
+    else:
+        poll.poll(max(0, int((end - time.monotonic()) * 1000)))
+    for each in descriptors:
+        os.close(each)
+
+
+def _all() -> Iterator[int]:
+    return (int(each) for each in os.listdir("/proc") if each.isdigit())
+
+
+def _name(process: int) -> str:
+    with open(f"/proc/{process}/comm") as file:
+        return file.read().rstrip("\n")
+
+
+def _born(process: int) -> str | None:
+    """Return when a process started, in the kernel's ticks: with its id, unique. None for a dead one."""
+    try:
+        with open(f"/proc/{process}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def _pid_file(server: str, name: str) -> str:
+    return f"{paths.run(server)}/{name}.pid"

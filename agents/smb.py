@@ -1,0 +1,99 @@
+"""Does the virtual server's SMB server live, and does it answer?"""
+
+from __future__ import annotations
+
+import os
+
+from vsctl.agents import fragments, listeners, namespaces, paths, ports, processes, samba, smb2
+from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action
+
+DAEMONS = ("smbd", "samba-dcerpcd", "rpcd_")
+SIGTERM = 15
+SIGKILL = 9
+
+
+def _netbios(text: str) -> str:
+    if not 1 <= len(text) <= 15 or not all(each.isalnum() or each in "-_" for each in text):
+        raise ValueError("a NetBIOS name is 1 to 15 letters, digits, - and _")
+    return text
+
+
+class Smb(Agent):
+    """Run the SMB server of a virtual server
+
+    smbd as a standalone server, in the server's network namespace, with a
+    /run and with users and groups of its own; its databases are on the root
+    filesystem and move with it. It starts without shares: `ocf:vsctl:shares`
+    adds those of each filesystem. Stop ends every process that smbd has
+    started, at once: its clients see the end of their connections.
+    """
+
+    server = Param(str, "Name of the virtual server")
+    netbios = Param(_netbios, "NetBIOS name that clients see", unique=True)
+
+    @action("start", timeout=20)
+    def start(self) -> None:
+        if processes.running(self.server, "smbd") and not self._problem():
+            return
+        self.stop()
+        state = samba.state(self.server)
+        if not os.path.isdir(state):
+            raise Failure(f"{state} is not there: the root filesystem of {self.server} is not mounted")
+        self._configure()
+        command = ["smbd", "-F", "--no-process-group", "-s", samba.configuration(self.server)]
+        try:
+            processes.start(self.server, "smbd", command, binds=samba.binds(self.server))
+        except OSError as problem:
+            raise Failure(str(problem)) from None
+        if not processes.until(self._settled, self.timeout * 0.7) or (problem := self._problem()):
+            raise Failure(f"{problem or f'smbd of {self.server} ended'}: {paths.logs(self.server)}/smbd.log says why")
+
+    @action("stop", timeout=20)
+    def stop(self) -> None:
+        # smbd keeps nothing that needs a farewell: its databases are made to survive a crash, and its
+        # clients' data is in the page cache, which the unmount writes. Its helpers would outlive SIGTERM.
+        left = processes.kill(lambda: processes.named(self.server, *DAEMONS), SIGKILL, self.timeout * 0.8)
+        if left:
+            raise Failure(f"{processes.describe(left)} did not end after SIGKILL: it waits for a device")
+        if os.path.isdir(samba.directory(self.server)):
+            fragments.begin(f"{samba.directory(self.server)}/shares")
+
+    @action("monitor", timeout=20, interval=10)
+    def monitor(self) -> None:
+        if processes.running(self.server, "smbd") is None:
+            if left := processes.named(self.server, *DAEMONS):
+                raise Failure(f"smbd has ended, {processes.describe(left)} is left")
+            raise NotRunning(f"no SMB server runs in {self.server}")
+        if problem := self._problem():
+            raise Failure(problem)
+
+    def _settled(self) -> bool:
+        return processes.running(self.server, "smbd") is None or not self._problem()
+
+    def _problem(self) -> str | None:
+        process = processes.running(self.server, "smbd")
+        if process is None or not listeners.listens(process, ports.SMB):
+            return f"smbd ({process}) of {self.server} does not listen on port {ports.SMB}"
+        try:
+            with namespaces.inside(self.server):
+                connection = smb2.Connection(ports.SMB)
+            connection.close()
+        except OSError as problem:
+            return f"port {ports.SMB} of {self.server} does not answer: {problem.strerror or problem}"
+        if connection.name != self.netbios.lower():
+            return f"port {ports.SMB} of {self.server} is answered by {connection.name!r}, not {self.netbios}"
+        return None
+
+    def _configure(self) -> None:
+        from vsctl.agents import accounts
+
+        accounts.prepare(self.server)
+        directory = samba.directory(self.server)
+        os.makedirs(directory, exist_ok=True)
+        fragments.begin(f"{directory}/shares")
+        os.makedirs(f"{paths.daemons_run(self.server)}/samba/ncalrpc", exist_ok=True)
+        for each in samba.STATE:
+            os.makedirs(f"{samba.state(self.server)}/{each}", mode=0o755, exist_ok=True)
+        os.chmod(f"{samba.state(self.server)}/private", 0o700)
+        with open(samba.configuration(self.server), "w") as file:
+            file.write(samba.main(self.server, self.netbios))
