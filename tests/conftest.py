@@ -31,10 +31,11 @@ def lab(lab_settings: dict[str, Any]) -> Iterator[Lab]:
 
 
 @pytest.fixture(autouse=True)
-def _no_double_mount(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test during which a filesystem was mounted on two nodes, whatever else it looked at."""
-    uses_lab = "lab" in request.fixturenames
-    running: Lab | None = request.getfixturevalue("lab") if uses_lab else None
+def _sound_lab(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Give every test a whole lab, and fail one during which a filesystem was mounted on two nodes."""
+    running: Lab | None = request.getfixturevalue("lab") if "lab" in request.fixturenames else None
+    if running is not None:
+        running.heal()
     yield
     if running is not None:
         running.check()

@@ -46,9 +46,9 @@ def _parser() -> argparse.ArgumentParser:
 
     up = commands.add_parser("up", help="start it, after clearing what is left of one of its name")
     up.add_argument("--nodes", type=int, default=3, help="2 to 8 (default: 3)")
-    up.add_argument("--port", action="append", default=[], metavar="NODE=PORT:SUBNET,...", help="other than usual ports")
+    up.add_argument("--port", action="append", default=[], metavar="NODE=PORT:SUBNET,...", help="its ports")
     up.add_argument("--boots", action="store_true", help="a node that was fenced boots again by itself")
-    up.add_argument("--venv", help="the virtual environment whose vsctl the nodes use (default: $VSCTL_VENV or .venv)")
+    up.add_argument("--venv", help="where the nodes' vsctl is installed (default: $VSCTL_VENV or .venv)")
     up.set_defaults(do=_up)
 
     down = commands.add_parser("down", help="end it, and leave nothing")
@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="the labs that are up, and what is left of others")
     listing.set_defaults(do=_list)
 
-    status = commands.add_parser("status", help="its machines, ports, disks, and what was done to their power")
+    status = commands.add_parser("status", help="its machines, ports and disks, and the power journal")
     status.set_defaults(do=_status)
 
     for name, kind in (("exec", "node"), ("client", "client")):
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         power.set_defaults(do=does)
 
     for name, metavar in (("port", "n1/e0a"), ("subnet", "lan-a | n1/lan-a")):
-        cable = commands.add_parser(name, help="pull a cable (down, up), or silence its switch port (mute, unmute)")
+        cable = commands.add_parser(name, help="pull a cable: down, up; silence the switch: mute, unmute")
         cable.add_argument("target", metavar=metavar)
         cable.add_argument("verb", choices=VERBS)
         cable.set_defaults(do=_fault)
@@ -94,11 +94,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(wanted: argparse.Namespace) -> None:
-    lab = Lab(
-        wanted.nodes, name=wanted.lab, ports=dict(map(_ports, wanted.port)), boots=wanted.boots, venv=wanted.venv
-    )
+    ports = dict(map(_ports, wanted.port))
+    lab = Lab(wanted.nodes, name=wanted.lab, ports=ports, boots=wanted.boots, venv=wanted.venv)
     lab.up()
-    print(f"lab {wanted.lab} is up: {' '.join(each.name for each in lab.machines)}; python -m tests.lab status says more")
+    print(f"lab {wanted.lab} is up: {' '.join(each.name for each in lab.machines)}; `status` says more")
 
 
 def _ports(text: str) -> tuple[str, dict[str, str]]:
@@ -115,7 +114,8 @@ def _down(wanted: argparse.Namespace) -> None:
 
 def _list(wanted: argparse.Namespace) -> None:
     for name in names():
-        print(f"{name:16} {'up' if Place(name).pid('holder') else 'left behind: python -m tests.lab --lab ' + name + ' down'}")
+        is_up = Place(name).pid("holder") is not None
+        print(f"{name:16} {'up' if is_up else f'left behind: python -m tests.lab --lab {name} down'}")
 
 
 def _status(wanted: argparse.Namespace) -> None:
@@ -125,10 +125,10 @@ def _status(wanted: argparse.Namespace) -> None:
         print(f"{machine.name}: {'on' if machine.is_on else 'off'}")
         for port in machine.spec.ports:
             states = [kind for kind in ("down", "mute") if port.name in faults[kind]]
-            print(f"  {port.interface:8} {port.subnet.name:6} {' '.join(port.addresses)} {' '.join(states)}".rstrip())
+            print(f"  {port.interface:8} {port.subnet.name:6}", *port.addresses, *states)
     mounted = lab.mounted()
     for disk in lab.disks.all():
-        print(f"disk {disk.device} {disk.type}, {'mounted on ' + ' '.join(mounted[disk.name]) if mounted[disk.name] else 'free'}")
+        print(f"{disk.device} {disk.type}:", *(mounted[disk.name] or ["not mounted"]))
     for entry in lab.journal():
         print(f"{entry.time} {entry.machine} {entry.event}: {entry.why}")
     lab.check()

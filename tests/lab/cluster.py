@@ -38,16 +38,15 @@ class Cluster:
         node.write("/etc/hosts", hosts(self.topology.nodes))
         node.write("/usr/sbin/fence_lab", (CHECKOUT / "tests/lab/fence_lab").read_text(), 0o755)
         node.write(CIB, first_cib(), 0o600)
-        node.run(
-            ["sh", "-ec", f'ln -sfn "$1" /usr/local/bin/vsctl; chown hacluster:haclient {CIB}', "sh", self.vsctl]
-        )
+        node.run(["chown", "hacluster:haclient", CIB])
+        node.run(["ln", "-sfn", self.vsctl, "/usr/local/bin/vsctl"])
 
     @property
     def vsctl(self) -> str:
         return f"{self.venv}/bin/vsctl"
 
     def start(self, node: Machine) -> None:
-        """Install the agents and start Corosync and Pacemaker, as booting does; does not wait for the others."""
+        """Install the agents and start Corosync and Pacemaker, as booting does; wait for nobody."""
         if list(CHECKOUT.joinpath(self.venv).glob("lib/python3*/site-packages/vsctl/cli/main.py")):
             node.run([self.vsctl, "install"])
         node.run(["corosync"])

@@ -17,5 +17,6 @@ def call(command: Sequence[str], input: str | None = None) -> str:
         **({"stdin": subprocess.DEVNULL} if input is None else {"input": input}),
     )
     if done.returncode != 0:
-        raise LabProblem(f"{' '.join(command)} exits {done.returncode}: {(done.stderr or done.stdout).strip()}")
+        complaint = (done.stderr or done.stdout).strip()
+        raise LabProblem(f"{' '.join(command)} exits {done.returncode}: {complaint}")
     return done.stdout

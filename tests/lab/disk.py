@@ -70,7 +70,8 @@ class Disks:
                 call([*inside, "mkfs.ext4", "-q", "-L", name[:16], file])
             elif type == "xfs":
                 call([*inside, "mkfs.xfs", "-q", "-L", name[:12], file])
-            loops = {node.name: call([*inside, "losetup", "--find", "--show", file]).strip() for node in nodes}
+            attach = [*inside, "losetup", "--find", "--show", file]
+            loops = {node.name: call(attach).strip() for node in nodes}
             disk = Disk(name, type, loops)
             self.place.save("disks", [vars(each) for each in (*self.all(), disk)])
         for node in nodes:
@@ -97,7 +98,7 @@ class Disks:
         loop = disk.loops.get(node.name)
         if loop is None:
             return
-        number = os.stat(loop).st_rdev
+        number = Path(loop).stat().st_rdev
         text = (
             f"[ -b {loop} ] || mknod -m 660 {loop} b {os.major(number)} {os.minor(number)}\n"
             f"ln -sfn ../../{Path(loop).name} {disk.device}\n"

@@ -8,9 +8,9 @@ and holding it open would keep the mounts of a dead node.
 
 from __future__ import annotations
 
-import os
 import time
 from itertools import combinations
+from pathlib import Path
 
 from tests.lab.disk import Disk, Disks
 from tests.lab.journal import Journal
@@ -22,7 +22,7 @@ EVENT = "mounted-twice"
 
 def mounted(disks: tuple[Disk, ...]) -> dict[str, frozenset[str]]:
     """Return the nodes on which each disk is mounted now."""
-    live = {f"/dev/{name}" for type in TYPES if os.path.isdir(f"/sys/fs/{type}") for name in os.listdir(f"/sys/fs/{type}")}
+    live = {f"/dev/{each.name}" for type in TYPES for each in Path("/sys/fs").glob(f"{type}/loop*")}
     return {disk.name: frozenset(node for node, loop in disk.loops.items() if loop in live) for disk in disks}
 
 

@@ -21,7 +21,7 @@ from tests.lab.disk import Disk, Disks
 from tests.lab.journal import Entry
 from tests.lab.machine import Machine
 from tests.lab.network import Network
-from tests.lab.place import CHECKOUT, Place
+from tests.lab.place import CHECKOUT, OWNER, Place
 from tests.lab.power import Power
 from tests.lab.problem import LabProblem
 from tests.lab.topology import plan
@@ -36,7 +36,7 @@ class Settings:
     """Everything that makes one lab differ from another. See `topology.plan` for ports and clients.
 
     `boots`: a node that was fenced comes back by itself. `venv` holds the
-    vsctl of the nodes. `cluster`: start Corosync and Pacemaker.
+    vsctl of the nodes.
     """
 
     nodes: int = 3
@@ -63,10 +63,8 @@ class Lab:
         boots: bool = False,
         venv: str | None = None,
     ) -> None:
-        self._setup(
-            Place(name or default_name()),
-            Settings(nodes, ports or {}, clients or {}, boots, venv or os.environ.get("VSCTL_VENV") or Settings.venv),
-        )
+        venv = venv or os.environ.get("VSCTL_VENV") or Settings.venv
+        self._setup(Place(name or default_name()), Settings(nodes, ports or {}, clients or {}, boots, venv))
 
     def _setup(self, place: Place, settings: Settings) -> None:
         self.place = place
@@ -105,9 +103,9 @@ class Lab:
         """
         if os.geteuid() != 0:
             raise LabProblem("a lab needs root")
-        if (pid := self.place.pid("owner")) is not None:
+        if (pid := self.place.pid(OWNER)) is not None:
             raise LabProblem(
-                f"lab {self.place.name} is in use by process {pid}: wait for it, or name another one with VSCTL_LAB"
+                f"lab {self.place.name} is in use by process {pid}: wait for it, or name another by VSCTL_LAB"
             )
         self.place.clear()
         try:
@@ -121,18 +119,19 @@ class Lab:
         self.place.save("lab", asdict(self.settings))
         self._hold()
         if owner is not None:
-            self.place.record("owner", owner)
+            self.place.record(OWNER, owner)
         self.network.build()
         self._help()
         with ThreadPoolExecutor(max_workers=4) as pool:
-            list(pool.map(lambda machine: self.power.restore(machine, "the lab starts"), self._machines.values()))
+            for done in [pool.submit(self.power.restore, each, "the lab starts") for each in self.machines]:
+                done.result()
         self.wait_for_nodes()
 
     def _hold(self) -> None:
         """Start the process that keeps the switches' network namespace and the tmpfs of disks and roots."""
         process = subprocess.Popen(
             [
-                *"unshare --mount --net --propagation private -- sh -ec".split(),
+                *("unshare", "--mount", "--net", "--propagation", "private", "--", "sh", "-ec"),
                 'mount -t tmpfs -o "size=$2" vsctl-lab "$1"; echo up; exec sleep infinity >/dev/null 2>&1',
                 *("sh", str(self.place.store), STORE_SIZE),
             ],
@@ -206,8 +205,23 @@ class Lab:
         """Cut a machine's power."""
         self.power.cut(self.machine(node), "the tester")
 
+    def wait_until_fenced(self, node: str, limit: float = 30) -> None:
+        """Wait until the cluster has fenced a node since it was last switched on."""
+        on = self.journal("on", node)[-1].at
+        self.wait(
+            lambda: [
+                each for each in self.journal("off", node) if each.at > on and each.why.startswith("reboot ")
+            ],
+            f"the cluster fences {node}",
+            limit,
+        )
+
     def boot(self, node: str) -> None:
-        """Switch a machine on; `wait_for_nodes` waits until it has joined."""
+        """Switch a machine on; `wait_for_nodes` waits until it has joined.
+
+        A node that comes back before it was fenced is fenced then:
+        `wait_until_fenced` first.
+        """
         self.power.restore(self.machine(node), "the tester")
 
     # cables and switches: n1/e0a, n1/lan-a, lan-a or n1
@@ -268,6 +282,23 @@ class Lab:
         """Wait until every node that is on is online."""
         self.cluster.wait_until_up(list(self.nodes_on), limit)
 
+    def heal(self) -> None:
+        """Mend every cable and switch, boot every machine that is off, wait until the cluster is whole."""
+        for kind, verb in (("down", "up"), ("mute", "unmute")):
+            for port in self.network.faults()[kind]:
+                self.network.fault(port, verb)
+        if all(each.is_on for each in self.machines):
+            return
+
+        def whole() -> bool:
+            for (
+                machine
+            ) in self.machines:  # again and again: one that is booted before it was fenced is fenced
+                self.power.restore(machine, "the lab is healed")
+            return len(self.online()) == len(self.nodes)
+
+        self.wait(whole, "all nodes are on and online", 90)
+
     def wait(self, condition: Callable[[], T], sentence: str, limit: float = 30) -> T:
         """Return the condition's first true value; LabProblem with the sentence after `limit` seconds."""
         return waiting.wait(condition, sentence, limit)
@@ -282,7 +313,7 @@ class Lab:
         """LabProblem if a filesystem was ever mounted on two nodes, or nobody has looked."""
         if self.place.pid("helper") is None:
             log = (self.place.path / "helper.log").read_text()
-            raise LabProblem(f"the lab's helper has died, and nobody has watched for double mounts: {log[-2000:]}")
+            raise LabProblem(f"the lab's helper has died, nobody watched for double mounts: {log[-2000:]}")
         if twice := self.journal(guard.EVENT):
             raise LabProblem("; ".join(f"{each.time}: {each.why}" for each in twice))
 
@@ -292,12 +323,12 @@ class Lab:
         for each in self.place.path.glob("*.json*"):
             (into / each.name).write_bytes(each.read_bytes())
         (into / "helper.log").write_bytes((self.place.path / "helper.log").read_bytes())
-        (into / "mounted.txt").write_text("".join(f"{disk}: {' '.join(n)}\n" for disk, n in self.mounted().items()))
-        subprocess.run(["cp", "-r", f"{self.place.shared}/.", str(into / "clients")], check=False, capture_output=True)
-        for machine in self.machines:
-            if machine.saved("/var/log").is_dir():
-                command = ["cp", "-r", str(machine.saved("/var/log")), str(into / machine.name)]
-                subprocess.run(command, check=False, capture_output=True)
+        mounted = [f"{disk}: {' '.join(sorted(nodes))}\n" for disk, nodes in self.mounted().items()]
+        (into / "mounted.txt").write_text("".join(mounted))
+        trees = {each.name: each.saved("/var/log") for each in self.machines}
+        for name, tree in {**trees, "clients": self.place.shared}.items():
+            if tree.is_dir():
+                subprocess.run(["cp", "-r", f"{tree}/.", str(into / name)], check=False, capture_output=True)
         with contextlib.suppress(LabProblem):
             asked = self.any_node()
             for name, command in {

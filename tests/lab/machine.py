@@ -42,7 +42,7 @@ class Machine:
         process = subprocess.Popen(
             [
                 *self.place.enter("--mount"),
-                *"unshare --mount --uts --ipc --net --pid --fork --kill-child --".split(),
+                *("unshare", "--mount", "--uts", "--ipc", "--net", "--pid", "--fork", "--kill-child", "--"),
                 *("sh", str(script), self.name, str(store), str(self.place.shared), str(CHECKOUT)),
             ],
             stdin=subprocess.DEVNULL,
@@ -75,7 +75,7 @@ class Machine:
         input: str | None = None,
         timeout: float | None = 120,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command in the machine and return what it said; LabProblem if it fails and `check` is true."""
+        """Run a command in the machine and return what it said; with `check`, LabProblem if it fails."""
         try:
             done = subprocess.run(
                 [*self.enter(), *map(str, command)],
@@ -88,7 +88,8 @@ class Machine:
                 **({"stdin": subprocess.DEVNULL} if input is None else {"input": input}),
             )
         except subprocess.TimeoutExpired:
-            raise LabProblem(f"{self.name}: {' '.join(map(str, command))} did not end in {timeout:g} s") from None
+            words = " ".join(map(str, command))
+            raise LabProblem(f"{self.name}: {words} did not end in {timeout:g} s") from None
         if check and done.returncode != 0:
             said = (done.stderr.strip() or done.stdout.strip())[-2000:]
             raise LabProblem(f"{self.name}: {' '.join(map(str, command))} exits {done.returncode}: {said}")
@@ -113,7 +114,8 @@ class Machine:
 
     def saved(self, inside: str) -> Path:
         """Return where a file that the machine wrote to its own disk is seen from here, on or off."""
-        return Path(f"/proc/{self.place.pid('holder')}/root{self.place.store}") / self.name / "upper" / inside.lstrip("/")
+        store = Path(f"/proc/{self.place.pid('holder')}/root{self.place.store}")
+        return store / self.name / "upper" / inside.lstrip("/")
 
     def write(self, inside: str, text: str, mode: int = 0o644) -> None:
         file = self.path(inside)

@@ -11,6 +11,7 @@ A port that is down has no carrier. A mute one has, and nothing passes.
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from tests.lab.command import call
 from tests.lab.machine import Machine
 from tests.lab.place import Place
+from tests.lab.problem import LabProblem
 from tests.lab.topology import SUBNETS, Port, Topology
 from tests.lab.waiting import wait
 
@@ -76,13 +78,11 @@ class Network:
 
     def unplug(self, machine: Machine) -> None:
         """Pull all cables of a machine at once; nothing it says from now on is heard."""
-        there = self._links()
-        self._ip(f"link set {port.cable} down" for port in machine.spec.ports if port.cable in there)
+        self._handle("ip", (f"link set {port.cable} down" for port in machine.spec.ports))
 
     def remove(self, machine: Machine) -> None:
         """Take away the cables of a machine that is off."""
-        there = self._links()
-        self._ip(f"link delete {port.cable}" for port in machine.spec.ports if port.cable in there)
+        self._handle("ip", (f"link delete {port.cable}" for port in machine.spec.ports))
 
     def fault(self, target: str, verb: str) -> None:
         """Do `down`, `up`, `mute` or `unmute` to n1/e0a, n1/lan-a, lan-a or n1.
@@ -107,18 +107,20 @@ class Network:
         return {kind: set(saved.get(kind, ())) for kind in ("down", "mute")}
 
     def _apply(self, ports: Iterable[Port]) -> None:
-        faults, there = self.faults(), self._links()
-        ports = [port for port in ports if port.cable in there]
-        self._ip(f"link set {port.cable} {'down' if port.name in faults['down'] else 'up'}" for port in ports)
-        # A port comes up forwarding, a moment after it has carrier; without carrier it has no state to be given.
+        faults, ports = self.faults(), tuple(ports)
+        self._handle(
+            "ip",
+            (f"link set {port.cable} {'down' if port.name in faults['down'] else 'up'}" for port in ports),
+        )
+        # A port comes up forwarding, a moment after it has carrier; without carrier it has no state.
         wait(self._is_settled, "the switch notices its carriers", 10, 0.01)
         there = self._links()
         lines = [
             f"link set dev {port.cable} state {DISABLED if port.name in faults['mute'] else FORWARDING}"
             for port in ports
-            if there[port.cable] == "UP"
+            if there.get(port.cable) == "UP"
         ]
-        call([*self.place.enter("--net"), "bridge", "-batch", "-"], "\n".join(lines))
+        self._handle("bridge", lines)
 
     def _is_settled(self) -> bool:
         return all(("LOWER_UP" in each["flags"]) == (each["operstate"] == "UP") for each in self._cables())
@@ -128,12 +130,29 @@ class Network:
         return {each["ifname"]: each["operstate"] for each in self._cables()}
 
     def _cables(self) -> list[dict[str, Any]]:
-        links = json.loads(call([*self.place.enter("--net"), "ip", "-json", "link", "show", "type", "veth"]) or "[]")
-        return [each for each in links if each]
+        said = call([*self.place.enter("--net"), "ip", "-json", "link", "show", "type", "veth"])
+        return [each for each in json.loads(said or "[]") if each]
 
     def _ip(self, lines: Iterable[str]) -> None:
-        if text := "\n".join(lines):
-            call([*self.place.enter("--net"), "ip", "-batch", "-"], text)
+        call([*self.place.enter("--net"), "ip", "-batch", "-"], "\n".join(lines))
+
+    def _handle(self, tool: str, lines: Iterable[str]) -> None:
+        """Run a batch on cables, any of which may vanish at any moment, as those of a dying machine do."""
+        done = subprocess.run(
+            [*self.place.enter("--net"), tool, "-force", "-batch", "-"],
+            input="\n".join(lines),
+            text=True,
+            capture_output=True,
+        )
+        complaints = [
+            line
+            for line in done.stderr.splitlines()
+            if not line.startswith(
+                ("Cannot find device", "Command failed", "RTNETLINK answers: No such device")
+            )
+        ]
+        if complaints:
+            raise LabProblem(f"the switch does not obey: {'; '.join(complaints)}")
 
 
 def _settings(machine: Machine) -> list[str]:
@@ -144,7 +163,6 @@ def _settings(machine: Machine) -> list[str]:
             lines.append(f"address add {address} dev {port.interface}{' nodad' if ':' in address else ''}")
         lines.append(f"link set {port.interface} up")
     if gateway_port := machine.spec.gateway_port:
-        lines += [
-            f"route add default via {gateway} dev {gateway_port.interface}" for gateway in gateway_port.subnet.gateways
-        ]
+        for gateway in gateway_port.subnet.gateways:
+            lines.append(f"route add default via {gateway} dev {gateway_port.interface}")
     return lines

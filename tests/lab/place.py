@@ -24,6 +24,8 @@ from tests.lab.waiting import wait
 
 ROOT = Path("/run/vsctl-lab")
 CHECKOUT = Path(__file__).resolve().parents[2]
+OWNER = "owner"
+"""The one recorded process that is not the lab's: whoever it was started for."""
 MARK = "VSCTL_LAB_PLACE"
 """In the environment of every process that a lab starts: its place."""
 
@@ -79,7 +81,7 @@ class Place:
         (self.path / "pids" / what).write_text(f"{pid} {_started(pid)}")
 
     def pid(self, what: str) -> int | None:
-        """Return the process recorded as `what`, None if it has ended; another one of its number is not it."""
+        """Return the process recorded as `what`, None if it has ended, even if its number is used again."""
         try:
             pid, started = (self.path / "pids" / what).read_text().split()
         except (FileNotFoundError, ValueError):
@@ -110,7 +112,7 @@ class Place:
         """
         found = self.path.exists()
         pids = self.path / "pids"
-        recorded = sorted(each.name for each in pids.iterdir()) if pids.exists() else []
+        recorded = [each.name for each in pids.iterdir() if each.name != OWNER] if pids.exists() else []
         for what in sorted(recorded, key=lambda what: what == "holder"):  # the holder last
             self.kill(what)
         for pid in self.marked():

@@ -112,8 +112,9 @@ class Topology:
         )
         if not found:
             raise LabProblem(
-                f"{target} is no port or subnet of this lab; ports are {' '.join(port.name for port in self.ports)}, "
-                f"subnets {' '.join(SUBNETS)}, and n1/lan-a is every port of n1 on lan-a"
+                f"{target} is no port or subnet of this lab; ports are "
+                f"{' '.join(port.name for port in self.ports)}, subnets {' '.join(SUBNETS)}, "
+                "and n1/lan-a is every port of n1 on lan-a"
             )
         return found
 
