@@ -1,0 +1,51 @@
+"""The lab as a fixture, and its logs when a test fails."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import pytest
+
+from tests.lab.lab import Lab
+from tests.lab.place import CHECKOUT
+
+LOGS = CHECKOUT / "build" / "lab-logs"
+
+
+@pytest.fixture(scope="module")
+def lab_settings() -> dict[str, Any]:
+    """The arguments of Lab for the tests of a module; override it there for other than the usual lab."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def lab(lab_settings: dict[str, Any]) -> Iterator[Lab]:
+    """A lab that is up, shared by the tests of a module. $VSCTL_LAB names it."""
+    if os.geteuid() != 0:
+        pytest.skip("a lab needs root")
+    with Lab(**{"name": os.environ.get("VSCTL_LAB", "test"), **lab_settings}) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _sound_lab(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Give every test a whole lab, and fail one during which a filesystem was mounted on two nodes."""
+    running: Lab | None = request.getfixturevalue("lab") if "lab" in request.fixturenames else None
+    if running is not None:
+        running.heal()
+    yield
+    if running is not None:
+        running.check()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    report = yield
+    running = getattr(item, "funcargs", {}).get("lab")
+    if report.failed and isinstance(running, Lab) and running.place.exists:
+        where = running.collect(LOGS / re.sub(r"[^A-Za-z0-9_.-]+", "-", item.nodeid))
+        report.sections.append(("lab", f"The logs of all machines are in {where.relative_to(CHECKOUT)}"))
+    return report
