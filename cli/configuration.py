@@ -24,8 +24,6 @@ from vsctl.policy.hand import NO_HAND, Hand
 from vsctl.policy.model import Cluster
 from vsctl.policy.rules import configuration
 
-STOPPED = "vsctl-retired-"
-
 
 @dataclass(frozen=True)
 class Applied:
@@ -108,16 +106,19 @@ def retiring(applied: Applied, resources: Iterable[str]) -> bytes:
 
     Removed at once they would all stop at the same time, a filesystem under its server.
     """
-    cib = etree.fromstring(applied.cib)
-    for id in resources:
-        for resource in cib.xpath("configuration/resources//*[@id=$id]", id=id):
-            meta = resource.find("meta_attributes")
-            if meta is None:
-                meta = etree.Element("meta_attributes", id=f"vsctl-meta-{id}")
-                resource.insert(0, meta)
-            for old in meta.xpath("nvpair[@name='target-role']"):
-                meta.remove(old)
-            etree.SubElement(meta, "nvpair", id=f"{STOPPED}{id}", name="target-role", value="Stopped")
+    cib, retired = etree.fromstring(applied.cib), frozenset(resources)
+    for resource in cib.iterfind("configuration/resources//*[@id]"):
+        id = resource.get("id", "")
+        if id not in retired:
+            continue
+        meta = resource.find("meta_attributes")
+        if meta is None:
+            meta = etree.Element("meta_attributes", {"id": f"vsctl-meta-{id}"})
+            resource.insert(0, meta)
+        for old in meta.findall("nvpair[@name='target-role']"):
+            meta.remove(old)
+        pair = {"id": f"vsctl-retired-{id}", "name": "target-role", "value": "Stopped"}
+        etree.SubElement(meta, "nvpair", pair)
     return etree.tostring(cib)
 
 

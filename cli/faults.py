@@ -80,7 +80,7 @@ class Rehearsal:
 def report(cib: bytes, node: str, attributes: dict[str, str]) -> bytes:
     """Return a CIB in which a node has reported transient attributes."""
     tree = etree.fromstring(cib)
-    state = next(iter(tree.xpath("status/node_state[@uname=$node]", node=node)), None)
+    state = next((each for each in tree.iterfind("status/node_state") if each.get("uname") == node), None)
     if state is None:
         raise Refused(f"{node} has not joined the cluster: nothing of it can fail")
     id = state.get("id", "")
@@ -91,7 +91,7 @@ def report(cib: bytes, node: str, attributes: dict[str, str]) -> bytes:
     if pairs is None:
         pairs = etree.SubElement(transient, "instance_attributes", id=f"status-{id}")
     for name, value in attributes.items():
-        for old in pairs.xpath("nvpair[@name=$name]", name=name):
+        for old in [each for each in pairs if each.get("name") == name]:
             pairs.remove(old)
         etree.SubElement(pairs, "nvpair", id=f"status-{id}-{name}", name=name, value=value)
     return etree.tostring(tree)

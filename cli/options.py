@@ -18,10 +18,7 @@ without_fencing = click.option(
     "--without-fencing", is_flag=True, help="Accept nodes that cannot be fenced, and the loss of data that may follow."
 )
 cluster_file = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
-optional_without_fencing = click.option(
-    "--without-fencing", is_flag=True, help="Accept nodes that cannot be fenced, and the loss of data that may follow."
-)
-cluster_file = click.argument("file", type=click.Path(path_type=Path), metavar="[FILE]", required=False)
+optional_cluster_file = click.argument("file", type=click.Path(path_type=Path), metavar="[FILE]", required=False)
 
 
 def cib(command: Command) -> Command:

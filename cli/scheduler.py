@@ -79,7 +79,7 @@ def _transition(cib: bytes, changes: list[str]) -> Outcome:
         return Outcome(
             before=_status(result, "cluster_status"),
             actions=tuple(
-                Action(each.get("op") or each.get("action", ""), each.get("resource", ""), each.get("node", ""))
+                Action(each.get("op", ""), each.get("resource", ""), each.get("node", ""))
                 for each in result.iterfind("transition/rsc_action")
             ),
             after=_status(result, "revised_cluster_status"),

@@ -23,7 +23,9 @@ CRM_MON = ("crm_mon", "--one-shot", "--inactive", "--include", "all", "--output-
 class Store(Protocol):
     """A CIB that can be read and changed."""
 
-    live: bool
+    @property
+    def live(self) -> bool:
+        """Whether this is the running cluster, where things can be waited for."""
 
     def read(self) -> bytes:
         """Return the whole CIB, status included."""

@@ -95,6 +95,11 @@ def of_server(server: VirtualServer, subnets: Sequence[str]) -> tuple[str, ...]:
     )
 
 
+def primitives_of(cluster: Cluster, server: VirtualServer) -> tuple[str, ...]:
+    """Return the ids of everything that runs for a server of a cluster: all but its group."""
+    return of_server(server, [each.name for each in cluster.subnets_of(server)])[1:]
+
+
 def fences(node: str, levels: Sequence[int]) -> tuple[tuple[str, ...], ...]:
     """Return the ids of a node's fencing devices, level by level; `levels` says how many each has."""
     if list(levels) == [1]:

@@ -8,7 +8,7 @@ import click
 from lxml import etree
 
 from vsctl.cli import configuration, options
-from vsctl.cli.clusterfile import load
+from vsctl.cli.reading import cluster_of
 from vsctl.policy.hand import NO_HAND
 
 
@@ -23,7 +23,7 @@ def render(file: Path, form: str) -> None:
     As a whole CIB for cibadmin, or as a script of pcs or crm commands for an
     empty one. Nothing is read from a cluster and nothing is changed.
     """
-    cluster = load(file)
+    cluster = cluster_of(file)
     cib = etree.fromstring(configuration.with_(configuration.empty(), cluster, NO_HAND).cib)
     if form == "cib":
         etree.indent(cib)

@@ -58,11 +58,12 @@ def _standing(store: Store) -> tuple[Cluster, bytes]:
 def _fresh(cluster: Cluster) -> tuple[Cluster, bytes]:
     """Return a cluster of this file in which every node is up and everything has started."""
     cib = etree.fromstring(configuration.empty().cib)
+    cib.set("have-quorum", "1")
     nodes, status = cib.find("configuration/nodes"), cib.find("status")
     assert nodes is not None and status is not None  # noqa: S101 - cibadmin --empty prints both
     for number, node in enumerate(cluster.nodes, 1):
         etree.SubElement(nodes, "node", id=str(number), uname=node.name)
-        state = {"in_ccm": "true", "crmd": "online", "join": "member", "expected": "member"}
-        etree.SubElement(status, "node_state", id=str(number), uname=node.name, **state)
+        state = {"id": str(number), "uname": node.name, "in_ccm": "true", "crmd": "online", "join": "member"}
+        etree.SubElement(status, "node_state", {**state, "expected": "member"})
     bare = Applied(etree.tostring(cib), None, NO_HAND)
     return cluster, scheduler.settle(configuration.with_(bare, cluster, NO_HAND).cib).cib
