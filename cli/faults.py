@@ -7,7 +7,7 @@ the nodes that leave or the attributes that a node reports of itself.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lxml import etree
 
@@ -49,20 +49,19 @@ def parse(text: str, cluster: Cluster) -> Fault:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """A cluster in which faults happen one after the other."""
+    """A cluster in which faults happen one after the other; nothing is left to do in `now`."""
 
     cluster: Cluster
-    cib: bytes
+    now: Outcome
     dead_ports: frozenset[tuple[str, str]] = field(default=frozenset())
 
-    def fail(self, fault: Fault) -> tuple[Rehearsal, Outcome]:
-        """Return the cluster after a fault, and what the scheduler did about it."""
+    def fail(self, fault: Fault) -> Rehearsal:
+        """Return the cluster after a fault and all that the scheduler does about it."""
         if fault.kind == "node":
-            outcome = scheduler.settle(self.cib, down=[fault.node])
-            return Rehearsal(self.cluster, outcome.cib, self.dead_ports), outcome
+            return replace(self, now=scheduler.settle(self.now.cib, down=[fault.node]))
         dead = self.dead_ports | {(fault.node, fault.part)} if fault.kind == "port" else self.dead_ports
-        outcome = scheduler.settle(report(self.cib, fault.node, self._reported(fault, dead)))
-        return Rehearsal(self.cluster, outcome.cib, dead), outcome
+        reported = report(self.now.cib, fault.node, self._reported(fault, dead))
+        return replace(self, now=scheduler.settle(reported), dead_ports=dead)
 
     def _reported(self, fault: Fault, dead: frozenset[tuple[str, str]]) -> dict[str, str]:
         """Return the attributes with which the node would report the fault."""

@@ -32,9 +32,8 @@ class Action:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a CIB: where all was, what was done in which order, where all is, and the CIB then."""
+    """What became of a CIB: what was done in which order, where all is, and the CIB then."""
 
-    before: Placement
     actions: tuple[Action, ...]
     after: Placement
     cib: bytes
@@ -55,14 +54,12 @@ def settle(cib: bytes, *, down: Iterable[str] = (), up: Iterable[str] = ()) -> O
     changes = [flag for name in down for flag in ("--node-down", name)]
     changes += [flag for name in up for flag in ("--node-up", name)]
     actions: tuple[Action, ...] = ()
-    first: Placement | None = None
     for _ in range(MOST_TRANSITIONS):
         step = _transition(cib, changes)
-        first = first or step.before
         actions += step.actions
         cib, changes = step.cib, []
         if not any(each.operation != "monitor" for each in step.actions):
-            return Outcome(first, actions, step.after, cib)
+            return Outcome(actions, step.after, cib)
     raise Refused(f"the scheduler had not settled after {MOST_TRANSITIONS} transitions")
 
 
@@ -77,18 +74,17 @@ def _transition(cib: bytes, changes: list[str]) -> Outcome:
         )
         result = etree.fromstring(said)
         return Outcome(
-            before=_status(result, "cluster_status"),
             actions=tuple(
                 Action(each.get("op", ""), each.get("resource", ""), each.get("node", ""))
                 for each in result.iterfind("transition/rsc_action")
             ),
-            after=_status(result, "revised_cluster_status"),
+            after=_status(result),
             cib=after.read_bytes(),
         )
 
 
-def _status(result: etree._Element, name: str) -> Placement:
-    found = result.find(f".//{name}")
+def _status(result: etree._Element) -> Placement:
+    found = result.find("revised_cluster_status")
     if found is None:
-        raise Refused(f"crm_simulate reports no {name.replace('_', ' ')}")
+        raise Refused("crm_simulate does not say how the cluster ends up")
     return placement.read(found)

@@ -10,13 +10,19 @@ from vsctl.policy.model import Cluster, VirtualServer
 def pairs(cluster: Cluster) -> tuple[tuple[VirtualServer, VirtualServer], ...]:
     """Return who keeps apart from whom, each pair once: who gives way, and from whom.
 
-    A pinned server gives way to nobody, otherwise the lower priority does, or
-    the later in the file.
+    A pinned server gives way to nobody; otherwise the one with more nodes to
+    choose from does, the lower priority, or the later in the file. Freedom
+    comes first because Pacemaker, when it starts the other one, weighs in a
+    fiftieth of what the one that gives way thinks of each node: a ban there
+    counts for more than a home here.
     """
     rank = {
         each.name: place
         for place, each in enumerate(
-            sorted(cluster.servers, key=lambda server: (server.migrate, -server.priority))
+            sorted(
+                cluster.servers,
+                key=lambda server: (server.migrate, len(cluster.candidates(server)), -server.priority),
+            )
         )
     }
     found = {}

@@ -11,6 +11,7 @@ from lxml import etree
 from vsctl.cli import changes, configuration, faults, options, output, scheduler
 from vsctl.cli.configuration import Applied
 from vsctl.cli.reading import cluster_of
+from vsctl.cli.scheduler import Outcome
 from vsctl.cli.store import Store
 from vsctl.policy import naming
 from vsctl.policy.hand import NO_HAND
@@ -31,13 +32,14 @@ def simulate(file: Path | None, fails: tuple[str, ...], store: Store, as_json: b
     as it stands now; or, with FILE, in a fresh cluster of that file. Nothing
     is changed.
     """
-    cluster, cib = _fresh(cluster_of(file)) if file else _standing(store)
-    rehearsal = faults.Rehearsal(cluster, cib)
+    cluster, now = _fresh(cluster_of(file)) if file else _standing(store)
+    rehearsal = faults.Rehearsal(cluster, now)
     steps: list[dict[str, Any]] = []
     for fault in [faults.parse(each, cluster) for each in fails]:
-        rehearsal, outcome = rehearsal.fail(fault)
-        moves = tuple(changes.moved(outcome.before, outcome.after, cluster, cluster))
-        down = [each.name for each in cluster.servers if outcome.after.node_of(naming.net(each.name)) is None]
+        before, rehearsal = rehearsal.now.after, rehearsal.fail(fault)
+        after = rehearsal.now.after
+        moves = changes.moved(before, after, cluster, cluster)
+        down = [each.name for each in cluster.servers if after.node_of(naming.net(each.name)) is None]
         steps.append({"fail": str(fault), "moves": [str(each) for each in moves], "down": down})
     if as_json:
         output.document(steps)
@@ -50,12 +52,12 @@ def simulate(file: Path | None, fails: tuple[str, ...], store: Store, as_json: b
             output.say(f"    not running: {', '.join(step['down'])}")
 
 
-def _standing(store: Store) -> tuple[Cluster, bytes]:
+def _standing(store: Store) -> tuple[Cluster, Outcome]:
     applied, cluster = configuration.needed(store)
-    return cluster, scheduler.settle(applied.cib).cib
+    return cluster, scheduler.settle(applied.cib)
 
 
-def _fresh(cluster: Cluster) -> tuple[Cluster, bytes]:
+def _fresh(cluster: Cluster) -> tuple[Cluster, Outcome]:
     """Return a cluster of this file in which every node is up and everything has started."""
     cib = etree.fromstring(configuration.empty().cib)
     cib.set("have-quorum", "1")
@@ -66,4 +68,4 @@ def _fresh(cluster: Cluster) -> tuple[Cluster, bytes]:
         state = {"id": str(number), "uname": node.name, "in_ccm": "true", "crmd": "online", "join": "member"}
         etree.SubElement(status, "node_state", {**state, "expected": "member"})
     bare = Applied(etree.tostring(cib), None, NO_HAND)
-    return cluster, scheduler.settle(configuration.with_(bare, cluster, NO_HAND).cib).cib
+    return cluster, scheduler.settle(configuration.with_(bare, cluster, NO_HAND).cib)
