@@ -64,15 +64,23 @@ class Cluster:
         )
 
 
+def status(node: Machine) -> etree._Element | None:
+    """Return what crm_mon says on a node, as XML; None while Pacemaker does not answer there."""
+    done = node.run(["crm_mon", "-1", "--output-as=xml"], check=False, timeout=30)
+    return etree.fromstring(done.stdout.encode()) if done.returncode == 0 else None
+
+
+def has_quorum(status: etree._Element | None) -> bool:
+    """Whether the status is that of a partition that decides: with quorum and a DC."""
+    return status is not None and bool(status.xpath("//current_dc[@present='true' and @with_quorum='true']"))
+
+
 def online(node: Machine) -> set[str]:
     """Return the nodes that are online as one of them sees it; none without quorum and a DC."""
-    done = node.run(["crm_mon", "-1", "--output-as=xml"], check=False, timeout=30)
-    if done.returncode != 0:
+    now = status(node)
+    if now is None or not has_quorum(now):
         return set()
-    status = etree.fromstring(done.stdout.encode())
-    if not status.xpath("//current_dc[@present='true' and @with_quorum='true']"):
-        return set()
-    return {str(name) for name in status.xpath("/*/nodes/node[@online='true' and @pending='false']/@name")}
+    return {str(name) for name in now.xpath("/*/nodes/node[@online='true' and @pending='false']/@name")}
 
 
 def corosync_conf(name: str, nodes: tuple[Spec, ...]) -> str:

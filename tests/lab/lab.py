@@ -16,7 +16,7 @@ from typing import TypeVar
 from lxml import etree
 
 from tests.lab import guard, waiting
-from tests.lab.cluster import Cluster, online
+from tests.lab.cluster import Cluster, has_quorum, online, status
 from tests.lab.disk import Disk, Disks
 from tests.lab.journal import Entry
 from tests.lab.machine import Machine
@@ -254,29 +254,32 @@ class Lab:
     # the cluster
 
     def any_node(self) -> Machine:
-        """Return a node that is on."""
-        if not (on := self.nodes_on):
-            raise LabProblem(f"all nodes of lab {self.place.name} are off: boot one first")
-        return on[0]
+        """Return a node that is part of the cluster, with quorum and a DC, to ask and command it there."""
+        for node in self.nodes_on:
+            if node.name in online(node):
+                return node
+        raise LabProblem(f"no node of lab {self.place.name} has quorum and a DC")
 
     def cib(self) -> etree._Element:
         """Return the live CIB, configuration and status."""
         return etree.fromstring(self.any_node().run(["cibadmin", "--query"]).stdout.encode())
 
-    def status(self) -> etree._Element:
-        """Return what crm_mon says, as XML."""
-        return etree.fromstring(self.any_node().run(["crm_mon", "-1", "--output-as=xml"]).stdout.encode())
+    def status(self) -> etree._Element | None:
+        """Return what crm_mon says, as XML; None while no node has quorum and a DC."""
+        return next(filter(has_quorum, map(status, self.nodes_on)), None)
 
     def where(self, resource: str) -> str | None:
-        """Return the node on which a resource is active, None if it is on none (or a dead one)."""
-        found = self.status().xpath(
+        """Return the node on which a resource is active, None if it is on none or nobody knows."""
+        if (now := self.status()) is None:
+            return None
+        found = now.xpath(
             "//resource[@id=$id and @role!='Stopped' and @active='true']/node/@name", id=resource
         )
         return str(found[0]) if found else None
 
     def online(self) -> set[str]:
         """Return the nodes that are online, by Pacemaker; none without quorum and a DC."""
-        return online(self.any_node())
+        return next(filter(None, map(online, self.nodes_on)), set())
 
     def wait_for_nodes(self, limit: float = 60) -> None:
         """Wait until every node that is on is online."""
@@ -291,9 +294,7 @@ class Lab:
             return
 
         def whole() -> bool:
-            for (
-                machine
-            ) in self.machines:  # again and again: one that is booted before it was fenced is fenced
+            for machine in self.machines:  # again and again: one that comes back too early is fenced
                 self.power.restore(machine, "the lab is healed")
             return len(self.online()) == len(self.nodes)
 
