@@ -8,11 +8,17 @@ and the next one makes each client find out at once (`frames.tickle`).
 from __future__ import annotations
 
 import os
-from _socket import AF_INET, AF_INET6, inet_ntop
+from _socket import AF_INET, AF_INET6, IPPROTO_TCP, inet_ntop
+from _struct import Struct
 
 from vsctl.agents import node, paths, ports
+from vsctl.agents.netlink import SOCK_DIAG, Netlink
 
-_ESTABLISHED = "01"
+_SOCK_DIAG_BY_FAMILY = 20
+_TCP_ESTABLISHED = 1
+_request = Struct("=BBBBI48x")  # struct inet_diag_req_v2: family, protocol, extensions, padding, states, any socket
+_answer = Struct("!xxxxHH16s16s")  # struct inet_diag_msg: family and timers, then ports and addresses
+
 _MAPPED = bytes(10) + b"\xff\xff"
 """How IPv4 looks to a server that listens on `::`."""
 
@@ -25,29 +31,28 @@ AGAIN = (0.2, 0.3, 0.5, 1.0)
 def established() -> list[str]:
     """List the clients' connections in the network namespace of this process.
 
-    Each as `local-address port remote-address port`, sorted.
+    Each as `local-address port remote-address port`, sorted. Asked of
+    sock_diag(7), for /proc/net/tcp looks at every bucket of the whole machine
+    and takes twenty times as long.
     """
+    netlink = Netlink(SOCK_DIAG)
     found = []
-    for name in ("tcp", "tcp6"):
-        try:
-            with open(f"/proc/self/net/{name}") as table:
-                lines = table.readlines()[1:]
-        except FileNotFoundError:  # a kernel without IPv6
-            continue
-        for line in lines:
-            _, local, remote, state, _ = line.split(maxsplit=4)
-            if state == _ESTABLISHED and int(local[-4:], 16) in ports.OF_SERVER:
-                found.append(f"{_endpoint(local)} {_endpoint(remote)}")
+    for family in (AF_INET, AF_INET6):
+        for body in netlink.listed(
+            _SOCK_DIAG_BY_FAMILY, _request.pack(family, IPPROTO_TCP, 0, 0, 1 << _TCP_ESTABLISHED)
+        ):
+            local_port, remote_port, local, remote = _answer.unpack_from(body)
+            if local_port in ports.OF_SERVER:
+                found.append(f"{_text(family, local)} {local_port} {_text(family, remote)} {remote_port}")
     return sorted(found)
 
 
-def _endpoint(text: str) -> str:
-    """Read `0B0200C0:0801` as in proc(5): 32-bit words of the machine's byte order, then the port."""
-    words, _, port = text.partition(":")
-    packed = b"".join(int(words[at : at + 8], 16).to_bytes(4, "little") for at in range(0, len(words), 8))
+def _text(family: int, packed: bytes) -> str:
+    if family == AF_INET:
+        return inet_ntop(AF_INET, packed[:4])
     if packed.startswith(_MAPPED):
-        packed = packed[len(_MAPPED) :]
-    return f"{inet_ntop(AF_INET if len(packed) == 4 else AF_INET6, packed)} {int(port, 16)}"
+        return inet_ntop(AF_INET, packed[len(_MAPPED) :])
+    return inet_ntop(AF_INET6, packed)
 
 
 def record(server: str, lines: list[str]) -> None:
@@ -100,7 +105,6 @@ def wake(server: str) -> int:
     Only for addresses that the server has now. To be called when its TCP ports answer.
     """
     from vsctl.agents import addresses, background, frames, namespaces, rtnetlink
-    from vsctl.agents.netlink import Netlink
 
     with namespaces.inside(server):
         own = rtnetlink.addresses(Netlink(), rtnetlink.LOOPBACK)

@@ -49,7 +49,6 @@ class Gate(Agent):
             raise NotRunning(f"{self.server} is not on this node")
         with namespaces.inside(self.server):
             closed = nftables.has_table(TABLE)
-            established = connections.established()
         closed_by = holders(self.server)
         if CLOSED_BY_GATE in closed_by:
             if not closed:
@@ -61,21 +60,21 @@ class Gate(Agent):
             raise Failure(
                 f"the gate of {self.server} is open, though {' and '.join(closed_by)} keeps it closed"
             )
-        self._record(established)
+        self._record()
 
     @action("stop", timeout=20)
     def stop(self) -> None:
         if not namespaces.exists(self.server):
             return
         if CLOSED_BY_GATE not in holders(self.server):
-            with namespaces.inside(self.server):
-                established = connections.established()
-            self._record(established)
+            self._record()
         close(self.server, CLOSED_BY_GATE)
 
-    def _record(self, established: list[str]) -> None:
+    def _record(self) -> None:
         """Keep the list; storage that does not take it is the filesystem's concern, not the gate's."""
         try:
+            with namespaces.inside(self.server):
+                established = connections.established()
             connections.record(self.server, established)
         except OSError as problem:
             log(f"the connections of {self.server} could not be recorded: {problem.strerror}")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROUTE = 0
+SOCK_DIAG = 4
 NETFILTER = 12
 
 F_REQUEST = 0x001
