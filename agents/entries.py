@@ -57,7 +57,7 @@ class Share:
         self.path = _path(words[1])
         self.access = "rw"
         self.users: tuple[str, ...] = ()
-        if any(each in "[]%/" or each.isspace() and each != " " for each in self.name):
+        if any(each in "[]%/" or (each.isspace() and each != " ") for each in self.name):
             raise ValueError(f"a share cannot be called {self.name!r}")
         for word in words[2:]:
             key, _, value = word.partition("=")

@@ -19,7 +19,7 @@ class Lock:
     def __enter__(self) -> None:
         import fcntl
 
-        self.file = open(self.path, "w")  # noqa: SIM115 - closed on leaving
+        self.file = open(self.path, "w")
         fcntl.flock(self.file, fcntl.LOCK_EX)
 
     def __exit__(self, *_: object) -> None:

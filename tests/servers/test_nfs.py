@@ -1,0 +1,204 @@
+"""NFS servers and exports: each virtual server its own, added and removed in flight."""
+
+import os
+
+import pytest
+
+from tests.servers.node import is_free, wait_for
+from tests.servers.servers import EXPORT, Server
+
+pytestmark = pytest.mark.lab
+
+BOTTOM_UP = ("root", "data", "nfs", "exports")
+MORE = f"{EXPORT}; /more%20room /more id=77 squash=all 192.0.2.100=ro *=rw"
+
+
+@pytest.fixture
+def vs1(node):
+    return Server(node, "vs1")
+
+
+def test_clients_use_an_export_by_every_version(vs1):
+    vs1.start(*BOTTOM_UP).start(*BOTTOM_UP)
+    assert {each: vs1.monitor(each) for each in BOTTOM_UP} == dict.fromkeys(BOTTOM_UP, 0)
+    assert vs1.write("/data/projects/a").status == 0
+    for version in (3, 4):
+        assert " a" in vs1.list("/data/projects", version).said
+    assert os.stat  # files are the client's own: nothing squashes uid 1000
+    assert vs1.node.run("stat -c %u:%a /srv/vsctl/vs1/data/projects").said == "0:1777\n"
+    vs1.stop(*reversed(BOTTOM_UP)).stop(*reversed(BOTTOM_UP))
+    assert {vs1.monitor(each) for each in BOTTOM_UP} == {7}
+    assert all(is_free(vs1.parameters[each]["device"]) for each in ("root", "data"))
+
+
+def test_two_servers_side_by_side_show_nothing_of_each_other(vs1, node):
+    vs2 = Server(node, "vs2")
+    vs2.parameters["exports"]["exports"] = "/secret /data/secret id=99 squash=root 192.0.2.100=rw"
+    vs1.start(*BOTTOM_UP)
+    vs2.start(*BOTTOM_UP)
+    assert vs1.write("/data/projects/a").status == 0
+    assert vs2.write("/data/secret/b").status == 0
+    assert vs1.list("/data/secret").status != 0
+    assert "secret" not in vs1.list("/", 4).said
+    assert "secret" not in node.run(f"showmount -e {vs1.address}", netns="client").said
+    handle = node.python(_IN_CLIENT + f"print(rpc.mount(at('{vs2.address}', 20048), '/data/secret').hex())").said
+    code = f"print(rpc.file_id(at('{{}}', 2049), bytes.fromhex('{handle.strip()}')))"
+    assert node.python(_IN_CLIENT + code.format(vs2.address)).said != "None\n"
+    assert node.python(_IN_CLIENT + code.format(vs1.address)).said == "None\n"
+    vs1.stop(*reversed(BOTTOM_UP))
+    assert vs2.monitor("nfs") == vs2.monitor("exports") == 0
+    assert " b" in vs2.list("/data/secret").said
+
+
+def test_who_is_on_no_list_gets_nothing_and_the_closest_entry_counts(vs1):
+    vs1.parameters["exports"]["exports"] = (
+        "/none /none id=1 198.51.100.0/24=rw nowhere.invalid=rw; /look /look id=2 192.0.2.0/24=rw 192.0.2.100=ro"
+    )
+    vs1.start(*BOTTOM_UP)
+    assert vs1.list("/none").status != 0
+    assert vs1.list("/look").status == 0
+    assert vs1.write("/look/a").status != 0
+
+
+def test_exports_are_added_and_removed_in_flight(vs1):
+    vs1.start(*BOTTOM_UP)
+    process = vs1.process("ganesha")
+    assert vs1.do("exports", "reload-agent", exports=MORE).status == 0
+    assert vs1.do("exports", "monitor", exports=MORE).status == 0
+    assert vs1.list("/more").status == 0
+    assert vs1.write("/data/projects/a").status == 0
+    assert vs1.do("exports", "reload-agent").status == 0
+    assert vs1.list("/more").status != 0
+    assert " a" in vs1.list("/data/projects").said
+    assert vs1.process("ganesha") == process
+
+
+def test_an_export_can_become_another(vs1):
+    vs1.start(*BOTTOM_UP)
+    other = "/other /data/projects id=4661 192.0.2.0/24=rw"
+    assert vs1.do("exports", "reload-agent", exports=other).status == 0
+    assert vs1.do("exports", "monitor", exports=other).status == 0
+    assert vs1.monitor("exports") == 1, "the former export is not what is served"
+
+
+def test_filesystems_export_side_by_side_and_apart(vs1):
+    root = {"filesystem": "root", "exports": "/pub /pub id=5 192.0.2.0/24=rw"}
+    vs1.start(*BOTTOM_UP)
+    assert vs1.do("exports", "start", **root).status == 0
+    vs1.stop("exports", "data")
+    assert vs1.do("exports", "monitor", **root).status == 0
+    assert vs1.list("/pub").status == 0
+    vs1.start("data", "exports")
+    assert vs1.list("/data/projects").status == 0
+
+
+def test_a_client_with_an_open_file_does_not_keep_the_filesystem(vs1):
+    vs1.start(*BOTTOM_UP)
+    client = vs1.node.begin(f"nfs-cat '{vs1.url('/data/projects', 4)}/none'", netns="client")
+    client.wait()
+    vs1.node.run("truncate -s 200M /srv/vsctl/vs1/root/big", ok=False)
+    assert vs1.write("/data/projects/a").status == 0
+    vs1.stop("exports", "data")
+    assert is_free(vs1.parameters["data"]["device"])
+
+
+def test_what_is_not_on_its_own_filesystem_is_not_exported(vs1):
+    vs1.start("root", "nfs")
+    refused = vs1.do("exports", "start")
+    assert (refused.status, "is not mounted" in refused.said) == (1, True)
+    vs1.start("data")
+    vs1.node.run("ln -s /etc /srv/vsctl/vs1/data/projects")
+    refused = vs1.do("exports", "start")
+    assert (refused.status, "file or link" in refused.said) == (1, True)
+    refused = vs1.do("exports", "start", filesystem="root", exports="/.vsctl /x id=1 *=rw")
+    assert (refused.status, "state of vs1" in refused.said) == (1, True)
+
+
+def test_a_killed_ganesha_is_noticed_and_comes_back_alone(vs1):
+    vs1.start(*BOTTOM_UP)
+    assert vs1.write("/data/projects/a").status == 0
+    vs1.kill("ganesha")
+    assert vs1.monitor("nfs") == 1
+    assert vs1.monitor("exports") == 7
+    assert vs1.monitor("data") == vs1.monitor("root") == 0
+    vs1.stop("exports", "nfs").start("nfs", "exports")
+    assert vs1.monitor("nfs") == vs1.monitor("exports") == 0
+    assert " a" in vs1.list("/data/projects").said
+
+
+@pytest.mark.parametrize("daemon", ["rpcbind", "statd"])
+def test_a_lost_helper_is_noticed(vs1, daemon):
+    vs1.start("root", "nfs")
+    vs1.kill(daemon)
+    done = vs1.do("nfs", "monitor")
+    assert (done.status, f"{daemon} of vs1 has ended" in done.said) == (1, True)
+
+
+def test_a_server_that_listens_but_does_not_serve_is_noticed(vs1):
+    vs1.start(*BOTTOM_UP)
+    vs1.node.run(f"kill -STOP {vs1.process('ganesha')}")
+    assert vs1.monitor("nfs") == 1
+    assert vs1.monitor("exports") == 1
+    vs1.stop("exports", "nfs")
+
+
+def test_an_export_that_is_gone_or_foreign_is_noticed(vs1):
+    vs1.start(*BOTTOM_UP)
+    conf = "/run/vsctl/vs1/nfs/exports.conf"
+    vs1.node.run("mkdir /srv/vsctl/vs1/data/foreign")
+    for change in ("s,data/projects\";$,data/foreign\";,", "d"):
+        vs1.node.run(f"sed -i '{change}' {conf}")
+        vs1.node.run(f"kill -HUP {vs1.process('ganesha')}")
+        wait_for(lambda: vs1.monitor("exports") == 1, f"the monitor is green after {change}")
+        vs1.node.run(f"sh -c '> {conf}'")
+        vs1.node.run(f"kill -HUP {vs1.process('ganesha')}")
+        vs1.start("exports")
+
+
+def test_another_server_in_its_place_is_noticed(vs1):
+    vs1.start("root")
+    other = vs1.node.begin(
+        "/usr/bin/python3 -c \"import socket; s = socket.create_server(('', 2049)); print('listens', flush=True); input()\"",
+        netns="vs1",
+    )
+    assert other.stdout.readline() == "listens\n"
+    assert vs1.do("nfs", "start", timeout="5").status == 1
+    assert vs1.monitor("nfs") == 1
+
+
+def test_a_lock_is_remembered_and_its_client_told(vs1):
+    vs1.start(*BOTTOM_UP)
+    vs1.write("/data/projects/a")
+    assert vs1.node.python(_IN_CLIENT + _LOCK.format(address=vs1.address)).said == "0\n"
+    monitored = vs1.node.run("ls /srv/vsctl/vs1/root/.vsctl/statd/sm").said
+    assert "192.0.2.100" in monitored, monitored
+    vs1.kill("ganesha")
+    vs1.stop("exports", "nfs")
+    done = vs1.do("nfs", "start")
+    assert (done.status, "told that 192.0.2.11 is back" in done.said) == (0, True), done.said
+    assert "Graceless = false" in vs1.node.run("cat /run/vsctl/vs1/nfs/ganesha.conf").said
+    vs1.stop("nfs", "data", "root")
+
+
+_IN_CLIENT = """
+from vsctl.agents import namespaces, rpc
+namespaces.enter("client")
+def at(address, port):
+    connection = rpc.Connection.__new__(rpc.Connection)
+    connection.socket = rpc._socket.socket()
+    connection.socket.settimeout(5)
+    connection.socket.connect((address, port))
+    connection.last = 1
+    return connection
+"""
+
+_LOCK = """
+def word(number, size=4): return number.to_bytes(size, "big")
+def opaque(data): return word(len(data)) + data + bytes(-len(data) % 4)
+handle = rpc.mount(at("{address}", 20048), "/data/projects")
+reply = at("{address}", 2049).call(rpc.NFS, 3, 3, opaque(handle) + opaque(b"a"))
+file = reply[8:8 + int.from_bytes(reply[4:8], "big")]
+lock = opaque(b"192.0.2.100") + opaque(file) + opaque(b"owner") + word(7) + bytes(16)
+reply = at("{address}", 32803).call(rpc.NLOCKMGR, 4, 2, opaque(b"c") + word(0) + word(1) + lock + word(0) + word(3))
+print(int.from_bytes(reply[-4:], "big"))
+"""
