@@ -107,9 +107,7 @@ class _Board:
             pass
         return where
 
-    def _shorten(
-        self, where: Assignment, counts: Counter[str], free: set[str], lost: frozenset[str]
-    ) -> bool:
+    def _shorten(self, where: Assignment, counts: Counter[str], free: set[str], lost: frozenset[str]) -> bool:
         """Carry out one shortest chain of moves from a fuller node to one with at least two servers less."""
         on: dict[str, list[str]] = {node: [] for node in self.nodes}
         for server in self.servers:
