@@ -50,6 +50,7 @@ def place(cluster: Cluster, placed: Mapping[str, str]) -> Placement:
 
 
 Assignment = dict[str, str]
+Ranks = dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -200,12 +201,12 @@ def _neighbours(board: _Board, where: Assignment) -> Iterable[Assignment]:
             yield {**where, one: there, other: here}
 
 
-def _ranks(board: _Board, normal: Assignment) -> dict[str, tuple[str, ...]]:
+def _ranks(board: _Board, normal: Assignment) -> Ranks:
     """Return the order of nodes for each server: where it is, where when that is lost, and so on."""
-    ranks = {server: (normal[server],) for server in board.servers if server in normal}
+    ranks: Ranks = {server: (normal[server],) for server in board.servers if server in normal}
     for _ in range(1, min(EXACT_RANKS, len(board.nodes))):
         found: dict[frozenset[str], Assignment] = {}
-        longer = {}
+        longer: Ranks = {}
         for server, known in ranks.items():
             lost = frozenset(known)
             if len(known) < len(board.candidates[server]) and lost not in found:

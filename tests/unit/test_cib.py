@@ -107,7 +107,7 @@ FOREIGN = """
 <resources>
   <primitive id="dummy" class="ocf" provider="pacemaker" type="Dummy"/>
   <clone id="drbd-clone">
-    <meta_attributes id="drbd-clone-meta"><nvpair id="drbd-p" name="promotable" value="true"/></meta_attributes>
+    <meta_attributes id="drbd-m"><nvpair id="drbd-p" name="promotable" value="true"/></meta_attributes>
     <primitive id="drbd" class="ocf" provider="pacemaker" type="Stateful"/>
   </clone>
 </resources>
