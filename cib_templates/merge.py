@@ -62,27 +62,28 @@ def is_ours(each: etree._Element, resources: frozenset[str]) -> bool:
 
 def _merge_properties(theirs: etree._Element, ours: etree._Element) -> tuple[str, ...]:
     """Put our settings in the place of those of the same name, and our own set last."""
-    for old in theirs.xpath(f"cluster_property_set[@id='{OWNED}']"):
+    for old in theirs.findall(f"cluster_property_set[@id='{OWNED}']"):
         theirs.remove(old)
-    for old in theirs.xpath(f"cluster_property_set/nvpair[starts-with(@id, '{OWNED}-')]"):
-        old.getparent().remove(old)
+    for group in theirs:
+        for old in group.findall("nvpair"):
+            if old.get("id", "").startswith(f"{OWNED}-"):
+                group.remove(old)
     overruled = []
     for group in ours:
         if group.get("id") != BOOTSTRAP:
             theirs.append(deepcopy(group))
             continue
-        target = next(iter(theirs.xpath(f"cluster_property_set[@id='{BOOTSTRAP}']")), None)
+        target = theirs.find(f"cluster_property_set[@id='{BOOTSTRAP}']")
         if target is None:
             target = etree.Element("cluster_property_set", {"id": BOOTSTRAP})
             theirs.insert(0, target)
         for nvpair in group:
             name, value = nvpair.get("name"), nvpair.get("value")
-            for other in [each for each in theirs.iterfind("*/nvpair") if each.get("name") == name]:
-                if other.get("value") != value:
-                    overruled.append(f"{name}={other.get('value')}")
-                parent = other.getparent()
-                if parent is not None:
-                    parent.remove(other)
+            for holder in theirs:
+                for other in holder.findall(f"nvpair[@name='{name}']"):
+                    if other.get("value") != value:
+                        overruled.append(f"{name}={other.get('value')}")
+                    holder.remove(other)
             target.append(deepcopy(nvpair))
     return tuple(overruled)
 

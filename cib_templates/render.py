@@ -25,9 +25,7 @@ def render(ours: Configuration, stored: Stored) -> etree._Element:
         stored=(*pairs(stored), *_reasons(ours)),
         constraints=[(type(each).__name__, each) for each in ours.constraints],
     )
-    tree = etree.fromstring(text.encode(), etree.XMLParser(remove_blank_text=True))
-    etree.indent(tree)
-    return tree
+    return etree.fromstring(text.encode(), etree.XMLParser(remove_blank_text=True))
 
 
 def score(number: int) -> str:

@@ -37,12 +37,12 @@ def timings(agent: str) -> tuple[Timing, ...]:
         return _FENCING
     return tuple(
         Timing(each.name, each.timeout, each.interval or 0)
-        for each in sorted(_declared(name).operations(), key=lambda each: each.name)
+        for each in sorted(declared(name).operations(), key=lambda each: each.name)
         if each.name not in _OFFERED_ONLY
     )
 
 
-def _declared(name: str) -> type[Agent]:
+def declared(name: str) -> type[Agent]:
     """Return the agent of that name: the class that its own module defines."""
     module = import_module(f"vsctl.agents.{name}")
     return next(

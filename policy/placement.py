@@ -50,6 +50,7 @@ def place(cluster: Cluster, placed: Mapping[str, str]) -> Placement:
 
 
 Assignment = dict[str, str]
+Ranks = dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -107,9 +108,7 @@ class _Board:
             pass
         return where
 
-    def _shorten(
-        self, where: Assignment, counts: Counter[str], free: set[str], lost: frozenset[str]
-    ) -> bool:
+    def _shorten(self, where: Assignment, counts: Counter[str], free: set[str], lost: frozenset[str]) -> bool:
         """Carry out one shortest chain of moves from a fuller node to one with at least two servers less."""
         on: dict[str, list[str]] = {node: [] for node in self.nodes}
         for server in self.servers:
@@ -202,12 +201,12 @@ def _neighbours(board: _Board, where: Assignment) -> Iterable[Assignment]:
             yield {**where, one: there, other: here}
 
 
-def _ranks(board: _Board, normal: Assignment) -> dict[str, tuple[str, ...]]:
+def _ranks(board: _Board, normal: Assignment) -> Ranks:
     """Return the order of nodes for each server: where it is, where when that is lost, and so on."""
-    ranks = {server: (normal[server],) for server in board.servers if server in normal}
+    ranks: Ranks = {server: (normal[server],) for server in board.servers if server in normal}
     for _ in range(1, min(EXACT_RANKS, len(board.nodes))):
         found: dict[frozenset[str], Assignment] = {}
-        longer = {}
+        longer: Ranks = {}
         for server, known in ranks.items():
             lost = frozenset(known)
             if len(known) < len(board.candidates[server]) and lost not in found:

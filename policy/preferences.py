@@ -26,7 +26,7 @@ def preferences(cluster: Cluster, placement: Placement) -> tuple[Preference, ...
 
 def score(rank: int) -> int:
     """Return what a rank is worth: 300 for the first, 200 for the second, and on down to 0."""
-    return scores.PREFERENCE - 100 * rank if rank < 3 else max(0, 103 - rank)
+    return scores.PREFERENCE - 100 * rank if rank < 3 else max(0, 102 - rank)
 
 
 def _reason(server: str, node: str, rank: int, home: str | None) -> str:

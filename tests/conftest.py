@@ -1,4 +1,4 @@
-"""The lab as a fixture, and its logs when a test fails."""
+"""The lab as a fixture, its logs when a test fails, and the option that rewrites stories."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from typing import Any
 
 import pytest
 
+from tests import undeclared
 from tests.lab.lab import Lab
 from tests.lab.place import CHECKOUT
 
 LOGS = CHECKOUT / "build" / "lab-logs"
+
+undeclared.declare()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite", action="store_true", help="write what happened into the stories; then read them")
 
 
 @pytest.fixture(scope="module")

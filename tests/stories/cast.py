@@ -20,6 +20,7 @@ from vsctl.policy.model import (
     FenceDevice,
     Fencing,
     Filesystem,
+    Interface,
     NfsClient,
     NfsExport,
     Node,
@@ -39,6 +40,7 @@ SUBNETS = {
     "lan-c": Subnet("lan-c", (ip_network("203.0.113.0/24"),)),
 }
 PORTS = (Port("e0a", "lan-a"), Port("e0b", "lan-a"), Port("e1a", "lan-b"))
+PORTS_C = (Port("e2a", "lan-c"),)
 
 
 def cluster(lines: list[str]) -> Cluster:
@@ -52,24 +54,24 @@ def cluster(lines: list[str]) -> Cluster:
         if name.startswith("san") and said.pop(name, None) is not None
     }
     fenced = said.pop("fencing", ["simple"])
-    servers = tuple(_server(name, number, words, nodes) for number, (name, words) in enumerate(said.items(), 11))
+    servers = tuple(_server(name, said[name], nodes) for name in said)
     units = dict.fromkeys([*reach, *(each.storage for server in servers for each in server.filesystems)])
-    used = {name for server in servers for name in _subnet_names(said[server.name])}
+    used = {"lan-a", "lan-b", *(name for server in servers for name in _subnet_names(said[server.name]))}
+    ports = (*PORTS, *PORTS_C) if "lan-c" in used else PORTS
     return Cluster(
         name="nas1",
-        subnets=tuple(SUBNETS[name] for name in sorted({"lan-a", "lan-b"} | used)),
-        storage=tuple(
-            StorageUnit(name, tuple(reach[name].split(",")) if reach.get(name) else tuple(nodes)) for name in units
-        ),
-        nodes=tuple(Node(name, (*PORTS, *((Port("e2a", "lan-c"),) if "lan-c" in used else ()))) for name in nodes),
+        subnets=tuple(SUBNETS[name] for name in sorted(used)),
+        storage=tuple(StorageUnit(name, _listed(reach.get(name)) or tuple(nodes)) for name in units),
+        nodes=tuple(Node(name, ports) for name in nodes),
         servers=servers,
         fencing=() if fenced == ["none"] else tuple(_fencing(name) for name in nodes),
         policy=policy,
     )
 
 
-def _server(name: str, number: int, words: list[str], nodes: list[str]) -> VirtualServer:
+def _server(name: str, words: list[str], nodes: list[str]) -> VirtualServer:
     given = _settings(words)
+    number = 10 + int(name.removeprefix("vs"))
     units = given.get("storage", "san1").split(",")
     exported = given.get("nfs", ROOT).split(",")
     shared = given.get("smb", "").split(",")
@@ -82,19 +84,24 @@ def _server(name: str, number: int, words: list[str], nodes: list[str]) -> Virtu
                 f"/dev/disk/by-id/{name}-{each}",
                 "xfs",
                 units[min(place, len(units) - 1)],
+                after=given.get("after") if each == ROOT else None,
                 exports=_exports(each, number) if each in exported else (),
                 shares=_shares(each) if each in shared else (),
             )
             for place, each in enumerate(given.get("filesystems", ROOT).split(","))
         ),
-        nodes=tuple(given["nodes"].split(",")) if "nodes" in given else tuple(nodes),
+        nodes=_listed(given.get("nodes")) or tuple(nodes),
         priority=int(given.get("priority", "0")),
         home=given.get("home"),
         migrate="pinned" not in given,
-        apart_from=tuple(given["apart"].split(",")) if "apart" in given else (),
+        apart_from=_listed(given.get("apart")),
         on_subnet_loss=OnSubnetLoss(given.get("on_subnet_loss", "route")),
         on_storage_loss=OnStorageLoss(given.get("on_storage_loss", "stay")),
     )
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(text.split(",")) if text else ()
 
 
 def _settings(words: list[str]) -> dict[str, str]:
@@ -105,7 +112,7 @@ def _subnet_names(words: list[str]) -> list[str]:
     return _settings(words).get("subnets", "lan-a").split(",")
 
 
-def _addresses(given: str, subnets: list[str], number: int):  # type: ignore[no-untyped-def]
+def _addresses(given: str, subnets: list[str], number: int) -> tuple[Interface, ...]:
     if given:
         return tuple(ip_interface(each) for each in given.split(","))
     networks = (SUBNETS[name].networks[0] for name in subnets)

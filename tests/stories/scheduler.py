@@ -1,0 +1,254 @@
+"""The world of the real scheduler: crm_simulate on a CIB in a file, no root, no time.
+
+The world plays the part of everything around the scheduler: it puts node
+attributes where the node daemon would publish them, and lets the simulation
+write its own results until nothing is left to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+from lxml import etree
+
+from tests.stories.world import Seen
+from vsctl.cib_templates import stored
+from vsctl.cib_templates.merge import merge
+from vsctl.cib_templates.render import render
+from vsctl.cib_templates.timings import declared
+from vsctl.policy import naming
+from vsctl.policy.hand import Hand
+from vsctl.policy.model import Cluster
+from vsctl.policy.rules import configuration
+
+ROUNDS = 8
+"""So many transitions at most follow one event; more would be a cluster that never rests."""
+DAY = "2026-11-22"
+
+
+class Scheduler:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cib = _empty()
+        self.cluster: Cluster | None = None
+        self.lost: set[tuple[str, str, str]] = set()
+        self.events: list[str] = []
+        self.clock = "12:00"
+
+    def apply(self, cluster: Cluster, hand: Hand) -> None:
+        fresh = self.cluster is None
+        was_ours = frozenset() if self.cluster is None else frozenset(naming.of_cluster(self.cluster))
+        ours = configuration(cluster, hand, placed=stored.placed(self.cib))
+        self.cib = merge(render(ours, stored.Stored("{}", (), hand)), self.cib, was_ours).cib
+        self.cluster = cluster
+        if fresh:
+            self._add_nodes()
+            for node in cluster.nodes:
+                self._report(node.name)
+
+    def cold_start(self, first: str | None) -> None:
+        for state in self._states():
+            state.getparent().remove(state)
+        self._add_nodes()
+        for node in self._cluster.nodes:
+            if first in (None, node.name):
+                self._report(node.name)
+
+    def fail_node(self, node: str) -> None:
+        self.events.append(f"--node-fail={node}")
+
+    def return_node(self, node: str) -> None:
+        self.events.append(f"--node-up={node}")
+        self._report(node)
+
+    def lose(self, what: str, node: str, name: str) -> None:
+        self.lost.add((what, node, name))
+        self._report(node)
+
+    def heal(self, what: str, node: str, name: str) -> None:
+        self.lost.discard((what, node, name))
+        self._report(node)
+
+    def evict(self, server: str, node: str) -> None:
+        self._publish(node, {f"evict-{server}": "1"})
+
+    def fail_resource(self, resource: str) -> None:
+        node = dict(_running(self._simulate([])))[resource]
+        self.events.append(f"--op-inject={resource}_monitor_10000@{node}=7")
+
+    def time(self, clock: str) -> None:
+        self.clock = clock
+
+    def settle(self) -> Seen:
+        done: list[tuple[str, str]] = []
+        fenced: list[str] = []
+        waves: tuple[tuple[str, ...], ...] = ()
+        events, self.events = self.events, []
+        for _ in range(ROUNDS):
+            report = self._simulate(events)
+            events = []
+            acted = _actions(report)
+            happened = [each for each in acted if each[1] not in ("monitor", "delete")]
+            fenced += [each.get("target", "") for each in report.iterfind("transition/fencing_action")]
+            done += happened
+            waves = waves or self._waves()
+            self._take_over({resource for resource, what in acted if what == "delete"})
+            if not acted:
+                break
+        else:
+            raise AssertionError(f"the cluster does not come to rest: {happened}")
+        for node in fenced:
+            self._forget(node)
+        where = dict(_running(report))
+        servers = tuple((each.name, where.get(naming.net(each.name))) for each in self._cluster.servers)
+        return Seen(servers, tuple(done), tuple(fenced), waves)
+
+    @property
+    def _cluster(self) -> Cluster:
+        assert self.cluster is not None, "the story has no cluster yet"
+        return self.cluster
+
+    def _simulate(self, events: list[str]) -> etree._Element:
+        """Run one transition, and leave the CIB after it in out.xml and its graph in graph.xml."""
+        (self.folder / "in.xml").write_bytes(etree.tostring(self.cib))
+        command = ["crm_simulate", "--simulate", "--output-as=xml", f"--set-datetime={DAY} {self.clock}:00Z"]
+        files = ["--xml-file=in.xml", "--save-output=out.xml", "--save-graph=graph.xml"]
+        run = subprocess.run(
+            [*command, *files, *events],
+            cwd=self.folder,
+            env={**os.environ, "TZ": "UTC"},
+            capture_output=True,
+            check=False,
+        )
+        assert run.returncode == 0, f"crm_simulate said {run.stderr.decode() or run.stdout.decode()}"
+        return etree.fromstring(run.stdout)
+
+    def _take_over(self, deleted: set[str]) -> None:
+        """Go on with the CIB after the transition. The simulation keeps the history of what it deletes."""
+        self.cib = etree.parse(self.folder / "out.xml", etree.XMLParser(remove_blank_text=True)).getroot()
+        for resource in self.cib.findall("status//lrm_resource[@provider='vsctl']"):
+            if resource.get("id") in deleted:
+                resource.getparent().remove(resource)
+            for op in resource.iterfind("lrm_rsc_op[@operation='start']"):
+                self._note_what_reloads(resource, op)
+
+    def _note_what_reloads(self, resource: etree._Element, op: etree._Element) -> None:
+        """Note with a start which parameters need a restart, as the executor does from the agent's meta-data.
+
+        The digest is that of calculate_xml_digest_v1 in Pacemaker's lib/common/digest.c.
+        """
+        primitive = self.cib.find(f"configuration/resources//primitive[@id='{resource.get('id')}']")
+        if primitive is None or op.get("op-restart-digest"):
+            return
+        fixed = {each.name for each in declared(resource.get("type", "")).params() if not each.reloadable}
+        given = {
+            each.get("name", ""): each.get("value", "")
+            for each in primitive.iterfind("instance_attributes/nvpair")
+            if each.get("name") in fixed
+        }
+        parameters = etree.Element("parameters", dict(sorted(given.items())))
+        text = b" " + etree.tostring(parameters) + b"\n"
+        op.set("op-force-restart", f" {' '.join(sorted(fixed))} ")
+        op.set("op-restart-digest", hashlib.md5(text).hexdigest())
+
+    def _add_nodes(self) -> None:
+        nodes, status = self.cib.find("configuration/nodes"), self.cib.find("status")
+        assert nodes is not None and status is not None
+        del nodes[:]
+        for number, node in enumerate(self._cluster.nodes, 1):
+            etree.SubElement(nodes, "node", id=str(number), uname=node.name)
+            up = {"in_ccm": "true", "crmd": "online", "join": "member", "expected": "member"}
+            etree.SubElement(status, "node_state", {"id": str(number), "uname": node.name, **up})
+
+    def _states(self) -> list[etree._Element]:
+        return self.cib.findall("status/node_state")
+
+    def _report(self, node: str) -> None:
+        """Publish what the daemon of a node sees of its ports, subnets and storage."""
+        cluster = self._cluster
+        good = [
+            each
+            for each in cluster.node(node).ports
+            if ("port", node, each.interface) not in self.lost
+            and ("subnet", node, each.subnet) not in self.lost
+        ]
+        subnets = {each.subnet for each in good}
+        self._publish(
+            node,
+            {
+                "node-ok": "1",
+                "ports-good": str(len(good)),
+                **{f"subnet-{each.name}": "2" if each.name in subnets else "0" for each in cluster.subnets},
+                **{
+                    f"storage-{each.name}": str(int(("storage", node, each.name) not in self.lost))
+                    for each in cluster.storage
+                },
+            },
+        )
+
+    def _publish(self, node: str, attributes: dict[str, str]) -> None:
+        state = next(each for each in self._states() if each.get("uname") == node)
+        holder = state.find("transient_attributes")
+        if holder is None:
+            holder = etree.SubElement(state, "transient_attributes", id=state.get("id", ""))
+        pairs = holder.find("instance_attributes")
+        if pairs is None:
+            pairs = etree.SubElement(holder, "instance_attributes", id=f"status-{node}")
+        for name, value in attributes.items():
+            for old in pairs.findall(f"nvpair[@name='{name}']"):
+                pairs.remove(old)
+            etree.SubElement(pairs, "nvpair", id=f"status-{node}-{name}", name=name, value=value)
+
+    def _forget(self, node: str) -> None:
+        """A fenced node has nothing to say any more."""
+        for state in self._states():
+            if state.get("uname") == node:
+                for each in state.findall("transient_attributes"):
+                    state.remove(each)
+
+    def _waves(self) -> tuple[tuple[str, ...], ...]:
+        """Return the starts of servers in the order that the transition's graph forces."""
+        before: dict[str, set[str]] = {}
+        starts: dict[str, str] = {}
+        for synapse in etree.parse(self.folder / "graph.xml").getroot().iterfind("synapse"):
+            inputs = {each.get("id", "") for each in synapse.iterfind("inputs/trigger/*")}
+            for action in synapse.iterfind("action_set/*"):
+                before[action.get("id", "")] = inputs
+                key = action.get("operation_key", "")
+                if key.endswith("-net_start_0"):
+                    starts[action.get("id", "")] = key.removesuffix("-net_start_0")
+        depth: dict[str, int] = {}
+
+        def deep(action: str) -> int:
+            if action not in depth:
+                depth[action] = max(map(deep, before.get(action, ())), default=0) + (action in starts)
+            return depth[action]
+
+        waves: dict[int, list[str]] = {}
+        for action, server in starts.items():
+            waves.setdefault(deep(action), []).append(server)
+        return tuple(tuple(sorted(waves[each])) for each in sorted(waves))
+
+
+def _running(report: etree._Element) -> list[tuple[str, str]]:
+    return [
+        (resource.get("id", ""), node.get("name", ""))
+        for resource in report.iterfind("revised_cluster_status/resources//resource")
+        for node in resource.iterfind("node")
+    ]
+
+
+def _actions(report: etree._Element) -> list[tuple[str, str]]:
+    return [
+        (each.get("resource", ""), each.get("op", "")) for each in report.iterfind("transition/rsc_action")
+    ]
+
+
+def _empty() -> etree._Element:
+    run = subprocess.run(["cibadmin", "--empty"], capture_output=True, check=True)
+    cib = etree.fromstring(run.stdout, etree.XMLParser(remove_blank_text=True))
+    cib.set("have-quorum", "1")
+    return cib

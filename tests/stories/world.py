@@ -1,0 +1,51 @@
+"""What a story needs of the world it happens in.
+
+A world is a cluster that can be broken. Its verbs return at once; `settle`
+waits until the cluster has answered and says what it did. Two worlds tell the
+same stories: the scheduler's (`scheduler.py`) and the lab's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from vsctl.policy.hand import Hand
+from vsctl.policy.model import Cluster
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the cluster did, and where everything is since.
+
+    `servers` has the node of every server, None where it does not run;
+    `done` what happened to single resources (start, stop, reload), in order;
+    `fenced` the nodes cut off; `waves` the servers that started, those in one
+    wave side by side, and no wave before the one ahead of it.
+    """
+
+    servers: tuple[tuple[str, str | None], ...]
+    done: tuple[tuple[str, str], ...] = ()
+    fenced: tuple[str, ...] = ()
+    waves: tuple[tuple[str, ...], ...] = ()
+
+
+class World(Protocol):
+    """`what` is port, subnet or storage."""
+
+    def apply(self, cluster: Cluster, hand: Hand) -> None: ...
+    def cold_start(self, first: str | None) -> None:
+        """Start all nodes after all were off. Where `first` is given, it alone has reported yet."""
+
+    def fail_node(self, node: str) -> None: ...
+    def return_node(self, node: str) -> None: ...
+    def lose(self, what: str, node: str, name: str) -> None: ...
+    def heal(self, what: str, node: str, name: str) -> None: ...
+    def evict(self, server: str, node: str) -> None: ...
+    def fail_resource(self, resource: str) -> None:
+        """Make a resource's next monitor find it dead."""
+
+    def time(self, clock: str) -> None:
+        """Make it that time of day, such as 23:00."""
+
+    def settle(self) -> Seen: ...

@@ -1,0 +1,230 @@
+"""The CIB: valid, stable, and careful with what is others'."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from time import process_time
+
+import pytest
+from lxml import etree
+
+from tests.stories import cast
+from vsctl.cib_templates import stored
+from vsctl.cib_templates.merge import Merged, merge
+from vsctl.cib_templates.render import render
+from vsctl.cib_templates.stored import Stored
+from vsctl.cib_templates.windows import spans
+from vsctl.policy import naming
+from vsctl.policy.hand import NO_HAND, Hand
+from vsctl.policy.model import Cluster
+from vsctl.policy.resources import Window
+from vsctl.policy.rules import configuration
+
+SCHEMA = etree.RelaxNG(etree.parse("/usr/share/pacemaker/pacemaker-3.9.rng"))
+LINES = [
+    "nodes: n1 n2 n3",
+    "policy: failback=22:30-05:15",
+    "vs1: priority=100 home=n1 filesystems=root,data storage=san1,san2 smb=root,data subnets=lan-a,lan-b",
+    "vs2: priority=50 apart=vs1 on_storage_loss=stop on_subnet_loss=move",
+    "vs3: priority=-10 pinned home=n1",
+    "vs4: priority=50 nodes=n1,n3",
+]
+HAND = Hand().move("vs2", "n3").move("vs3", "n2").drain("n1")
+
+
+def empty() -> etree._Element:
+    return etree.fromstring(subprocess.run(["cibadmin", "--empty"], capture_output=True, check=True).stdout)
+
+
+def made(cluster: Cluster, hand: Hand = NO_HAND, existing: etree._Element | None = None) -> Merged:
+    ours = render(configuration(cluster, hand), Stored('{"name": "nas1 & <co>"}', (("vs1", "{}"),), hand))
+    return merge(ours, empty() if existing is None else existing, frozenset(naming.of_cluster(cluster)))
+
+
+def verified(cib: etree._Element, path: Path) -> str:
+    """What crm_verify has to say against a CIB, its complaints about nodes that are not there left out."""
+    cib.set("have-quorum", "1")
+    path.write_bytes(etree.tostring(cib))
+    run = subprocess.run(
+        ["crm_verify", "-V", "--xml-file", path], capture_output=True, check=False, text=True
+    )
+    return run.stderr
+
+
+@pytest.mark.parametrize("lines", [LINES, LINES[:1], ["nodes: n1 n2", "vs1: ", "fencing: none"]])
+def test_it_is_valid_for_the_installed_pacemaker(lines: list[str], tmp_path: Path) -> None:
+    cib = made(cast.cluster(lines), HAND).cib
+    assert SCHEMA.validate(cib), SCHEMA.error_log
+    assert verified(cib, tmp_path / "cib.xml") == ""
+
+
+def test_rendering_twice_gives_the_same_bytes() -> None:
+    first, second = (etree.tostring(made(cast.cluster(LINES), HAND).cib) for _ in range(2))
+    assert first == second
+
+
+def test_merging_twice_changes_nothing() -> None:
+    once = made(cast.cluster(LINES), HAND).cib
+    assert etree.tostring(made(cast.cluster(LINES), HAND, existing=once).cib) == etree.tostring(once)
+
+
+def test_every_object_has_a_reason() -> None:
+    cib = made(cast.cluster(LINES), HAND).cib
+    reasons = stored.reasons(cib)
+    said = cib.xpath("//constraints/* | //fencing-level | //resources//primitive | //resources/group")
+    assert {each.get("id") for each in said} - reasons.keys() == set()
+    assert all(reasons.values())
+
+
+def test_ids_tell_whose_they_are() -> None:
+    cluster = cast.cluster(LINES)
+    ours = {*naming.of_cluster(cluster), "vsctl", "cib-bootstrap-options"}
+    for each in made(cluster, HAND).cib.xpath("//*[@id][not(self::obj_ref or self::resource_ref)]"):
+        assert each.get("id") in ours or each.get("id").startswith("vsctl-"), each.get("id")
+
+
+def test_the_resources_are_those_of_the_contract() -> None:
+    cluster = cast.cluster(LINES)
+    found = made(cluster).cib.xpath("//resources//primitive/@id | //resources/group/@id")
+    assert set(found) == set(naming.of_cluster(cluster))
+
+
+def test_what_the_cib_remembers_is_read_back() -> None:
+    cib = made(cast.cluster(LINES), HAND).cib
+    assert stored.read(cib) == Stored('{"name": "nas1 & <co>"}', (("vs1", "{}"),), HAND)
+    assert stored.read(empty()) is None
+    assert stored.placed(cib)["vs1"] == "n1"
+
+
+FOREIGN = """
+<cib validate-with="pacemaker-3.9" epoch="4" num_updates="0" admin_epoch="0"><configuration>
+<crm_config><cluster_property_set id="cib-bootstrap-options">
+  <nvpair id="cib-bootstrap-options-stonith-enabled" name="stonith-enabled" value="false"/>
+  <nvpair id="cib-bootstrap-options-cluster-name" name="cluster-name" value="nas"/>
+</cluster_property_set></crm_config>
+<nodes><node id="1" uname="n1"/></nodes>
+<resources>
+  <primitive id="dummy" class="ocf" provider="pacemaker" type="Dummy"/>
+  <clone id="drbd-clone">
+    <meta_attributes id="drbd-m"><nvpair id="drbd-p" name="promotable" value="true"/></meta_attributes>
+    <primitive id="drbd" class="ocf" provider="pacemaker" type="Stateful"/>
+  </clone>
+</resources>
+<constraints><rsc_location id="mine" rsc="dummy" node="n1" score="5"/></constraints>
+<rsc_defaults><meta_attributes id="d"/></rsc_defaults>
+<tags><tag id="theirs"><obj_ref id="dummy"/></tag></tags>
+</configuration><status/></cib>
+"""
+
+
+def test_what_is_others_stays_and_is_named() -> None:
+    merged = made(cast.cluster(LINES), existing=etree.fromstring(FOREIGN))
+    assert SCHEMA.validate(merged.cib), SCHEMA.error_log
+    assert merged.foreign == ("dummy", "drbd-clone", "mine", "theirs")
+    assert merged.overruled == ("stonith-enabled=false",)
+    for path in (
+        "//primitive[@id='dummy']",
+        "//rsc_location[@id='mine']",
+        "//nvpair[@value='nas']",
+        "//rsc_defaults",
+    ):
+        assert merged.cib.xpath(path)
+
+
+def test_what_the_file_no_longer_has_goes() -> None:
+    before = cast.cluster(LINES)
+    cib = made(before, existing=etree.fromstring(FOREIGN)).cib
+    none = cast.cluster(LINES[:1])
+    ours = render(configuration(none), Stored("{}", ()))
+    after = merge(ours, cib, frozenset(naming.of_cluster(before))).cib
+    assert after.xpath("//resources/*/@id") == ["dummy", "drbd-clone", "fence-n1", "fence-n2", "fence-n3"]
+    assert not after.xpath("//*[contains(@id, 'vs1')]")
+
+
+def test_a_filesystem_on_drbd_goes_where_it_is_promoted() -> None:
+    cluster = cast.cluster(["nodes: n1 n2", "vs1: filesystems=root,data after=drbd-clone"])
+    existing = etree.fromstring(FOREIGN)
+    found = stored.promotable(existing)
+    ours = render(configuration(cluster, promotable=found), Stored("{}", ()))
+    cib = merge(ours, existing, frozenset()).cib
+    assert SCHEMA.validate(cib), SCHEMA.error_log
+    (order,) = cib.xpath("//rsc_order[@first='drbd-clone']")
+    assert dict(order.attrib) == {
+        "id": "vsctl-after-vs1-fs-root.drbd-clone",
+        "first": "drbd-clone",
+        "then": "vs1-fs-root",
+        "kind": "Mandatory",
+        "first-action": "promote",
+        "then-action": "start",
+    }
+    (colocation,) = cib.xpath("//rsc_colocation[@with-rsc='drbd-clone']")
+    assert (colocation.get("rsc"), colocation.get("with-rsc-role")) == ("vs1", "Promoted")
+
+
+def test_one_server_s_parameters_are_as_the_contract_says() -> None:
+    cib = made(cast.cluster(LINES)).cib
+
+    def parameters(resource: str) -> dict[str, str]:
+        pairs = cib.iterfind(f".//primitive[@id='{resource}']/instance_attributes/nvpair")
+        return {each.get("name", ""): each.get("value", "") for each in pairs}
+
+    assert parameters("vs1-net") == {"server": "vs1", "addresses": "192.0.2.11/24 198.51.100.11/24"}
+    assert parameters("vs1-vip-lan-b") == {
+        "server": "vs1",
+        "subnet": "lan-b",
+        "addresses": "198.51.100.11/24",
+        "ports": "n1=e1a n2=e1a n3=e1a",
+        "gateways": "198.51.100.1",
+    }
+    assert parameters("vs1-exp-root") == {
+        "server": "vs1",
+        "filesystem": "root",
+        "exports": "/srv /root/srv id=1104 squash=root 192.0.2.0/24=rw",
+    }
+    assert parameters("vs1-shr-data") == {
+        "server": "vs1",
+        "filesystem": "data",
+        "shares": "data /srv access=rw users=alice,@staff",
+    }
+    assert parameters("vs1-gate") == {"server": "vs1", "nfs": "1"}
+
+
+@pytest.mark.parametrize(
+    ("window", "expected"),
+    [
+        (Window(22 * 60, 5 * 60), (("22-23", "0-59"), ("0-4", "0-59"))),
+        (Window(60, 60 + 30), (("1", "0-29"),)),
+        (Window(9 * 60 + 50, 11 * 60 + 5), (("9", "50-59"), ("10-10", "0-59"), ("11", "0-4"))),
+    ],
+)
+def test_windows(window: Window, expected: tuple[tuple[str, str], ...]) -> None:
+    assert spans(window) == expected
+
+
+@pytest.mark.parametrize("start", [0, 59, 60, 600, 1350])
+@pytest.mark.parametrize("end", [0, 1, 315, 600, 1439])
+def test_a_window_holds_its_minutes_and_no_other(start: int, end: int) -> None:
+    def inside(minute: int) -> bool:
+        return any(
+            _holds(hours, minute // 60) and _holds(minutes, minute % 60) for hours, minutes in spans(window)
+        )
+
+    window = Window(start, end)
+    length = (end - start) % 1440 or 1440
+    assert {each for each in range(1440) if inside(each)} == {(start + each) % 1440 for each in range(length)}
+
+
+def _holds(span: str, value: int) -> bool:
+    low, _, high = span.partition("-")
+    return int(low) <= value <= int(high or low)
+
+
+def test_a_hundred_servers_take_well_under_a_second() -> None:
+    nodes = " ".join(f"n{number}" for number in range(1, 17))
+    words = "filesystems=root,data nfs=root,data smb=root subnets=lan-a,lan-b"
+    cluster = cast.cluster([f"nodes: {nodes}", *(f"vs{at}: priority={at} {words}" for at in range(1, 101))])
+    made(cast.cluster(LINES))
+    before = process_time()
+    made(cluster)
+    assert process_time() - before < 1

@@ -1,0 +1,39 @@
+"""The arithmetic of the score table."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from vsctl.policy import preferences, scores
+from vsctl.policy.constraints import INFINITY
+
+
+def weight(score: int) -> int:
+    """What a row weighs at most, with everything lost that may be lost at once."""
+    return abs(score) * (scores.SUBNETS if score in (scores.SUBNET_LOST, scores.ANNOUNCER) else 1)
+
+
+@pytest.mark.parametrize("row", range(len(scores.DESCENDING)))
+def test_a_row_outweighs_all_below_it(row: int) -> None:
+    assert abs(scores.DESCENDING[row]) > sum(map(weight, scores.DESCENDING[row + 1 :]))
+
+
+def test_the_base_carries_a_server_through_everything() -> None:
+    assert sum(map(weight, scores.DESCENDING)) < scores.BASE < INFINITY
+
+
+def test_a_pinned_server_is_below_zero_elsewhere_whatever_speaks_for_it() -> None:
+    best = scores.BASE + scores.MOVE + scores.STICKINESS + scores.PREFERENCE
+    assert best + scores.PINNED < 0
+
+
+def test_stickiness_outweighs_the_distance_between_any_preferences() -> None:
+    assert preferences.score(0) - preferences.score(31) < scores.STICKINESS
+
+
+def test_no_rank_is_worth_more_than_one_before_it() -> None:
+    worth = [preferences.score(rank) for rank in range(40)]
+    assert worth[0] == scores.PREFERENCE
+    assert all(high > low >= 0 for high, low in pairwise(worth))
