@@ -37,8 +37,8 @@ COMMANDS = {
 class Commands(click.Group):
     """A group that finds its commands by name, one module each.
 
-    A command ends by returning, by `ctx.exit`, or by raising
-    click.ClickException with the sentence that says why not (status 1).
+    A command ends by returning, by `ctx.exit`, or by raising Refused with the
+    sentence that says why not (status 1).
     """
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **settings: Any) -> NoReturn:
@@ -54,6 +54,13 @@ class Commands(click.Group):
             status = REFUSED
         except click.Abort:
             status = INTERRUPTED
+        except Exception as refusal:
+            from vsctl.cli.programs import Refused  # dear, and only needed where a command has it already
+
+            if not isinstance(refusal, Refused):
+                raise
+            click.echo(str(refusal), err=True)
+            status = REFUSED
         sys.exit(status if isinstance(status, int) else DONE)
 
     def list_commands(self, ctx: click.Context) -> list[str]:

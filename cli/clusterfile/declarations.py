@@ -46,12 +46,12 @@ def _whole(least: int, most: int, example: int) -> Text:
 
 NAME = Text(
     spelling.name,
-    "small letters, digits and hyphens, a letter first",
+    "a name of small letters, digits and hyphens, a letter first",
     _pattern(spelling.NAME, maxLength=spelling.LONGEST_NAME),
 )
 NODE = Text(
     spelling.node_name,
-    "what `uname -n` says there",
+    "the name of a node, what `uname -n` says there",
     _pattern(spelling.NODE_NAME, maxLength=spelling.LONGEST_HOST),
 )
 PORT = Text(
@@ -103,7 +103,7 @@ CAPACITY = Record(
 MACHINE = Record(
     {
         "ports": Key(
-            Table(PORT, NAME, "a port", "the subnet of port {0} of {1}"),
+            Table(PORT, NAME, "port", "the subnet of port {0} of {1}", "the name of a port of {0}"),
             "The network ports for clients: interface name and subnet, the best port of a subnet first.",
             required=True,
         ),
@@ -127,8 +127,9 @@ FENCE_DEVICE = Record(
                     {"type": ["string", "number", "boolean"]},
                     any_word=True,
                 ),
-                "an option",
+                "option",
                 "option {0} of {1}",
+                "the name of an option of {0}",
             ),
             "Its parameters, as its own documentation names them.",
         ),
@@ -137,12 +138,12 @@ FENCE_DEVICE = Record(
 FENCE_LEVEL = Either(
     "a device or a list of devices that must all act",
     mapping=FENCE_DEVICE,
-    items=List(FENCE_DEVICE, "a device of {0}"),
+    items=List(FENCE_DEVICE, "a device of the fencing of {0}"),
 )
 FENCING = Either(
     "a device, or a list of levels tried in turn",
     mapping=FENCE_DEVICE,
-    items=List(FENCE_LEVEL, "a level of {0}"),
+    items=List(FENCE_LEVEL, "a level of the fencing of {0}"),
 )
 
 NFS_EXPORT = Record(
@@ -152,8 +153,9 @@ NFS_EXPORT = Record(
             Table(
                 Text(spelling.nfs_client, "a network, an address or a host name", {"type": "string"}),
                 Choice(tuple(each.value for each in Access)),
-                "an NFS client",
+                "NFS client",
                 "access of client {0} of {1}",
+                "a client of {0}",
                 least=1,
             ),
             "Who may mount it: networks, addresses or host names, each rw or ro.",
@@ -175,10 +177,11 @@ SMB_SHARE = Record(
     {
         "share": Key(
             Text(
-                spelling.share_name, "a name on one line", {"type": "string", "minLength": 1, "maxLength": 80}
+                spelling.share_name, "a name on one line, without blanks around it", {"type": "string", "minLength": 1, "maxLength": 80}
             ),
             "The name of the share.",
             required=True,
+            called="the name of an SMB share of {0}",
         ),
         "path": Key(PATH, "The directory, from the top of its filesystem.", required=True),
         "users": Key(
@@ -245,7 +248,7 @@ SERVER = Record(
             List(INTERFACE, "an address of {0}"), "Its addresses, each with the prefix length.", required=True
         ),
         "filesystems": Key(
-            Table(NAME, FILESYSTEM, "a filesystem", "{1}/{0}", least=1),
+            Table(NAME, FILESYSTEM, "filesystem", "{1}/{0}", "the name of a filesystem of {0}", least=1),
             "Its filesystems; root also keeps the server's own state.",
             required=True,
         ),
@@ -319,22 +322,30 @@ CLUSTER_FILE = Record(
     {
         "name": Key(NAME, "The name of the cluster.", required=True),
         "subnets": Key(
-            Table(NAME, SUBNET, "a subnet", "subnet {0}", least=1), "Where clients are.", required=True
+            Table(NAME, SUBNET, "subnet", "subnet {0}", "the name of a subnet", least=1),
+            "Where clients are.",
+            required=True,
         ),
         "storage": Key(
-            Table(NAME, STORAGE_UNIT, "a storage unit", "storage unit {0}", least=1),
+            Table(
+                NAME, STORAGE_UNIT, "storage unit", "storage unit {0}", "the name of a storage unit", least=1
+            ),
             "What is lost at one blow: arrays, paths; and which nodes can reach it.",
             required=True,
         ),
         "nodes": Key(
-            Table(NODE, MACHINE, "a node", "{0}", least=1), "The nodes of the cluster.", required=True
+            Table(NODE, MACHINE, "node", "{0}", "the name of a node", least=1),
+            "The nodes of the cluster.",
+            required=True,
         ),
         "fencing": Key(
-            Table(NODE, FENCING, "a node", "the fencing of {0}"),
+            Table(NODE, FENCING, "node", "the fencing of {0}", "a node in fencing"),
             "How each node is cut off: a device, or levels tried in turn.",
         ),
         "virtual_servers": Key(
-            Table(NAME, SERVER, "a virtual server", "{0}"), "The movable file servers.", required=True
+            Table(NAME, SERVER, "virtual server", "{0}", "the name of a virtual server"),
+            "The movable file servers.",
+            required=True,
         ),
         "policy": Key(POLICY, "What the policy engine may do by itself."),
     },

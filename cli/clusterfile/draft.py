@@ -68,17 +68,23 @@ class Draft:
     def subnet_of(self, address: Interface) -> str | None:
         return next((name for name, network in self.networks if address.ip in network), None)
 
-    def ports_on(self, node: str, subnet: str) -> tuple[str, ...]:
-        return tuple(port for port, where in self.nodes[node].each("ports") if where.value == subnet)
-
     def may_have_port_on(self, node: str, subnet: str) -> bool:
-        """Say whether a node has a port on a subnet, or lines that could not be read may hold one."""
+        """Say whether a node has a port on a subnet, or what could not be understood may be one."""
         ports = self.nodes[node].get("ports")
-        return ports is None or ports.incomplete or bool(self.ports_on(node, subnet))
+        return (
+            ports is None
+            or ports.incomplete
+            or any(where.value == subnet or where.value not in self.subnets for where in ports.value.values())
+        )
 
     def reaches(self, node: str, unit: str) -> bool:
+        """Say whether a node reaches a storage unit, or what could not be understood may say so."""
         nodes = self.units[unit].get("nodes")
-        return nodes is None or nodes.incomplete or any(each.value == node for each in nodes.value)
+        return (
+            nodes is None
+            or nodes.incomplete
+            or any(each.value == node or each.value not in self.nodes for each in nodes.value)
+        )
 
     def allowed(self, server: str) -> tuple[str, ...]:
         """Return the known nodes a server may run on by its own `nodes`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from vsctl.cli.clusterfile.draft import Draft
 from vsctl.cli.clusterfile.shapes import Entry, listed, nearest
@@ -13,22 +13,22 @@ def references_exist(draft: Draft) -> Iterator[Problem]:
     """Find nodes, subnets, storage units and virtual servers that are named and not described."""
     for node, entry in draft.nodes.items():
         for port, subnet in entry.each("ports"):
-            yield from _unknown(subnet, f"port {port} of {node} is on", "subnet", draft.subnets)
+            yield from _unknown(draft, subnet, f"port {port} of {node} is on", "subnets")
     for unit, entry in draft.units.items():
         yield from _list_of_nodes(draft, entry.get("nodes"), f"storage unit {unit}")
     for node, entry in draft.fencing.items():
         if node not in draft.nodes:
-            yield from _unknown(Entry(entry.mark, node), "fencing is declared for", "node", draft.nodes)
+            yield from _unknown(draft, Entry(entry.mark, node), "fencing is declared for", "nodes")
     for server, entry in draft.servers.items():
         yield from _list_of_nodes(draft, entry.get("nodes"), server)
         home = entry.get("home")
         if home is not None:
-            yield from _unknown(home, f"the home of {server} is", "node", draft.nodes)
+            yield from _unknown(draft, home, f"the home of {server} is", "nodes")
         yield from _apart_from(draft, server, entry)
         for name, filesystem in entry.each("filesystems"):
             unit_of = filesystem.get("storage")
             if unit_of is not None:
-                yield from _unknown(unit_of, f"{server}/{name} is on", "storage unit", draft.units)
+                yield from _unknown(draft, unit_of, f"{server}/{name} is on", "storage")
 
 
 def _apart_from(draft: Draft, server: str, entry: Entry) -> Iterator[Problem]:
@@ -39,7 +39,7 @@ def _apart_from(draft: Draft, server: str, entry: Entry) -> Iterator[Problem]:
         elif each.value in seen:
             yield each.problem(f"{server} is apart from {each.value} twice: leave one out")
         else:
-            yield from _unknown(each, f"{server} is apart from", "virtual server", draft.servers)
+            yield from _unknown(draft, each, f"{server} is apart from", "virtual_servers")
         seen.add(each.value)
 
 
@@ -49,15 +49,18 @@ def _list_of_nodes(draft: Draft, nodes: Entry | None, whose: str) -> Iterator[Pr
         if each.value in seen:
             yield each.problem(f"{whose} names node {each.value} twice: leave one out")
         else:
-            yield from _unknown(each, f"{whose} names", "node", draft.nodes)
+            yield from _unknown(draft, each, f"{whose} names", "nodes")
         seen.add(each.value)
 
 
-def _unknown(entry: Entry, said: str, kind: str, known: Collection[str]) -> Iterator[Problem]:
-    if entry.value in known or not known:
+def _unknown(draft: Draft, entry: Entry, said: str, table: str) -> Iterator[Problem]:
+    """Say that a name is in no line of a table, unless that table has lines that could not be read."""
+    found = draft.file.get(table)
+    if found is None or found.incomplete or not found.value or entry.value in found.value:
         return
-    near = nearest(entry.value, known)
-    advice = f"did you mean {near}?" if near else f"the {kind}s are {listed(known, 'and')}"
+    kind = {"storage": "storage unit"}.get(table, table.removesuffix("s").replace("_", " "))
+    near = nearest(entry.value, found.value)
+    advice = f"did you mean {near}?" if near else f"the {kind}s are {listed(found.value, 'and')}"
     yield entry.problem(f"{said} {kind} {entry.value}, which is not described: {advice}")
 
 

@@ -97,7 +97,8 @@ class Text:
                 raise ValueError(f'write "{node.text}" in quotes, without them YAML takes it for {meaning}')
             return Entry(node.mark, self.parse(node.text))
         except ValueError as wrong:
-            report(node.mark.problem(f"{about} is {shown(node.text)}: {wrong or 'write ' + self.expects}"))
+            text = f'"{node.text}"' if self.bare and not node.plain else shown(node.text)
+            report(node.mark.problem(f"{about} is {text}: {str(wrong) or 'write ' + self.expects}"))
             return None
 
     def schema(self) -> Schema:
@@ -139,14 +140,14 @@ class List:
 
     @property
     def expects(self) -> str:
-        return f"a list, [{self.items.expects}]" if isinstance(self.items, Text) else "a list"
+        return f"a list, each item {self.items.expects}" if isinstance(self.items, Text) else "a list"
 
     def read(self, node: Node, about: str, report: Report) -> Entry | None:
         if not isinstance(node, Sequence):
             report(_refused(node, about, self.expects))
             return None
         if len(node.items) < self.least:
-            report(node.mark.problem(f"{about} is empty: write {self.expects}, or leave the key out"))
+            report(node.mark.problem(f"{about} is empty: write {self.expects}"))
             return None
         called = self.item.format(owner(about))
         read = [self.items.read(each, called, report) for each in node.items]
@@ -163,21 +164,19 @@ class Table:
     """Names the operator chose, each with a value of one shape.
 
     `item` is how a sentence calls one value, {0} being its name and {1} whose
-    table it is; `key` is how it calls a name.
+    table it is; `key` is how it calls a name, {0} being whose table it is.
     """
 
     keys: Text
     values: Shape
-    key: str
+    noun: str
     item: str
+    key: str
     least: int = 0
 
     @property
     def expects(self) -> str:
-        return (
-            "a mapping, one line for each "
-            + self.key.removeprefix("a ").removeprefix("an ").split(" for ")[-1]
-        )
+        return f"a mapping, one line for each {self.noun}"
 
     def read(self, node: Node, about: str, report: Report) -> Entry | None:
         if self.least == 0 and isinstance(node, Scalar) and node.is_null:
@@ -192,7 +191,7 @@ class Table:
         marks: dict[str, Mark] = {}
         incomplete = False
         for key_node, value_node in node.pairs:
-            key = self.keys.read(key_node, self.key, report)
+            key = self.keys.read(key_node, self.key.format(owner(about)), report)
             if key is None:
                 incomplete = True
                 continue
@@ -237,7 +236,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Record:
-    """Keys that vsctl knows; `one_of` of them, where it says so, and no other beside it."""
+    """Keys that vsctl knows; with `one_of`, exactly one of them."""
 
     keys: Map[str, Key]
     one_of: bool = False
@@ -273,7 +272,7 @@ class Record:
                 incomplete = incomplete or value is None
                 if value is not None:
                     entries[name] = value
-        for problem in self._missing(node.mark, about, marks):
+        for problem in self._missing(node, about, marks):
             incomplete = True
             report(problem)
         return Entry(node.mark, entries, incomplete)
@@ -301,14 +300,15 @@ class Record:
         report(node.mark.problem(f"{whose} has no key {shown(node.text)}: {advice}"))
         return None
 
-    def _missing(self, mark: Mark, about: str, present: Map[str, Mark]) -> Iterator[Problem]:
+    def _missing(self, node: Mapping, about: str, present: Map[str, Mark]) -> Iterator[Problem]:
         whose = about or "the cluster file"
-        if self.one_of and len(present) != 1:
+        if self.one_of and (len(present) > 1 or not node.pairs):
             said = f"has {listed(present, 'and')}" if present else "is empty"
-            yield mark.problem(f"{whose} {said}: write exactly one of {listed(self.keys, 'and')}")
+            yield node.mark.problem(f"{whose} {said}: write exactly one of {listed(self.keys, 'and')}")
+        merges = any(isinstance(key, Scalar) and key.text == "<<" for key, _ in node.pairs)
         for name, key in self.keys.items():
-            if key.required and name not in present:
-                yield mark.problem(f"{whose} has no {name}: add {name}: {key.shape.expects}")
+            if key.required and name not in present and not merges:
+                yield node.mark.problem(f"{whose} has no {name}: add {name}: {key.shape.expects}")
 
     def schema(self) -> Schema:
         required = [name for name, key in self.keys.items() if key.required]

@@ -180,9 +180,9 @@ def address(text: str) -> Address:
 def network(text: str) -> Network:
     """Return a network that clients can be in."""
     value = any_network(text)
-    _usable(value.network_address)
     if value.prefixlen == 0:
-        raise ValueError("write the network of the subnet itself")
+        raise ValueError("write the network of the subnet itself, this is everything")
+    _usable(value.network_address)
     return value
 
 

@@ -97,7 +97,7 @@ def parse(text: str, file: str) -> Node | None:
         line = text.count("\n", 0, unreadable.start) + 1
         raise NotYaml(line, "there is a character here that is not Unicode text: remove it") from None
     except yaml.MarkedYAMLError as error:
-        raise NotYaml(_line(error), _sentence(error)) from None
+        raise NotYaml(_line(error), _sentence(error, text)) from None
 
 
 def _line(error: yaml.MarkedYAMLError) -> int:
@@ -105,9 +105,9 @@ def _line(error: yaml.MarkedYAMLError) -> int:
     return mark.line + 1 if mark else 1
 
 
-def _sentence(error: yaml.MarkedYAMLError) -> str:
+def _sentence(error: yaml.MarkedYAMLError, text: str) -> str:
     said = f"{error.context or ''} {error.problem or ''}"
-    if "tab character" in said or "'\\t'" in said:
+    if "tab character" in said or _indent(text, _line(error)).count("\t"):
         return "a tab is used to indent: use blanks"
     if "mapping values are not allowed" in said or "unexpected ':'" in said:
         return (
@@ -124,8 +124,13 @@ def _sentence(error: yaml.MarkedYAMLError) -> str:
     return f"this is not YAML: {error.problem or 'it cannot be read'}{_context(error)}"
 
 
+def _indent(text: str, line: int) -> str:
+    found = text.split("\n")[line - 1 : line]
+    return found[0][: len(found[0]) - len(found[0].lstrip())] if found else ""
+
+
 def _context(error: yaml.MarkedYAMLError) -> str:
-    return f" ({error.context})" if error.context else ""
+    return f" {error.context} that began on line {error.context_mark.line + 1}" if error.context_mark else ""
 
 
 class _Composer:
@@ -195,7 +200,8 @@ class _Composer:
     @staticmethod
     def _check_tag(event: Any) -> None:
         if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
-            raise NotYaml(_at(event), f"the tag {event.tag} means nothing in a cluster file: leave it out")
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            raise NotYaml(_at(event), f"the tag {tag} means nothing in a cluster file: leave it out")
 
 
 def _at(event: Any) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from vsctl.cli.main import DONE, REFUSED
@@ -43,20 +45,25 @@ def check(ctx: click.Context, file: str, as_json: bool) -> None:
         click.echo(dumps({"file": file, "problems": [_as_json(each) for each in found]}, indent=2))
     else:
         for each in found:
-            click.echo(_styled(each))
+            click.echo(_line(each))
         if cluster is not None:
-            click.echo(
-                f"{file}: {_count(len(cluster.nodes), 'node')}, "
-                f"{_count(len(cluster.servers), 'virtual server')}, no problems"
+            nodes, servers = (
+                _count(len(cluster.nodes), "node"),
+                _count(len(cluster.servers), "virtual server"),
             )
+            click.echo(f"{file}: {nodes}, {servers}, no problems")
     ctx.exit(DONE if cluster is not None else REFUSED)
 
 
-def _styled(problem: Problem) -> str:
-    """Return the line of a problem; click leaves the colours out where nobody could see them."""
-    place = click.style(f"{problem.place}:", bold=True)
-    kind = click.style("note: ", fg="cyan") if problem.is_note else ""
-    return f"{place} {kind}{problem.sentence}"
+def _line(problem: Problem) -> str:
+    """Return a problem as one line, for editors and grep, or folded and coloured for a terminal."""
+    if not sys.stdout.isatty():
+        return str(problem)
+    from vsctl.cli.output import fold
+
+    folded = fold(str(problem), indent="    ")
+    bold = click.style(problem.place, bold=True)
+    return folded.replace(problem.place, bold, 1) if folded.startswith(problem.place) else folded
 
 
 def _as_json(problem: Problem) -> dict[str, object]:

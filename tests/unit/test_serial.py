@@ -1,0 +1,118 @@
+"""A cluster in its own configuration and back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.cases import whole
+from vsctl.cli import clusterfile
+from vsctl.cli.serial import NotOurs, from_json, to_json
+from vsctl.policy.model import (
+    Address,
+    Cluster,
+    Failback,
+    FailbackMode,
+    Interface,
+    Network,
+    Policy,
+)
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "nas1.yaml"
+
+
+def stored(cluster: Cluster) -> dict[str, object]:
+    """Return what comes back out of a CIB, where each value is text."""
+    return {name: json.loads(json.dumps(value)) for name, value in to_json(cluster).items()}
+
+
+def example() -> Cluster:
+    cluster, _ = clusterfile.load(str(EXAMPLE))
+    assert cluster is not None
+    return cluster
+
+
+def test_the_example_comes_back_as_it_was() -> None:
+    assert from_json(stored(example())) == example()
+    assert list(to_json(example())) == ["vsctl-cluster", "vsctl-server-vs1", "vsctl-server-vs2", "vsctl-server-vs3"]
+
+
+def test_what_is_as_usual_is_left_out() -> None:
+    cluster, _ = clusterfile.read(whole(""), "nas.yaml")
+    assert cluster is not None
+    assert to_json(cluster)["vsctl-server-vs1"] == {
+        "name": "vs1",
+        "addresses": ["192.0.2.11/24"],
+        "filesystems": [
+            {
+                "name": "root",
+                "device": "/dev/disk1",
+                "type": "xfs",
+                "storage": "san1",
+                "exports": [
+                    {
+                        "path": "/srv",
+                        "seen_as": "/root/srv",
+                        "id": 37447,
+                        "clients": [{"who": "192.0.2.0/24", "access": "rw"}],
+                    }
+                ],
+            }
+        ],
+        "nodes": ["n1", "n2"],
+    }
+
+
+def test_a_changed_server_changes_one_property() -> None:
+    before = example()
+    after = replace(before, servers=(replace(before.servers[0], priority=7), *before.servers[1:]))
+    assert [name for name, value in to_json(before).items() if to_json(after)[name] != value] == ["vsctl-server-vs1"]
+
+
+def test_the_order_of_the_servers_is_kept_whatever_the_order_of_the_properties() -> None:
+    cluster = replace(example(), servers=example().servers[::-1])
+    assert from_json(dict(sorted(stored(cluster).items()))) == cluster
+
+
+ADDRESSES = st.ip_addresses()
+for kind, strategy in {
+    Address: ADDRESSES,
+    Interface: ADDRESSES.map(lambda each: __import__("ipaddress").ip_interface(each)),
+    Network: ADDRESSES.map(lambda each: __import__("ipaddress").ip_network(each)),
+}.items():
+    st.register_type_strategy(kind, strategy)  # type: ignore[arg-type]
+
+
+@given(st.builds(Cluster, policy=st.builds(Policy, failback=st.just(Failback(FailbackMode.WINDOW, 1, 2)))))
+def test_any_cluster_comes_back_as_it_was(cluster: Cluster) -> None:
+    names = [each.name for each in cluster.servers]
+    if len(set(names)) == len(names):
+        assert from_json(stored(cluster)) == cluster
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        ({"vsctl-cluster": None}, "the property vsctl-cluster does not list the virtual servers"),
+        ({"vsctl-server-vs1": {"name": "vs1", "colour": 1}}, "vsctl-server-vs1 has colour, which only a newer"),
+        ({"vsctl-server-vs1": {"name": "vs1"}}, "the property vsctl-server-vs1 is not what vsctl writes"),
+        ({"vsctl-server-vs1": {"name": 1}}, "the property vsctl-server-vs1 is not what vsctl writes"),
+        ({"vsctl-server-vs1": {"addresses": ["x"]}}, "vsctl-server-vs1 holds a value that vsctl does not write"),
+        ({"vsctl-server-vs1": 7}, "the property vsctl-server-vs1 is not what vsctl writes"),
+    ],
+)
+def test_what_vsctl_did_not_write_is_refused(damage: dict[str, object], sentence: str) -> None:
+    with pytest.raises(NotOurs, match=sentence):
+        from_json({**stored(example()), **damage})
+
+
+def test_what_is_missing_is_named() -> None:
+    whole_thing = stored(example())
+    for name in ("vsctl-cluster", "vsctl-server-vs2"):
+        with pytest.raises(NotOurs, match=f"the property {name} is missing"):
+            from_json({key: value for key, value in whole_thing.items() if key != name})
