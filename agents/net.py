@@ -235,7 +235,7 @@ def _tell_cluster(server: str, *, here: bool) -> None:
 
     change = ["-U", "1"] if here else ["-D"]
     try:
-        programs.run(["attrd_updater", "-n", f"vs-{server}", *change], limit=5.0)
+        programs.run(["attrd_updater", "--private", "-n", f"vs-{server}", *change], limit=5.0)
     except (Failure, NotInstalled) as problem:
         log(f"the node attribute vs-{server} is not up to date: {problem}")
 

@@ -1,12 +1,20 @@
 """Where do the agents have to be, and what stands there?
 
-A launcher is a script of three lines that names an interpreter and the
-directory of the code."""
+The code of the agents is copied to a directory of its own, named by a hash of
+what is in it, and a launcher of three lines for each agent names that
+directory and an interpreter. So an upgrade or a loss of the environment that
+vsctl was installed from disturbs nothing that runs: the agents in use are
+replaced by `vsctl install` only, launcher by launcher, each in one step.
+"""
 
 from __future__ import annotations
 
+import compileall
+import hashlib
 import os
+import shutil
 import sys
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -15,52 +23,57 @@ from vsctl.agents import ocf
 from vsctl.cli.programs import Refused
 
 AGENTS = ("net", "vip", "fs", "nfs", "smb", "exports", "shares", "gate")
-OCF_ROOT = Path("usr/lib/ocf/resource.d")
-
-
-def launcher(agent: str, python: str, root: str) -> str:
-    """Return the text of an agent's launcher, bound to an interpreter and to the code beside this module."""
-    template = resources.files("vsctl.agents").joinpath("ocf.d/launcher").read_text()
-    return template.format(python=python, root=root, module=agent, agent=agent.capitalize())
+LAUNCHERS = Path("usr/lib/ocf/resource.d") / ocf.PROVIDER
+CODE = Path("usr/lib/vsctl")
+KEPT = 2
+"""How many versions of the code stay: an action that began before the last change still runs the one before."""
 
 
 def install(prefix: Path) -> tuple[str, ...]:
-    """Write every launcher below `prefix`, each in one step, and return those that changed.
-
-    A launcher that a transition is running at this moment stays what it was for that run.
-    """
-    directory = prefix / OCF_ROOT / ocf.PROVIDER
+    """Write code and launchers below `prefix` and return the agents that changed."""
     changed = []
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        home = _copied(prefix / CODE)
+        (prefix / LAUNCHERS).mkdir(parents=True, exist_ok=True)
         for agent in AGENTS:
-            text, path = launcher(agent, python(), root()), directory / agent
+            text, path = launcher(agent, f"/{home.relative_to(prefix)}"), prefix / LAUNCHERS / agent
             if path.is_file() and path.read_text() == text and os.access(path, os.X_OK):
                 continue
-            new = directory / f".{agent}.new"
+            new = path.with_name(f".{agent}.new")
             new.write_text(text)
             new.chmod(0o755)
             new.replace(path)
             changed.append(agent)
+        for old in sorted(_versions(prefix / CODE), key=lambda each: each.stat().st_mtime, reverse=True)[KEPT:]:
+            shutil.rmtree(old)
     except OSError as problem:
         raise Refused(f"{problem.filename}: {problem.strerror}; run vsctl install as root, or with --prefix") from None
     return tuple(changed)
 
 
 def remove(prefix: Path) -> tuple[str, ...]:
-    """Remove the launchers below `prefix` and return those that were there. Others' files are left alone."""
-    directory = prefix / OCF_ROOT / ocf.PROVIDER
+    """Remove launchers and code below `prefix` and return the agents that were there. Others' files are left alone."""
     removed = []
     try:
         for agent in AGENTS:
-            if (directory / agent).exists():
-                (directory / agent).unlink()
+            path = prefix / LAUNCHERS / agent
+            if path.exists():
+                path.unlink()
                 removed.append(agent)
-        if directory.is_dir() and not any(directory.iterdir()):
-            directory.rmdir()
+        for version in _versions(prefix / CODE):
+            shutil.rmtree(version)
+        for directory in (prefix / LAUNCHERS, prefix / CODE):
+            if directory.is_dir() and not any(directory.iterdir()):
+                directory.rmdir()
     except OSError as problem:
         raise Refused(f"{problem.filename}: {problem.strerror}; run vsctl install --remove as root") from None
     return tuple(removed)
+
+
+def launcher(agent: str, root: str) -> str:
+    """Return the text of an agent's launcher; `root` is the directory that holds the package `vsctl`."""
+    template = resources.files("vsctl.agents").joinpath("ocf.d/launcher").read_text()
+    return template.format(python=python(), root=root, module=agent, agent=agent.capitalize())
 
 
 def python() -> str:
@@ -68,6 +81,25 @@ def python() -> str:
     return os.path.realpath(sys.executable)
 
 
-def root() -> str:
-    """Return the directory that holds the package `vsctl`."""
-    return os.fspath(Path(next(iter(vsctl.agents.__path__))).parent.parent)
+def _copied(code: Path) -> Path:
+    """Return the directory with this version of the agents' code, copied and compiled if it is not there."""
+    source = Path(next(iter(vsctl.agents.__path__)))
+    files = sorted(source.glob("*.py"))
+    content = hashlib.sha256(b"".join(each.name.encode() + each.read_bytes() for each in files)).hexdigest()[:12]
+    home = code / content
+    if not home.is_dir():
+        new = code / f".{content}.new"
+        shutil.rmtree(new, ignore_errors=True)
+        package = new / "vsctl" / "agents"
+        package.mkdir(parents=True)
+        for each in files:
+            shutil.copyfile(each, package / each.name)
+        # The files' own times would make every start look for a change; the hash in the name says there is none.
+        compileall.compile_dir(package, quiet=1, invalidation_mode=compileall.PycInvalidationMode.UNCHECKED_HASH)
+        new.rename(home)
+    home.touch()
+    return home
+
+
+def _versions(code: Path) -> Iterator[Path]:
+    return (each for each in code.glob("*") if (each / "vsctl" / "agents").is_dir())

@@ -12,8 +12,10 @@ RECHECK_IN_WINDOWS = 5 * 60
 
 
 def properties(cluster: Cluster) -> tuple[Property, ...]:
-    """Insist on fencing, stop without quorum, look at the clock often enough.
+    """Insist on fencing, stop without quorum, never slow down under load, look at the clock often enough.
 
+    By default Pacemaker starts fewer things at a time the higher the load
+    average, which a file server's disks alone drive up; 0 % turns that off.
     Of two nodes that lose sight of each other the one with more and higher
     servers acts first. Pacemaker wakes up by itself when a failure times out,
     but not when a window opens: the recheck interval does that.
@@ -23,6 +25,7 @@ def properties(cluster: Cluster) -> tuple[Property, ...]:
         _property("stonith-enabled", "true", "a node is cut off before its servers start elsewhere")
         if cluster.fencing
         else _property("stonith-enabled", "false", "the cluster file has no fencing"),
+        _property("load-threshold", "0%", "a busy file server has a high load, and a failover must not wait for that"),
         _property("no-quorum-policy", "stop", "nodes in a minority serve nothing"),
         _property(
             "cluster-recheck-interval",

@@ -18,11 +18,12 @@ from vsctl.cli import launchers, options, output
 def install(prefix: Path, remove: bool, as_json: bool) -> None:
     """Put the agents where this system's Pacemaker looks.
 
-    They use the Python and the vsctl that install them. What runs is not
+    They run with the Python that runs vsctl, from a copy of their code, so
+    that a new vsctl changes nothing until this is said again. What runs is not
     disturbed: an agent is replaced in one step, and used from the next action
     on. A second time there is nothing to do.
     """
-    place = prefix / launchers.OCF_ROOT / "vsctl"
+    place = prefix / launchers.LAUNCHERS
     changed = launchers.remove(prefix) if remove else launchers.install(prefix)
     if as_json:
         output.document({"directory": str(place), "python": launchers.python(), "changed": list(changed)})
@@ -31,4 +32,4 @@ def install(prefix: Path, remove: bool, as_json: bool) -> None:
     else:
         output.say(f"{'removed from' if remove else 'installed in'} {place}: {', '.join(changed)}")
         if not remove:
-            output.say(f"they run with {launchers.python()} and the code in {launchers.root()}")
+            output.say(f"they run with {launchers.python()} and with the code below {prefix / launchers.CODE}")
