@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 import vsctl.agents
 from vsctl.agents import ocf
@@ -95,7 +96,7 @@ def _copied(code: Path) -> Path:
         for each in files:
             shutil.copyfile(each, package / each.name)
         # The files' own times would make every start look for a change; the hash in the name says there is none.
-        compileall.compile_dir(package, quiet=1, invalidation_mode=compileall.PycInvalidationMode.UNCHECKED_HASH)
+        compileall.compile_dir(package, quiet=1, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
         new.rename(home)
     home.touch()
     return home
