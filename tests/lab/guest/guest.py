@@ -11,7 +11,6 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -193,16 +192,18 @@ class Guest:
         subprocess.run([*self.enter, *command], check=check, capture_output=True)
 
 
-@dataclass(frozen=True)
 class Program:
-    """A program that runs in a guest."""
+    """A program that runs in the background of a guest."""
 
-    guest: Guest
-    pid: int
+    def __init__(self, guest: Guest, pid: int) -> None:
+        self.guest = guest
+        self.pid = pid
+        self._said = ""
 
     def output(self) -> str:
-        """Give what it has said so far."""
-        return self._ended(self.guest._ask({"read": self.pid})).output
+        """Give all that it has said so far."""
+        self._said += self.guest._ask({"read": self.pid, "from": len(self._said.encode())})["output"]
+        return self._said
 
     def journal(self) -> Journal:
         """Give what `Guest.hold` has told so far, in CLOCK_MONOTONIC of this host."""
@@ -210,10 +211,7 @@ class Program:
 
     def end(self, limit: float = 30) -> Ended:
         """Ask it to end. TimeoutError if it has not after `limit` seconds."""
-        answer = self.guest._ask({"end": self.pid, "limit": limit}, limit)
-        if answer["status"] is None:
+        status = self.guest._ask({"end": self.pid, "limit": limit}, limit)["status"]
+        if status is None:
             raise TimeoutError(f"{self.guest.name}: process {self.pid} has not ended after {limit} s")
-        return self._ended(answer)
-
-    def _ended(self, answer: dict[str, Any]) -> Ended:
-        return Ended(answer["status"], answer["output"])
+        return Ended(status, self.output())

@@ -4,8 +4,8 @@ A request is one line of JSON, and so is its answer:
 
     {"run": [...], "limit": S}    ->  {"status": N, "output": "..."}; no status: it was not over after S seconds
     {"start": [...]}              ->  {"pid": N}
-    {"read": PID}                 ->  {"status": N or null, "output": "..."}, of a program that was started
-    {"end": PID, "limit": S}      ->  the same, after SIGTERM
+    {"read": PID, "from": BYTE}   ->  {"status": N or null, "output": "..."}, of a program that was started
+    {"end": PID, "limit": S}      ->  {"status": N or null}, after SIGTERM
     {"clock": SECONDS}            ->  {}, and the guest's clock agrees with the host's
 
 Programs are started with their output in a file: a pipe would stay open in a daemon that one leaves behind.
@@ -43,8 +43,9 @@ class Program:
             return False
         return True
 
-    def told(self):
-        return {"status": self.process.poll(), "output": self.path.read_text(errors="replace")}
+    def told(self, start=0):
+        status = self.process.poll()
+        return {"status": status, "output": self.path.read_bytes()[start:].decode(errors="replace")}
 
 
 def main():
@@ -61,13 +62,20 @@ def main():
 
 def serve(control):
     started = {}
-    control.write(b"{}\n")
+    say(control, {})
     for line in lines(control):
         try:
             answer = obey(json.loads(line), started)
         except OSError as problem:
             answer = {"status": 127, "output": str(problem)}
-        control.write(json.dumps(answer).encode() + b"\n")
+        say(control, answer)
+
+
+def say(control, answer):
+    """Write one line; the port takes 32 KiB at a time."""
+    rest = json.dumps(answer).encode() + b"\n"
+    while rest:
+        rest = rest[control.write(rest) :]
 
 
 def lines(control):
@@ -94,12 +102,12 @@ def obey(request, started):
             program = Program(argv)
             started[program.process.pid] = program
             return {"pid": program.process.pid}
-        case {"read": pid}:
-            return started[pid].told()
+        case {"read": pid, "from": start}:
+            return started[pid].told(start)
         case {"end": pid, "limit": limit}:
             started[pid].process.terminate()
             started[pid].ended(limit)
-            return started[pid].told()
+            return {"status": started[pid].process.poll()}
         case {"clock": seconds}:
             time.clock_settime(time.CLOCK_REALTIME, seconds)
             return {}
