@@ -3,7 +3,6 @@ PYTHON := /usr/bin/python3
 VENV   := .venv
 RUN    := $(VENV)/bin
 SOURCE := $(shell find agents policy cib_templates cli -type f -not -path '*/__pycache__/*')
-TYPED  := build/typed/vsctl
 
 .DEFAULT_GOAL := help
 .PHONY: help packages install check test demo shell lab-full bench docs clean
@@ -28,14 +27,9 @@ $(VENV)/installed: $(VENV)/dependencies $(SOURCE)
 
 install: packages $(VENV)/installed ## the command and its tools in .venv
 
-# mypy does not know package_dir: a farm of links shows it the package as installed.
-$(TYPED):
-	@mkdir -p $@
-	@for each in agents policy cib_templates cli; do ln -sfn ../../../$$each $@/$$each; done
-
-check: $(VENV)/installed $(TYPED) ## ruff, mypy, units and stories: no root, no cluster, under a minute
+check: $(VENV)/installed ## ruff, mypy, units and stories: no root, no cluster, under a minute
 	$(RUN)/ruff check .
-	MYPYPATH=build/typed $(RUN)/mypy -p vsctl
+	$(RUN)/mypy -p vsctl # as installed: only there are the folders the package that imports name
 	$(RUN)/pytest -q -m 'not lab and not full'
 
 test: install ## all tests, on a real cluster (root)

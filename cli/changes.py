@@ -17,7 +17,16 @@ from vsctl.cli.placement import Placement
 from vsctl.policy import naming
 from vsctl.policy.model import Cluster, VirtualServer
 
-SECTIONS = ("crm_config", "nodes", "resources", "constraints", "fencing-topology", "tags", "rsc_defaults", "op_defaults")
+SECTIONS = (
+    "crm_config",
+    "nodes",
+    "resources",
+    "constraints",
+    "fencing-topology",
+    "tags",
+    "rsc_defaults",
+    "op_defaults",
+)
 
 
 @dataclass(frozen=True)
@@ -74,9 +83,17 @@ def between(old: bytes, new: bytes, before: Cluster | None, after: Cluster) -> C
     without, with_ = scheduler.settle(old), scheduler.settle(new)
     moves = tuple(moved(without.after, with_.after, before, after))
     moving = {each.server for each in moves}
-    changes = [each for each in with_.actions if each not in without.actions and _owner(each.resource, after) not in moving]
+    changes = [
+        each
+        for each in with_.actions
+        if each not in without.actions and _owner(each.resource, after) not in moving
+    ]
     touched = dict.fromkeys(each.resource for each in changes if each.resource in without.after)
-    started = {each.resource for each in changes if each.operation == "start" and without.after.node_of(each.resource)}
+    started = {
+        each.resource
+        for each in changes
+        if each.operation == "start" and without.after.node_of(each.resource)
+    }
     reloaded = {each.resource for each in changes if each.operation in ("reload", "reload-agent")}
     return Changes(
         edits=edits,
@@ -140,11 +157,7 @@ def _plain(element: etree._Element) -> bytes:
 def _owner(resource: str, cluster: Cluster) -> str | None:
     """Return the server a resource belongs to."""
     found: VirtualServer | None = next(
-        (
-            each
-            for each in cluster.servers
-            if resource in naming.primitives_of(cluster, each)
-        ),
+        (each for each in cluster.servers if resource in naming.primitives_of(cluster, each)),
         None,
     )
     return found.name if found else None

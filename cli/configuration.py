@@ -68,7 +68,9 @@ def needed(store: Store) -> tuple[Applied, Cluster]:
     """Return what is configured, and refuse if that is nothing of ours."""
     applied = read(store)
     if applied.cluster is None:
-        raise Refused("vsctl has not configured this cluster: write a cluster file and run `vsctl apply FILE`")
+        raise Refused(
+            "vsctl has not configured this cluster: write a cluster file and run `vsctl apply FILE`"
+        )
     return applied, applied.cluster
 
 
@@ -128,7 +130,9 @@ def empty() -> Applied:
 
 
 def _remembered(cluster: Cluster, hand: Hand) -> stored.Stored:
-    texts = {name: json.dumps(value, separators=(",", ":")) for name, value in serial.to_json(cluster).items()}
+    texts = {
+        name: json.dumps(value, separators=(",", ":")) for name, value in serial.to_json(cluster).items()
+    }
     return stored.Stored(
         texts[serial.CLUSTER],
         tuple((each.name, texts[f"{serial.SERVER}{each.name}"]) for each in cluster.servers),
@@ -151,4 +155,7 @@ def known(name: str, names: Iterable[str], kind: str) -> str:
     if name in known:
         return name
     near = get_close_matches(name, known, n=1)
-    raise Refused(f"there is no {kind} {name}" + (f"; did you mean {near[0]}?" if near else f": there are {', '.join(known)}"))
+    raise Refused(
+        f"there is no {kind} {name}"
+        + (f"; did you mean {near[0]}?" if near else f": there are {', '.join(known)}")
+    )

@@ -84,7 +84,10 @@ class Facts:
 
     def since(self, resource: str, node: str) -> float | None:
         """Return when a resource was started where it runs, None if that is not known any more."""
-        return max((each.when for each in self.started if (each.resource, each.node) == (resource, node)), default=None)
+        return max(
+            (each.when for each in self.started if (each.resource, each.node) == (resource, node)),
+            default=None,
+        )
 
     def attribute(self, node: str, name: str) -> str | None:
         return next((each.value for each in self.attributes if (each.node, each.name) == (node, name)), None)
@@ -106,7 +109,12 @@ def read(mon: etree._Element) -> Facts:
         stonith=options is not None and options.get("stonith-enabled") == "true",
         failed=tuple(_failed(each) for each in mon.iterfind("failures/failure")),
         tries=tuple(
-            Tries(history.get("id", ""), node, _count(history.get("fail-count")), _count(history.get("migration-threshold")))
+            Tries(
+                history.get("id", ""),
+                node,
+                _count(history.get("fail-count")),
+                _count(history.get("migration-threshold")),
+            )
             for node, history in histories
             if history.get("fail-count") not in (None, "0")
         ),
@@ -122,7 +130,12 @@ def read(mon: etree._Element) -> Facts:
             for each in node.iterfind("attribute")
         ),
         fenced=tuple(
-            Fenced(each.get("target", ""), each.get("action", ""), each.get("status", ""), each.get("completed", ""))
+            Fenced(
+                each.get("target", ""),
+                each.get("action", ""),
+                each.get("status", ""),
+                each.get("completed", ""),
+            )
             for each in mon.iterfind("fence_history/fence_event")
         ),
     )

@@ -43,7 +43,11 @@ def parse(text: str, cluster: Cluster) -> Fault:
         raise Refused(f"{text} is no failure that can be simulated: write {', '.join(FORMS)}")
     known(node, (each.name for each in cluster.nodes), "node")
     if part:
-        known(part, parts[kind](), {"storage": "storage unit"}.get(kind, kind) + (f" of {node}" if kind == "port" else ""))
+        known(
+            part,
+            parts[kind](),
+            {"storage": "storage unit"}.get(kind, kind) + (f" of {node}" if kind == "port" else ""),
+        )
     return Fault(kind, node, part)
 
 
@@ -73,7 +77,9 @@ class Rehearsal:
         good = [each for each in node.ports if (node.name, each.interface) not in dead]
         subnet = next(each.subnet for each in node.ports if each.interface == fault.part)
         reported = {f"port-{fault.part}": "0", "ports-good": str(len(good))}
-        return reported if any(each.subnet == subnet for each in good) else {**reported, f"subnet-{subnet}": "0"}
+        return (
+            reported if any(each.subnet == subnet for each in good) else {**reported, f"subnet-{subnet}": "0"}
+        )
 
 
 def report(cib: bytes, node: str, attributes: dict[str, str]) -> bytes:

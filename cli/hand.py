@@ -15,7 +15,9 @@ from vsctl.policy.hand import Hand
 from vsctl.policy.model import Cluster
 
 
-def do(store: Store, applied: Applied, cluster: Cluster, hand: Hand, *, as_json: bool, nothing: str) -> tuple[changes.Move, ...]:
+def do(
+    store: Store, applied: Applied, cluster: Cluster, hand: Hand, *, as_json: bool, nothing: str
+) -> tuple[changes.Move, ...]:
     """Write the hand, say which servers move because of it, and return these moves.
 
     `nothing` is the sentence for a hand that is already so.

@@ -45,10 +45,14 @@ def install(prefix: Path) -> tuple[str, ...]:
             new.chmod(0o755)
             new.replace(path)
             changed.append(agent)
-        for old in sorted(_versions(prefix / CODE), key=lambda each: each.stat().st_mtime, reverse=True)[KEPT:]:
+        for old in sorted(_versions(prefix / CODE), key=lambda each: each.stat().st_mtime, reverse=True)[
+            KEPT:
+        ]:
             shutil.rmtree(old)
     except OSError as problem:
-        raise Refused(f"{problem.filename}: {problem.strerror}; run vsctl install as root, or with --prefix") from None
+        raise Refused(
+            f"{problem.filename}: {problem.strerror}; run vsctl install as root, or with --prefix"
+        ) from None
     return tuple(changed)
 
 
@@ -86,7 +90,9 @@ def _copied(code: Path) -> Path:
     """Return the directory with this version of the agents' code, copied and compiled if it is not there."""
     source = Path(next(iter(vsctl.agents.__path__)))
     files = sorted(source.glob("*.py"))
-    content = hashlib.sha256(b"".join(each.name.encode() + each.read_bytes() for each in files)).hexdigest()[:12]
+    content = hashlib.sha256(b"".join(each.name.encode() + each.read_bytes() for each in files)).hexdigest()[
+        :12
+    ]
     home = code / content
     if not home.is_dir():
         new = code / f".{content}.new"

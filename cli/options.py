@@ -12,13 +12,19 @@ from vsctl.cli.store import CibFile, LiveCluster, Store
 
 Command = Callable[..., Any]
 
-as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output instead of text.")
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document on standard output instead of text."
+)
 yes = click.option("--yes", is_flag=True, help="Go on even if servers move that the change is not about.")
 without_fencing = click.option(
-    "--without-fencing", is_flag=True, help="Accept nodes that cannot be fenced, and the loss of data that may follow."
+    "--without-fencing",
+    is_flag=True,
+    help="Accept nodes that cannot be fenced, and the loss of data that may follow.",
 )
 cluster_file = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
-optional_cluster_file = click.argument("file", type=click.Path(path_type=Path), metavar="[FILE]", required=False)
+optional_cluster_file = click.argument(
+    "file", type=click.Path(path_type=Path), metavar="[FILE]", required=False
+)
 
 
 def cib(command: Command) -> Command:
@@ -38,7 +44,11 @@ def _store(ctx: click.Context, option: click.Parameter, path: Path | None) -> St
 
 
 limit = click.option(
-    "--limit", type=click.FloatRange(min=1), default=120.0, show_default=True, help="Wait at most so many seconds."
+    "--limit",
+    type=click.FloatRange(min=1),
+    default=120.0,
+    show_default=True,
+    help="Wait at most so many seconds.",
 )
 
 

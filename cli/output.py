@@ -31,7 +31,12 @@ def fold(line: str, indent: str = "") -> str:
     """Break a line at blanks so that it fits; continuation lines hang by `indent` more than the line itself."""
     lead = line[: len(line) - len(line.lstrip())]
     return textwrap.fill(
-        line.strip(), WIDTH, initial_indent=lead, subsequent_indent=lead + indent, break_long_words=False, break_on_hyphens=False
+        line.strip(),
+        WIDTH,
+        initial_indent=lead,
+        subsequent_indent=lead + indent,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 
@@ -43,7 +48,9 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = []
     for number, row in enumerate([list(heads), *body]):
         left = "  ".join(cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False))
-        right = textwrap.wrap(row[-1], max(WIDTH - start, 20), break_long_words=False, break_on_hyphens=False) or [""]
+        right = textwrap.wrap(
+            row[-1], max(WIDTH - start, 20), break_long_words=False, break_on_hyphens=False
+        ) or [""]
         block = [f"{left}  {right[0]}".rstrip() if len(heads) > 1 else right[0]]
         block += [" " * start + more for more in right[1:]]
         lines += [click.style(each, bold=True) for each in block] if number == 0 else block

@@ -55,7 +55,9 @@ def _objections(applied: Applied, cluster: Cluster, without_fencing: bool) -> It
             f"{', '.join(open_)} cannot be fenced: after a crash two nodes could write to one filesystem. Give the cluster "
             "file a fencing device for each node, or say --without-fencing if losing data is acceptable"
         )
-    there = {each.get("uname", "") for each in etree.fromstring(applied.cib).iterfind("configuration/nodes/node")}
+    there = {
+        each.get("uname", "") for each in etree.fromstring(applied.cib).iterfind("configuration/nodes/node")
+    }
     unknown = [each.name for each in cluster.nodes if each.name not in there]
     if there and unknown:
         yield (
@@ -68,15 +70,22 @@ def said(plan: Plan) -> str:
     """Return a plan as a person reads it."""
     if plan.nothing_to_do:
         return "nothing to do: the cluster is what the file says"
-    verbs = {verb: sum(each.verb == verb for each in plan.changes.edits) for verb in ("add", "change", "remove")}
+    verbs = {
+        verb: sum(each.verb == verb for each in plan.changes.edits) for verb in ("add", "change", "remove")
+    }
     lines = ["in the CIB: " + ", ".join(f"{count} to {verb}" for verb, count in verbs.items() if count)]
-    lines += [str(each) + ("" if each.explained else "  (the change is not about it)") for each in plan.changes.moves]
+    lines += [
+        str(each) + ("" if each.explained else "  (the change is not about it)")
+        for each in plan.changes.moves
+    ]
     lines += ["nothing moves"] if not plan.changes.moves else []
     lines += [f"restarted: {', '.join(plan.changes.restarts)}"] if plan.changes.restarts else []
     lines += [f"changed while running: {', '.join(plan.changes.reloads)}"] if plan.changes.reloads else []
     lines += [f"stopped and removed: {', '.join(plan.retired)}"] if plan.retired else []
     lines += [f"left alone, not vsctl's: {', '.join(plan.next.foreign)}"] if plan.next.foreign else []
-    lines += [f"replaced settings of the cluster: {', '.join(plan.next.overruled)}"] if plan.next.overruled else []
+    lines += (
+        [f"replaced settings of the cluster: {', '.join(plan.next.overruled)}"] if plan.next.overruled else []
+    )
     return "\n".join(output.fold(each, "    ") for each in lines)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 
-class Refused(click.ClickException):  # noqa: N818 - what the operator is told, in one sentence
+class Refused(click.ClickException):
     """The command cannot do what was asked; nothing was changed unless it says so. Exit status 1."""
 
 
@@ -23,7 +23,9 @@ def run(
     a status that is not in `ok`.
     """
     try:
-        done = subprocess.run(argv, input=input or b"", capture_output=True, env={**os.environ, **(env or {})}, check=False)
+        done = subprocess.run(
+            argv, input=input or b"", capture_output=True, env={**os.environ, **(env or {})}, check=False
+        )
     except FileNotFoundError:
         raise Refused(f"{argv[0]} is not installed on this machine; vsctl needs it here") from None
     if done.returncode not in ok:

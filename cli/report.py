@@ -89,7 +89,11 @@ def of(cluster: Cluster, hand: Hand, facts: Facts) -> ClusterReport:
     return ClusterReport(
         name=cluster.name,
         nodes=tuple(
-            NodeReport(node.name, _node_state(node.name, hand, facts), tuple(s.name for s in servers if s.node == node.name))
+            NodeReport(
+                node.name,
+                _node_state(node.name, hand, facts),
+                tuple(s.name for s in servers if s.node == node.name),
+            )
             for node in cluster.nodes
         ),
         servers=servers,
@@ -179,7 +183,11 @@ def _problems(
             yield f"{running.resource} is active on {' and '.join(running.nodes)} at once"
     if node is not None:
         for each in mine:
-            if each in facts.placement and facts.placement.node_of(each) is None and not _explained(each, facts):
+            if (
+                each in facts.placement
+                and facts.placement.node_of(each) is None
+                and not _explained(each, facts)
+            ):
                 yield f"{each} is not running"
             elif each not in facts.placement:
                 yield f"{each} is not in the cluster's configuration; `vsctl apply` puts it there"
@@ -198,7 +206,12 @@ def _why_stopped(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Fac
 
 
 def _what_failed(failed: Failed) -> str:
-    verb = {"start": "did not start", "stop": "did not stop", "monitor": "was found broken", "probe": "could not be examined"}
+    verb = {
+        "start": "did not start",
+        "stop": "did not stop",
+        "monitor": "was found broken",
+        "probe": "could not be examined",
+    }
     happened = verb.get(failed.action, f"failed to {failed.action}")
     return f"{failed.resource} {happened} on {failed.node}" + (f": {failed.reason}" if failed.reason else "")
 

@@ -41,7 +41,9 @@ class Outcome:
     def touched(self) -> tuple[str, ...]:
         """Return the resources that were started, stopped or reloaded, in the order of the first action."""
         return tuple(
-            dict.fromkeys(each.resource for each in self.actions if each.operation not in ("monitor", "notify"))
+            dict.fromkeys(
+                each.resource for each in self.actions if each.operation not in ("monitor", "notify")
+            )
         )
 
 

@@ -61,7 +61,15 @@ class LiveCluster:
                 file.write_bytes(content)
             # With versions in it every patch of a busy cluster would be out of date on arrival.
             patch = run(
-                *("crm_diff", "--no-version", "--original", os.fspath(files[0]), "--new", os.fspath(files[1])), ok=(0, 1)
+                *(
+                    "crm_diff",
+                    "--no-version",
+                    "--original",
+                    os.fspath(files[0]),
+                    "--new",
+                    os.fspath(files[1]),
+                ),
+                ok=(0, 1),
             )
         if patch.strip():
             run("cibadmin", "--patch", "--sync-call", "--xml-pipe", input=patch)
@@ -92,7 +100,9 @@ class CibFile:
 
     def change(self, old: bytes, new: bytes) -> None:
         if self.read() != old:
-            raise Refused(f"{self.path} was changed by somebody else in the meantime; nothing was written, run it again")
+            raise Refused(
+                f"{self.path} was changed by somebody else in the meantime; nothing was written, run it again"
+            )
         beside = self.path.with_name(f".{self.path.name}.new")
         beside.write_bytes(new)
         beside.replace(self.path)

@@ -177,7 +177,9 @@ SMB_SHARE = Record(
     {
         "share": Key(
             Text(
-                spelling.share_name, "a name on one line, without blanks around it", {"type": "string", "minLength": 1, "maxLength": 80}
+                spelling.share_name,
+                "a name on one line, without blanks around it",
+                {"type": "string", "minLength": 1, "maxLength": 80},
             ),
             "The name of the share.",
             required=True,

@@ -52,7 +52,9 @@ def _refuse(plan: Plan, yes: bool) -> None:
     objections = list(plan.objections)
     if plan.changes.unexplained and not yes:
         moves = ", ".join(str(each) for each in plan.changes.unexplained)
-        objections.append(f"{moves}, which the change to the file is not about; say --yes if that is as it should be")
+        objections.append(
+            f"{moves}, which the change to the file is not about; say --yes if that is as it should be"
+        )
     if objections:
         raise Refused("\n".join(objections))
 

@@ -25,12 +25,7 @@ def cleanup(server: str | None, store: Store, as_json: bool) -> None:
     servers = [cluster.server(configuration.server(cluster, server))] if server else list(cluster.servers)
     facts = store.facts()
     failed = {each.resource for each in facts.failed} | {each.resource for each in facts.tries}
-    cleaned = [
-        id
-        for each in servers
-        for id in naming.primitives_of(cluster, each)
-        if id in failed
-    ]
+    cleaned = [id for each in servers for id in naming.primitives_of(cluster, each) if id in failed]
     for id in cleaned:
         run("crm_resource", "--cleanup", "--resource", id)
     if as_json:

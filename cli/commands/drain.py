@@ -22,12 +22,25 @@ def drain(node: str, wait: bool, limit: float, store: Store, as_json: bool) -> N
     """
     applied, cluster = configuration.needed(store)
     configuration.node(cluster, node)
-    moves = hand.do(store, applied, cluster, applied.hand.drain(node), as_json=as_json, nothing=f"{node} is drained already")
+    moves = hand.do(
+        store,
+        applied,
+        cluster,
+        applied.hand.drain(node),
+        as_json=as_json,
+        nothing=f"{node} is drained already",
+    )
     if wait and store.live:
         hand.wait_for(store, cluster, moves, limit)
     leaving = {each.server for each in moves}
-    here = [each for each in cluster.servers if store.facts().placement.node_of(naming.net(each.name)) == node]
+    here = [
+        each for each in cluster.servers if store.facts().placement.node_of(naming.net(each.name)) == node
+    ]
     for server in here:
         if server.name not in leaving and not as_json:
-            why = f"it is pinned; `vsctl move {server.name} NODE` moves it" if server.pinned else "no other node can take it"
+            why = (
+                f"it is pinned; `vsctl move {server.name} NODE` moves it"
+                if server.pinned
+                else "no other node can take it"
+            )
             output.say(f"{server.name} stays on {node}: {why}")

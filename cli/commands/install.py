@@ -11,7 +11,11 @@ from vsctl.cli import launchers, options, output
 
 @click.command()
 @click.option(
-    "--prefix", type=click.Path(path_type=Path), default=Path("/"), show_default=True, help="Install below this directory."
+    "--prefix",
+    type=click.Path(path_type=Path),
+    default=Path("/"),
+    show_default=True,
+    help="Install below this directory.",
 )
 @click.option("--remove", is_flag=True, help="Take the agents away again.")
 @options.as_json
@@ -32,4 +36,6 @@ def install(prefix: Path, remove: bool, as_json: bool) -> None:
     else:
         output.say(f"{'removed from' if remove else 'installed in'} {place}: {', '.join(changed)}")
         if not remove:
-            output.say(f"they run with {launchers.python()} and with the code below {prefix / launchers.CODE}")
+            output.say(
+                f"they run with {launchers.python()} and with the code below {prefix / launchers.CODE}"
+            )

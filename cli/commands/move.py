@@ -34,7 +34,12 @@ def move(server: str, node: str, wait: bool, limit: float, store: Store, as_json
     if store.live and target not in store.facts().placement.online:
         raise Refused(f"{node} is not up: {server} could not start there")
     moves = hand.do(
-        store, applied, cluster, applied.hand.move(server, target), as_json=as_json, nothing=f"{server} is sent to {node} already"
+        store,
+        applied,
+        cluster,
+        applied.hand.move(server, target),
+        as_json=as_json,
+        nothing=f"{server} is sent to {node} already",
     )
     if wait and store.live:
         hand.wait_for(store, cluster, moves, limit)

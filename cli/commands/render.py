@@ -15,7 +15,12 @@ from vsctl.policy.hand import NO_HAND
 @click.command()
 @options.cluster_file
 @click.option(
-    "--format", "form", type=click.Choice(["cib", "pcs", "crm"]), default="cib", show_default=True, help="What to print."
+    "--format",
+    "form",
+    type=click.Choice(["cib", "pcs", "crm"]),
+    default="cib",
+    show_default=True,
+    help="What to print.",
 )
 def render(file: Path, form: str) -> None:
     """Print what Pacemaker would get for FILE.

@@ -18,10 +18,14 @@ from vsctl.policy import naming
 @click.argument("server", shell_complete=hand.name_of_server)
 @click.argument("action", type=click.Choice(["add", "remove", "list"]))
 @click.argument("name", required=False)
-@click.option("--group", "groups", multiple=True, metavar="GROUP", help="A group NAME belongs to; may be repeated.")
+@click.option(
+    "--group", "groups", multiple=True, metavar="GROUP", help="A group NAME belongs to; may be repeated."
+)
 @options.cib
 @options.as_json
-def smb_user(server: str, action: str, name: str | None, groups: tuple[str, ...], store: Store, as_json: bool) -> None:
+def smb_user(
+    server: str, action: str, name: str | None, groups: tuple[str, ...], store: Store, as_json: bool
+) -> None:
     """Add, remove or list the SMB accounts of SERVER.
 
     The password is asked for, or read from standard input if that is no

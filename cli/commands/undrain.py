@@ -20,4 +20,6 @@ def undrain(node: str, store: Store, as_json: bool) -> None:
     """
     applied, cluster = configuration.needed(store)
     configuration.node(cluster, node)
-    hand.do(store, applied, cluster, applied.hand.undrain(node), as_json=as_json, nothing=f"{node} is not drained")
+    hand.do(
+        store, applied, cluster, applied.hand.undrain(node), as_json=as_json, nothing=f"{node} is not drained"
+    )

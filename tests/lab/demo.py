@@ -1,6 +1,6 @@
 """The main job, told as it happens: six virtual servers, real clients, and a node that dies.
 
-    python -m tests.lab.demo [--shell]
+python -m tests.lab.demo [--shell]
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ class Story:
     def prepare(self) -> None:
         lab = self.lab
         title("A cluster")
-        say("Three nodes run Corosync and Pacemaker with fencing, each with two ports on lan-a and one on lan-b.")
+        say(
+            "Three nodes run Corosync and Pacemaker with fencing, each with two ports on lan-a and one on lan-b."
+        )
         with doing("making seven shared disks, ext4 and XFS"):
             for name, type in DISKS.items():
                 lab.disk(name, type)
@@ -71,7 +73,9 @@ class Story:
         for node in lab.nodes:
             node.run(["vsctl", "install"])
         command(f"vsctl apply --wait {CLUSTER_FILE.name}", "one file: six virtual servers")
-        print(indented(lab.node("n1").run(["vsctl", "apply", "--wait", str(CLUSTER_FILE)], timeout=180).stdout))
+        print(
+            indented(lab.node("n1").run(["vsctl", "apply", "--wait", str(CLUSTER_FILE)], timeout=180).stdout)
+        )
         for server, (user, password) in USERS.items():
             command(f"vsctl smb-user {server} add {user}")
             node = lab.node(lab.where(f"{server}-smb") or "n1")
@@ -94,7 +98,9 @@ class Story:
             clients = {what: all_clients.enter_context(each) for what, each in self._clients().items()}
             for each in clients.values():
                 each.wait_for_progress()
-            say("Every client writes a record, waits until the server says it is on disk, and writes the next:")
+            say(
+                "Every client writes a record, waits until the server says it is on disk, and writes the next:"
+            )
             print(indented("\n".join(clients)))
             self._a_node_dies(clients)
             self._it_comes_back(clients)
@@ -102,13 +108,17 @@ class Story:
         for what, each in clients.items():
             report = each.report()
             lost = each.missing()
-            print(f"  {what:<32} {report.acknowledged:>5} records acknowledged, {len(lost)} lost, {len(report.errors)} errors")
+            print(
+                f"  {what:<32} {report.acknowledged:>5} records acknowledged, {len(lost)} lost, {len(report.errors)} errors"
+            )
             if lost or report.errors:
                 raise LabProblem(f"{what}: {report}; lost {lost}")
         lab.check()
         say("No filesystem was mounted on two nodes at any moment.")
         title("Look around")
-        say("`make shell` starts the same cluster and leaves you in it. tests/lab/README.md shows how to play by hand.")
+        say(
+            "`make shell` starts the same cluster and leaves you in it. tests/lab/README.md shows how to play by hand."
+        )
 
     def _clients(self) -> dict[str, Client]:
         c1, c2 = self.lab.client("c1"), self.lab.client("c2")
@@ -130,14 +140,20 @@ class Story:
         with doing("n2 and n3 notice, fence n1, and only then start what was on it"):
             lab.wait_until_fenced("n1")
             fenced = time.monotonic() - before
-            back = {what: each.wait_for_progress(since=before) for what, each in clients.items() if "pinned" not in what}
+            back = {
+                what: each.wait_for_progress(since=before)
+                for what, each in clients.items()
+                if "pinned" not in what
+            }
             for each in clients:
                 if each in back:
                     clients[each].wait_for_progress()
         print(f"  after {fenced:4.1f} s  n1 has been fenced")
         for act in history.begun(lab, "start", clock):
             if act.resource.endswith("-net"):
-                print(f"  after {act.at - clock:4.1f} s  {act.resource.removesuffix('-net')} starts on {act.node}")
+                print(
+                    f"  after {act.at - clock:4.1f} s  {act.resource.removesuffix('-net')} starts on {act.node}"
+                )
         say("Clients stood still for:")
         for what, each in clients.items():
             print(f"  {what:<32} {still(each, before)}")

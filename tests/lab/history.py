@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from tests.lab.lab import Lab
 
 LOG = "/var/log/pacemaker/pacemaker.log"
-_BEGUN = re.compile(r"^(\w+ \d+ [\d:.]+) \S+ .*Requesting local execution of (\w+) operation for (\S+) on (\S+)")
+_BEGUN = re.compile(
+    r"^(\w+ \d+ [\d:.]+) \S+ .*Requesting local execution of (\w+) operation for (\S+) on (\S+)"
+)
 _ENDED = re.compile(r"^(\w+ \d+ [\d:.]+) \S+ .*Result of (\w+) operation for (\S+) on (\S+): (\S+)")
 
 
@@ -42,10 +44,7 @@ def begun(lab: Lab, operation: str, since: float = 0.0) -> tuple[Act, ...]:
 
 def _of(text: str) -> Iterator[Act]:
     for line in text.splitlines():
-        if found := _BEGUN.match(line):
-            when, *rest = found.groups()
-            yield Act(_seconds(when), *rest)
-        elif found := _ENDED.match(line):
+        if (found := _BEGUN.match(line)) or (found := _ENDED.match(line)):
             when, *rest = found.groups()
             yield Act(_seconds(when), *rest)
 

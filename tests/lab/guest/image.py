@@ -7,14 +7,11 @@ here has changed. The kernel and busybox are downloaded and unpacked, never inst
 from __future__ import annotations
 
 import fcntl
-import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
