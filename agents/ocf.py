@@ -108,8 +108,8 @@ class Param(_OfType[T]):
     @overload
     def __get__(self, agent: None, owner: type) -> Param[T]: ...
     @overload
-    def __get__(self, agent: Agent, owner: type) -> T: ...
-    def __get__(self, agent: Agent | None, owner: type) -> Param[T] | T:
+    def __get__(self, agent: Agent, owner: type) -> T: ...  # noqa: F811
+    def __get__(self, agent: Agent | None, owner: type) -> Param[T] | T:  # noqa: F811
         if agent is None:
             return self
         text = os.environ.get(f"OCF_RESKEY_{self.name}", self.default)

@@ -52,8 +52,8 @@ def _objections(applied: Applied, cluster: Cluster, without_fencing: bool) -> It
     open_ = [each.name for each in cluster.nodes if each.name not in fenced]
     if open_ and not without_fencing:
         yield (
-            f"{', '.join(open_)} cannot be fenced: after a crash two nodes could write to one filesystem. Give the cluster "
-            "file a fencing device for each node, or say --without-fencing if losing data is acceptable"
+            f"{', '.join(open_)} cannot be fenced: after a crash two nodes could write to one filesystem. Give the "
+            "cluster file a fencing device for each node, or say --without-fencing if losing data is acceptable"
         )
     there = {
         each.get("uname", "") for each in etree.fromstring(applied.cib).iterfind("configuration/nodes/node")
@@ -61,8 +61,8 @@ def _objections(applied: Applied, cluster: Cluster, without_fencing: bool) -> It
     unknown = [each.name for each in cluster.nodes if each.name not in there]
     if there and unknown:
         yield (
-            f"the cluster has no node {', '.join(unknown)}, it has {', '.join(sorted(there))}: correct the cluster file, "
-            "or let the node join first"
+            f"the cluster has no node {', '.join(unknown)}, it has {', '.join(sorted(there))}: correct the "
+            "cluster file, or let the node join first"
         )
 
 

@@ -173,12 +173,15 @@ def _problems(
     for tries in facts.tries:
         if tries.resource in mine and tries.banned:
             yield (
-                f"{tries.resource} has failed {_times(tries.failures)} on {tries.node} and is not tried there again for a "
-                f"while; `vsctl cleanup {server.name}` tries it now"
+                f"{tries.resource} has failed {_times(tries.failures)} on {tries.node} and is not tried there again "
+                f"for a while; `vsctl cleanup {server.name}` tries it now"
             )
     for running in facts.placement.resources:
         if running.resource in mine and running.blocked:
-            yield f"{running.resource} could not be stopped, and Pacemaker will not touch it again before `vsctl cleanup {server.name}`"
+            yield (
+                f"{running.resource} could not be stopped, and Pacemaker will not touch it again before "
+                f"`vsctl cleanup {server.name}`"
+            )
         if running.resource in mine and len(running.nodes) > 1:
             yield f"{running.resource} is active on {' and '.join(running.nodes)} at once"
     if node is not None:
@@ -198,7 +201,10 @@ def _why_stopped(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Fac
     if server.pinned:
         home = hand.moved_to(server.name) or server.home
         if home not in online:
-            return f"{server.name} is pinned to {home}, which is down; it starts when {home} is back, or `vsctl move` sends it elsewhere"
+            return (
+                f"{server.name} is pinned to {home}, which is down; it starts when {home} is back, "
+                "or `vsctl move` sends it elsewhere"
+            )
     candidates = cluster.candidates(server)
     if not any(each in online for each in candidates):
         return f"{server.name} can run on {', '.join(candidates)} only, and none of them is up"

@@ -51,7 +51,8 @@ class LiveCluster:
             return run("cibadmin", "--query")
         except Refused as problem:
             raise Refused(
-                f"no cluster answers on this machine: start Pacemaker here, run vsctl on a node, or name a CIB with --cib ({problem})"
+                "no cluster answers on this machine: start Pacemaker here, run vsctl on a node, or name a CIB "
+                f"with --cib ({problem})"
             ) from None
 
     def change(self, old: bytes, new: bytes) -> None:
