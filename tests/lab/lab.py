@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -328,8 +329,12 @@ class Lab:
         (into / "mounted.txt").write_text("".join(mounted))
         trees = {each.name: each.saved("/var/log") for each in self.machines}
         for name, tree in {**trees, "clients": self.place.shared}.items():
-            if tree.is_dir():
-                subprocess.run(["cp", "-r", f"{tree}/.", str(into / name)], check=False, capture_output=True)
+            for file in (
+                each for each in tree.rglob("*") if each.is_file()
+            ):  # the rest marks what is deleted
+                copy = into / name / file.relative_to(tree)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)
         with contextlib.suppress(LabProblem):
             asked = self.any_node()
             for name, command in {

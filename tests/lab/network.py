@@ -23,6 +23,8 @@ from tests.lab.problem import LabProblem
 from tests.lab.topology import SUBNETS, Port, Topology
 from tests.lab.waiting import wait
 
+INTERRUPTED = "Dump was interrupted"  # a list of links during which one came or went
+VANISHED = ("Cannot find device", "Command failed", "RTNETLINK answers: No such device")
 FORWARDING, DISABLED = "3", "0"  # port states of a bridge, see bridge(8)
 
 
@@ -130,8 +132,14 @@ class Network:
         return {each["ifname"]: each["operstate"] for each in self._cables()}
 
     def _cables(self) -> list[dict[str, Any]]:
-        said = call([*self.place.enter("--net"), "ip", "-json", "link", "show", "type", "veth"])
-        return [each for each in json.loads(said or "[]") if each]
+        command = [*self.place.enter("--net"), "ip", "-json", "link", "show", "type", "veth"]
+        while True:
+            done = subprocess.run(command, capture_output=True, text=True)
+            if INTERRUPTED not in done.stderr:
+                break
+        if done.returncode != 0:
+            raise LabProblem(f"the switch cannot list its cables: {done.stderr.strip()}")
+        return [each for each in json.loads(done.stdout or "[]") if each]
 
     def _ip(self, lines: Iterable[str]) -> None:
         call([*self.place.enter("--net"), "ip", "-batch", "-"], "\n".join(lines))
@@ -145,11 +153,7 @@ class Network:
             capture_output=True,
         )
         complaints = [
-            line
-            for line in done.stderr.splitlines()
-            if not line.startswith(
-                ("Cannot find device", "Command failed", "RTNETLINK answers: No such device")
-            )
+            line for line in done.stderr.splitlines() if not line.startswith((*VANISHED, INTERRUPTED))
         ]
         if complaints:
             raise LabProblem(f"the switch does not obey: {'; '.join(complaints)}")
