@@ -116,6 +116,7 @@ class Node(Place):
     """A place with ports on switches, where agents run."""
 
     def agent(self, name: str, action: str, *, interval: int | None = None, **parameters: str) -> Answer:
+        """Run an action of an agent as Pacemaker would, on the node n1."""
         environment = {f"OCF_RESKEY_{key}": value for key, value in parameters.items()}
         environment["PATH"] = os.environ["PATH"]
         environment["OCF_RESKEY_CRM_meta_on_node"] = "n1"
@@ -214,7 +215,8 @@ class Lan:
 SERVER = """
 import socket, sys, threading
 listeners = [
-    socket.create_server(('::', int(port)), family=socket.AF_INET6, dualstack_ipv6=True) for port in sys.argv[1:]
+            ("sh", "-c", "cat /proc/sys/net/ipv4/ip_forward"),
+            ("sh", "-c", "cd /run/vsctl && find . -type f -not -name lock || true"),
 ]
 def talk(connection):
     while data := connection.recv(4096):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.agents.cast import (
@@ -197,6 +199,21 @@ def test_router_advertisements_are_still_heeded(lan: Lan) -> None:
         lambda: lan.node.run("cat", "/proc/sys/net/ipv6/conf/e0a/accept_ra") == "1\n",
         "accept_ra of e0a is restored",
     )
+
+
+def test_servers_may_come_and_go_all_at_once(lan: Lan) -> None:
+    """As after the death of another node. The namespaces' directory becomes one mount, not one per server."""
+    before = lan.node.dump()
+    servers = [{"server": f"vs{n}", "addresses": f"192.0.2.{n}/24 2001:db8:a::{n}/64"} for n in range(11, 17)]
+    with ThreadPoolExecutor(len(servers)) as together:
+        answers = list(together.map(lambda each: lan.node.agent("net", "start", **each), servers))
+        assert [answer.code for answer in answers] == [RUNNING] * len(servers)
+        assert all(monitor(lan.node, "net", each) == RUNNING for each in servers)
+        mounts = lan.node.run("cat", "/proc/self/mountinfo").splitlines()
+        assert len([line for line in mounts if line.split()[4] == "/run/netns"]) == 1
+        answers = list(together.map(lambda each: lan.node.agent("net", "stop", **each), servers))
+        assert [answer.code for answer in answers] == [RUNNING] * len(servers)
+    assert lan.node.dump() == before
 
 
 def test_an_interrupted_start_is_found_and_undone(lan: Lan) -> None:
