@@ -215,8 +215,8 @@ class Lan:
 SERVER = """
 import socket, sys, threading
 listeners = [
-            ("sh", "-c", "cat /proc/sys/net/ipv4/ip_forward"),
-            ("sh", "-c", "cd /run/vsctl && find . -type f -not -name lock || true"),
+    socket.create_server(('::', int(port)), family=socket.AF_INET6, dualstack_ipv6=True)
+    for port in sys.argv[1:]
 ]
 def talk(connection):
     while data := connection.recv(4096):
