@@ -16,13 +16,18 @@ from vsctl.agents.netlink import SOCK_DIAG, Netlink
 
 _SOCK_DIAG_BY_FAMILY = 20
 _TCP_ESTABLISHED = 1
-_request = Struct("=BBBBI48x")  # struct inet_diag_req_v2: family, protocol, extensions, padding, states, any socket
+_request = Struct(
+    "=BBBBI48x"
+)  # struct inet_diag_req_v2: family, protocol, extensions, padding, states, any socket
 _answer = Struct("!xxxxHH16s16s")  # struct inet_diag_msg: family and timers, then ports and addresses
 
 _MAPPED = bytes(10) + b"\xff\xff"
 """How IPv4 looks to a server that listens on `::`."""
 
 _FILE = "connections"
+
+LIMIT = 2.0
+"""How many seconds the gate waits for the storage."""
 
 AGAIN = (0.2, 0.3, 0.5, 1.0)
 """Pauses, in seconds, between the repetitions: the way to the client may be seconds old."""
@@ -58,30 +63,39 @@ def _text(family: int, packed: bytes) -> str:
 def record(server: str, lines: list[str]) -> None:
     """Keep the list where the next node finds it, if it is not there already.
 
-    Raises OSError if it cannot be kept; nothing is written unless the root
-    filesystem is mounted. What was written last is remembered on the node, so
-    that an unchanged list costs the storage nothing.
+    Raises OSError if it cannot be kept within LIMIT; nothing is written unless
+    the root filesystem is mounted. What was written last is remembered on the
+    node, so that an unchanged list costs the storage nothing. One that changed
+    is written by another process: storage may hang, and the gate must not.
     """
     remembered = f"{paths.run(server)}/{_FILE}"
     if os.path.exists(remembered) and node.read_lines(remembered) == lines:
         return
+    from vsctl.agents import background
+
+    background.within(LIMIT, lambda: _write(server, lines, remembered))
+
+
+def _write(server: str, lines: list[str], remembered: str) -> None:
+    """Replace the list, on the storage first; raises BlockingIOError while another process tries to."""
+    import fcntl
+
+    text = "".join(f"{line}\n" for line in lines)
+    lock = os.open(f"{remembered}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     directory = _state_directory(server)
     if directory is None:
         return
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        file = os.open(f"{_FILE}.new", flags, 0o600, dir_fd=directory)
-        try:
-            os.write(file, "".join(f"{line}\n" for line in lines).encode())
-            os.fsync(file)
-        finally:
-            os.close(file)
-        os.rename(f"{_FILE}.new", _FILE, src_dir_fd=directory, dst_dir_fd=directory)
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    file = os.open(f"{_FILE}.new", flags, 0o600, dir_fd=directory)
+    os.write(file, text.encode())
+    os.fsync(file)
+    os.close(file)
+    os.rename(f"{_FILE}.new", _FILE, src_dir_fd=directory, dst_dir_fd=directory)
+    os.fsync(directory)
+    os.close(directory)
     with open(remembered, "w") as copy:
-        copy.write("".join(f"{line}\n" for line in lines))
+        copy.write(text)
 
 
 def recorded(server: str) -> list[str]:

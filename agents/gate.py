@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from vsctl.agents import connections, namespaces, nftables, paths, ports
+from vsctl.agents import connections, names, namespaces, nftables, paths, ports
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ class Gate(Agent):
     open it keeps a list of the connections on the root filesystem.
     """
 
-    server = Param(str, "Name of the virtual server")
+    server = Param(names.known, "Name of the virtual server")
     nfs = Param(lambda text: text == "1", "1 if the server serves NFS", default="1")
 
     @action("start", timeout=20)

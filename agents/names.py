@@ -22,6 +22,16 @@ PROTOCOL = 86
 """Who made a route or a rule (`proto 86` in `ip route`), a number nobody has in rt_protos."""
 
 
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def known(text: str) -> str:
+    """Return a name as the cluster file allows it, [a-z][a-z0-9-]*; paths are made of it."""
+    if not text or text[0] not in _LETTERS or text.strip(_LETTERS + "0123456789-"):
+        raise ValueError("a name begins with a letter and has small letters, digits and - only")
+    return text
+
+
 def interface(server: str) -> str:
     """Return the node's side of a server's veth pair: `v-<server>`, or a hash where that is too long."""
     name = f"v-{server}"

@@ -60,16 +60,23 @@ def create(server: str) -> None:
 
     The pin is what `ip netns add` would make, so `ip netns exec` works.
     """
-    if exists(server):
-        return
-    os.makedirs(paths.NAMESPACES, mode=0o755, exist_ok=True)
-    _share(paths.NAMESPACES)
-    os.close(os.open(paths.namespace(server), os.O_RDONLY | os.O_CREAT, 0o444))
+    from vsctl.agents import node
+
+    with node.locked():  # servers may come all at once, and the directory is made a mount only once
+        if not exists(server):
+            os.makedirs(paths.NAMESPACES, mode=0o755, exist_ok=True)
+            _share(paths.NAMESPACES)
+            os.close(os.open(paths.namespace(server), os.O_RDONLY | os.O_CREAT, 0o444))
+            _pin(paths.namespace(server))
+
+
+def _pin(path: str) -> None:
+    """Make a network namespace that lives as long as a file."""
     home = os.open("/proc/self/ns/net", os.O_RDONLY)
     try:
         kernel.unshare(kernel.CLONE_NEWNET)
         try:
-            kernel.mount("/proc/self/ns/net", paths.namespace(server), flags=kernel.MS_BIND)
+            kernel.mount("/proc/self/ns/net", path, flags=kernel.MS_BIND)
         finally:
             kernel.setns(home, kernel.CLONE_NEWNET)
     finally:

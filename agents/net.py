@@ -34,7 +34,7 @@ class Net(Agent):
     is closed from the beginning, until the gate opens it.
     """
 
-    server = Param(str, "Name of the virtual server")
+    server = Param(names.known, "Name of the virtual server")
     addresses = Param(
         some,
         "Every address of the server with prefix length, such as 192.0.2.10/24, separated by spaces",
@@ -114,10 +114,11 @@ class Net(Agent):
         from vsctl.agents import forwarding, gate
 
         server, addresses = self.server, self.addresses
-        new = not namespaces.exists(server)
         namespaces.create(server)
         os.makedirs(paths.run(server), mode=0o700, exist_ok=True)
-        if new:
+        with namespaces.inside(server):
+            connected = rtnetlink.link(Netlink(), names.INSIDE)
+        if connected is None:
             gate.close(server, gate.CLOSED_BY_GATE)
         forwarding.admit(server, addresses)
         outside, inside = _pair(server)

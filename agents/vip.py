@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from vsctl.agents import announce, namespaces, rtnetlink
+from vsctl.agents import announce, names, namespaces, rtnetlink
 from vsctl.agents.addresses import several, some
 from vsctl.agents.netlink import Netlink
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
@@ -37,8 +37,8 @@ class Vip(Agent):
     attribute sends this resource to another node.
     """
 
-    server = Param(str, "Name of the virtual server")
-    subnet = Param(str, "Name of the subnet")
+    server = Param(names.known, "Name of the virtual server")
+    subnet = Param(names.known, "Name of the subnet")
     addresses = Param(
         some,
         "The server's addresses on the subnet with prefix length, such as 192.0.2.10/24, separated by spaces",

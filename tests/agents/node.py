@@ -6,6 +6,7 @@ subnet. Nothing here touches the machine's own network, mounts or /run.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -49,7 +50,9 @@ class Place:
             ["unshare", "--net", "--mount", "sh", "-c", script], stdout=subprocess.PIPE, text=True
         )
         assert self._holder.stdout and self._holder.stdout.readline() == "ready\n"
+        self._programs: list[subprocess.Popen[str]] = []
         self.ip("link", "set", "lo", "up")
+        self.run("sh", "-c", "echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad")
 
     @property
     def pid(self) -> int:
@@ -69,14 +72,33 @@ class Place:
     def python(self, code: str, *arguments: str, server: str | None = None) -> subprocess.Popen[str]:
         """Start a Python program here, or in the namespace of a virtual server here."""
         there = ["ip", "netns", "exec", server] if server else []
-        return subprocess.Popen(
-            self.command(*there, PYTHON, "-u", "-c", code, *arguments),
+        return self.start(*there, PYTHON, "-u", "-c", code, *arguments)
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start a program that ends with this place at the latest."""
+        program = subprocess.Popen(
+            self.command(*command),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
         )
+        self._programs.append(program)
+        return program
+
+    def processes(self) -> set[int]:
+        """Return the processes in this network namespace, without the one that holds it."""
+        found = set()
+        for each in Path("/proc").glob("[0-9]*/ns/net"):
+            with contextlib.suppress(OSError):
+                if each.readlink() == Path(f"/proc/{self.pid}/ns/net").readlink():
+                    found.add(int(each.parts[2]))
+        return found - {self.pid}
 
     def close(self) -> None:
+        for program in self._programs:
+            program.kill()
+            program.communicate()
         self._holder.send_signal(signal.SIGKILL)
         self._holder.wait()
 
@@ -94,6 +116,7 @@ class Node(Place):
     """A place with ports on switches, where agents run."""
 
     def agent(self, name: str, action: str, *, interval: int | None = None, **parameters: str) -> Answer:
+        """Run an action of an agent as Pacemaker would, on the node n1."""
         environment = {f"OCF_RESKEY_{key}": value for key, value in parameters.items()}
         environment["PATH"] = os.environ["PATH"]
         environment["OCF_RESKEY_CRM_meta_on_node"] = "n1"
@@ -114,6 +137,14 @@ class Node(Place):
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         return Answer(done.returncode, done.stderr, cpu * 1000)
 
+    def mount_root(self, server: str) -> str:
+        """Give a virtual server a root filesystem, in memory and the node's own; return its mount point."""
+        where = f"/srv/vsctl/{server}/root"
+        self.run("mount", "-t", "tmpfs", "tmpfs", "/srv")
+        self.run("mkdir", "-p", where)
+        self.run("mount", "-t", "tmpfs", "tmpfs", where)
+        return where
+
     def dump(self) -> list[str]:
         """Return all that agents may change in a node's network, to compare before and after."""
         found = []
@@ -130,7 +161,11 @@ class Node(Place):
             ("find", "/run", "-not", "-path", "/run/netns", "-not", "-path", "/run/vsctl*"),
             ("grep", "-r", "", "/proc/sys/net/ipv4/conf", "/proc/sys/net/ipv4/neigh"),
             ("sh", "-c", "grep -rs '' /proc/sys/net/ipv6/conf /proc/sys/net/ipv6/neigh || true"),
-            ("sh", "-c", "cat /proc/sys/net/ipv4/ip_forward; cd /run/vsctl && find . -type f -not -name lock || true"),
+            (
+                "sh",
+                "-c",
+                "cat /proc/sys/net/ipv4/ip_forward; cd /run/vsctl && find . -type f -not -name lock || true",
+            ),
         ):
             lines = self.run(*command).splitlines()
             found += [f"{' '.join(command)}: {' '.join(line.split())}" for line in lines]
@@ -151,7 +186,10 @@ class Lan:
             self._plug(self.node, port, port, lan, addresses)
         for name, (lan, addresses) in CLIENTS.items():
             self._plug(self.clients[name], "eth0", name, lan, addresses)
-        until(lambda: all("tentative" not in each.ip("address") for each in self._hosts()), "addresses are ready")
+        until(
+            lambda: not any("tentative" in each.ip("address") for each in self._hosts()),
+            "addresses are ready",
+        )
 
     def _hosts(self) -> list[Place]:
         return [self.node, *self.clients.values()]
@@ -176,7 +214,10 @@ class Lan:
 
 SERVER = """
 import socket, sys, threading
-listeners = [socket.create_server(('::', int(port)), family=socket.AF_INET6, dualstack_ipv6=True) for port in sys.argv[1:]]
+listeners = [
+    socket.create_server(('::', int(port)), family=socket.AF_INET6, dualstack_ipv6=True)
+    for port in sys.argv[1:]
+]
 def talk(connection):
     while data := connection.recv(4096):
         connection.sendall(data)
@@ -243,9 +284,7 @@ def serve(node: Place, server: str, *ports: int) -> subprocess.Popen[str]:
     return process
 
 
-def attempt(client: Place, address: str, port: int, limit: float = 1.0) -> str:
-    """Return what a new connection gets: `answered`, `silence`, or the error."""
-    said, _ = client.python(TRY, address, str(port), str(limit)).communicate()
+def attempt(client: Place, address: str, port: int, *, within: str | None = None) -> str:
+    """Return what a new connection, from within a server if named, gets: `answered`, `silence`, an error."""
+    said, _ = client.python(TRY, address, str(port), "1", server=within).communicate()
     return said.strip()
-
-

@@ -1,0 +1,31 @@
+"""The virtual servers of these tests, as parameters of their agents."""
+
+from __future__ import annotations
+
+NET = {"server": "vs1", "addresses": "192.0.2.11/24 198.51.100.11/24 2001:db8:a::11/64"}
+LAN_A = {
+    "server": "vs1",
+    "subnet": "lan-a",
+    "addresses": "192.0.2.11/24 2001:db8:a::11/64",
+    "ports": "n1=e0a,e0b n2=e0a",
+    "gateways": "192.0.2.1 2001:db8:a::1",
+}
+LAN_B = {"server": "vs1", "subnet": "lan-b", "addresses": "198.51.100.11/24", "ports": "n1=e1a"}
+GATE = {"server": "vs1", "nfs": "1"}
+
+NET2 = {"server": "vs2", "addresses": "192.0.2.12/24 2001:db8:a::12/64"}
+LAN_A2 = {
+    "server": "vs2",
+    "subnet": "lan-a",
+    "addresses": "192.0.2.12/24 2001:db8:a::12/64",
+    "ports": "n1=e0a,e0b",
+}
+
+IPV4, IPV4_B, IPV6 = "192.0.2.11", "198.51.100.11", "2001:db8:a::11"
+OF_VS2 = ("192.0.2.12", "2001:db8:a::12")
+
+NFS, SMB = 2049, 445
+EVERY = 10
+"""The interval of recurring monitors; without it a monitor is a probe."""
+
+RUNNING, FAILED, NOT_RUNNING = 0, 1, 7

@@ -1,0 +1,54 @@
+"""What do the agents tell the cluster about themselves? The answers are in tests/golden."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from vsctl.agents import metadata
+from vsctl.agents.gate import Gate
+from vsctl.agents.net import Net
+from vsctl.agents.ocf import Agent
+from vsctl.agents.vip import Vip
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+SCHEMA = Path("/usr/share/resource-agents/ra-api-1.dtd")
+
+AGENTS: tuple[type[Agent], ...] = (Net, Vip, Gate)
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_metadata_is_as_agreed(agent: type[Agent], request: pytest.FixtureRequest) -> None:
+    golden = GOLDEN / f"{agent.type_name()}.xml"
+    said = metadata.of(agent)
+    if request.config.getoption("--rewrite", default=False):
+        GOLDEN.mkdir(exist_ok=True)
+        golden.write_text(said)
+    assert said == golden.read_text()
+
+
+@pytest.mark.skipif(
+    not (SCHEMA.exists() and shutil.which("xmllint")), reason="resource-agents or xmllint is missing"
+)
+@pytest.mark.parametrize("agent", AGENTS)
+def test_metadata_is_valid_by_the_dtd_that_ocf_tester_asks(agent: type[Agent], tmp_path: Path) -> None:
+    (tmp_path / SCHEMA.name).write_bytes(SCHEMA.read_bytes())
+    done = subprocess.run(
+        ["xmllint", "--noout", "--valid", "-"],
+        input=metadata.of(agent),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_text_is_escaped() -> None:
+    class Strange(Agent):
+        """Serve <b> & "c\""""
+
+    assert "Serve &lt;b&gt; &amp; &quot;c&quot;" in metadata.of(Strange)
