@@ -7,7 +7,7 @@ What has its default is left out, so a release may add fields.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from enum import Enum
 from functools import cache
@@ -19,7 +19,11 @@ from vsctl.policy.model import Address, Cluster, Interface, Network, VirtualServ
 
 CLUSTER = "vsctl-cluster"
 SERVER = "vsctl-server-"
-ADDRESSES = {Address: ip_address, Interface: ip_interface, Network: ip_network}
+ADDRESSES: dict[Any, Callable[[Any], Any]] = {
+    Address: ip_address,
+    Interface: ip_interface,
+    Network: ip_network,
+}
 
 
 class NotOurs(ValueError):  # noqa: N818 - what the configuration is

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
+from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
+from types import UnionType
+from typing import get_args, get_origin, get_type_hints
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.cases import whole
 from vsctl.cli import clusterfile
 from vsctl.cli.serial import NotOurs, from_json, to_json
-from vsctl.policy.model import (
-    Address,
-    Cluster,
-    Failback,
-    FailbackMode,
-    Interface,
-    Network,
-    Policy,
-)
+from vsctl.policy.model import Address, Cluster, Interface, Network
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "nas1.yaml"
 
@@ -39,7 +34,12 @@ def example() -> Cluster:
 
 def test_the_example_comes_back_as_it_was() -> None:
     assert from_json(stored(example())) == example()
-    assert list(to_json(example())) == ["vsctl-cluster", "vsctl-server-vs1", "vsctl-server-vs2", "vsctl-server-vs3"]
+    assert list(to_json(example())) == [
+        "vsctl-cluster",
+        "vsctl-server-vs1",
+        "vsctl-server-vs2",
+        "vsctl-server-vs3",
+    ]
 
 
 def test_what_is_as_usual_is_left_out() -> None:
@@ -58,7 +58,7 @@ def test_what_is_as_usual_is_left_out() -> None:
                     {
                         "path": "/srv",
                         "seen_as": "/root/srv",
-                        "id": 37447,
+                        "id": 59242,
                         "clients": [{"who": "192.0.2.0/24", "access": "rw"}],
                     }
                 ],
@@ -71,7 +71,9 @@ def test_what_is_as_usual_is_left_out() -> None:
 def test_a_changed_server_changes_one_property() -> None:
     before = example()
     after = replace(before, servers=(replace(before.servers[0], priority=7), *before.servers[1:]))
-    assert [name for name, value in to_json(before).items() if to_json(after)[name] != value] == ["vsctl-server-vs1"]
+    assert [name for name, value in to_json(before).items() if to_json(after)[name] != value] == [
+        "vsctl-server-vs1"
+    ]
 
 
 def test_the_order_of_the_servers_is_kept_whatever_the_order_of_the_properties() -> None:
@@ -79,30 +81,46 @@ def test_the_order_of_the_servers_is_kept_whatever_the_order_of_the_properties()
     assert from_json(dict(sorted(stored(cluster).items()))) == cluster
 
 
-ADDRESSES = st.ip_addresses()
-for kind, strategy in {
-    Address: ADDRESSES,
-    Interface: ADDRESSES.map(lambda each: __import__("ipaddress").ip_interface(each)),
-    Network: ADDRESSES.map(lambda each: __import__("ipaddress").ip_network(each)),
-}.items():
-    st.register_type_strategy(kind, strategy)  # type: ignore[arg-type]
+def anything(kind: object) -> st.SearchStrategy[object]:
+    """Return any value of a type of the model, every field filled."""
+    if kind in (Address, Interface, Network):
+        make = {Address: ip_address, Interface: ip_interface, Network: ip_network}[kind]
+        return st.ip_addresses().map(lambda each: make(str(each)))
+    if is_dataclass(kind):
+        return st.builds(kind, **{name: anything(each) for name, each in get_type_hints(kind).items()})
+    if get_origin(kind) is tuple:
+        inner = get_args(kind)
+        if inner[-1] is ...:
+            return st.lists(anything(inner[0]), max_size=2).map(tuple)
+        return st.tuples(*map(anything, inner))
+    if isinstance(kind, UnionType):
+        return st.none() | anything(get_args(kind)[0])
+    if kind is float:
+        return st.floats(allow_nan=False)
+    return st.from_type(kind)
 
 
-@given(st.builds(Cluster, policy=st.builds(Policy, failback=st.just(Failback(FailbackMode.WINDOW, 1, 2)))))
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(anything(Cluster))
 def test_any_cluster_comes_back_as_it_was(cluster: Cluster) -> None:
-    names = [each.name for each in cluster.servers]
-    if len(set(names)) == len(names):
-        assert from_json(stored(cluster)) == cluster
+    assume(len({each.name for each in cluster.servers}) == len(cluster.servers))
+    assert from_json(stored(cluster)) == cluster
 
 
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
         ({"vsctl-cluster": None}, "the property vsctl-cluster does not list the virtual servers"),
-        ({"vsctl-server-vs1": {"name": "vs1", "colour": 1}}, "vsctl-server-vs1 has colour, which only a newer"),
+        (
+            {"vsctl-server-vs1": {"name": "vs1", "colour": 1}},
+            "vsctl-server-vs1 has colour, which only a newer",
+        ),
         ({"vsctl-server-vs1": {"name": "vs1"}}, "the property vsctl-server-vs1 is not what vsctl writes"),
         ({"vsctl-server-vs1": {"name": 1}}, "the property vsctl-server-vs1 is not what vsctl writes"),
-        ({"vsctl-server-vs1": {"addresses": ["x"]}}, "vsctl-server-vs1 holds a value that vsctl does not write"),
+        (
+            {"vsctl-server-vs1": {"addresses": ["x"]}},
+            "vsctl-server-vs1 holds a value that vsctl does not write",
+        ),
         ({"vsctl-server-vs1": 7}, "the property vsctl-server-vs1 is not what vsctl writes"),
     ],
 )
