@@ -1,8 +1,8 @@
 """What is everything called that belongs to a virtual server or a node?
 
-The one place that makes ids of resources, names of interfaces and NetBIOS
-names; `docs/contracts.md` publishes them. Names are made of letters, digits
-and hyphens, so two objects can ask for the same one: `vsctl check` refuses that.
+The one place that makes ids of resources and NetBIOS names;
+`docs/contracts.md` publishes them. Names are made of letters, digits and
+hyphens, so two objects can ask for the same one: `vsctl check` refuses that.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ OURS = "vsctl"
 STATE = ".vsctl"
 """The directory on a server's root filesystem that keeps its own state."""
 
-INTERFACE_NAME = 15
 NETBIOS_NAME = 15
 
 
@@ -129,12 +128,6 @@ def of_cluster(cluster: Cluster) -> tuple[str, ...]:
 def is_reserved(name: str) -> bool:
     """Say whether a resource of this name would be taken for an object that vsctl itself writes."""
     return name == OURS or name.startswith(f"{OURS}-")
-
-
-def interface(server: str) -> str:
-    """Return the node's side of the veth pair of a server, short enough for the kernel."""
-    plain = f"v-{server}"
-    return plain if len(plain) <= INTERFACE_NAME else f"v-{crc32(server.encode()):08x}"
 
 
 def netbios(server: str) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations
-from typing import Any
 
+from vsctl.agents import names
 from vsctl.cli.clusterfile.draft import Draft
 from vsctl.cli.clusterfile.shapes import Entry, listed
 from vsctl.cli.problems import Problem
@@ -113,7 +113,7 @@ def _fits_its_network(draft: Draft, server: str, item: Entry) -> Iterator[Proble
 
 def ports_fit(draft: Draft) -> Iterator[Problem]:
     """Find ports that would have the name of a virtual server's own interface, or of none."""
-    ours = {naming.interface(server): server for server in draft.servers}
+    ours = {names.interface(server): server for server in draft.servers}
     for node, entry in draft.nodes.items():
         for port, where in entry.each("ports"):
             if port == "lo":
@@ -125,22 +125,27 @@ def ports_fit(draft: Draft) -> Iterator[Problem]:
                 )
 
 
-def interfaces_differ(draft: Draft) -> Iterator[Problem]:
-    """Find virtual servers whose interfaces, or names in SMB, would be the same after shortening."""
-    yield from _same(draft, tuple(draft.servers), "interface", naming.interface)
-    with_shares = tuple(server for server in draft.servers if draft.shares(server))
-    yield from _same(draft, with_shares, "NetBIOS name", naming.netbios)
+def short_names_differ(draft: Draft) -> Iterator[Problem]:
+    """Find virtual servers with the same interface, routing table or name in SMB, which are hashes at times."""
+    servers = tuple(draft.servers)
+    yield from _same(draft, "interface", ((each, names.interface(each)) for each in servers))
+    yield from _same(
+        draft,
+        "routing table",
+        ((each, names.table(each, subnet)) for each in servers for subnet in draft.subnets_of(each)),
+    )
+    with_shares = (each for each in servers if draft.shares(each))
+    yield from _same(draft, "NetBIOS name", ((each, naming.netbios(each)) for each in with_shares))
 
 
-def _same(draft: Draft, servers: tuple[str, ...], what: str, name_of: Any) -> Iterator[Problem]:
-    first: dict[str, str] = {}
-    for server in servers:
-        name = name_of(server)
-        if name in first:
+def _same(draft: Draft, what: str, given: Iterable[tuple[str, str | int]]) -> Iterator[Problem]:
+    first: dict[str | int, str] = {}
+    for server, each in given:
+        other = first.setdefault(each, server)
+        if other != server:
             yield draft.servers[server].problem(
-                f"{server} and {first[name]} would both have the {what} {name}: rename one of them"
+                f"{server} and {other} would both have the {what} {each}: rename one of them"
             )
-        first.setdefault(name, server)
 
 
 def _overlap(one: Network, other: Network) -> bool:
@@ -156,4 +161,4 @@ def _not_for_hosts(network: Network) -> tuple[Address, ...]:
     return (network.network_address,)
 
 
-RULES = (networks_overlap, gateways_fit, addresses_fit, ports_fit, interfaces_differ)
+RULES = (networks_overlap, gateways_fit, addresses_fit, ports_fit, short_names_differ)

@@ -29,8 +29,6 @@ def test_fencing_devices_are_numbered_where_there_are_several() -> None:
 
 
 def test_long_names_are_shortened_the_same_way_for_ever() -> None:
-    assert naming.interface("vs1") == "v-vs1"
-    assert naming.interface("engineering-eu") == "v-c7dd6b44"
     assert naming.netbios("vs1") == "VS1"
     assert naming.netbios("engineering-europe") == "ENGINE-D07CD0DD"
     assert len(naming.netbios("engineering-europe")) == 15

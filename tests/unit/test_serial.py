@@ -100,7 +100,10 @@ def anything(kind: object) -> st.SearchStrategy[object]:
     return st.from_type(kind)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=SLOW)
 @given(anything(Cluster))
 def test_any_cluster_comes_back_as_it_was(cluster: Cluster) -> None:
     assume(len({each.name for each in cluster.servers}) == len(cluster.servers))
