@@ -68,7 +68,8 @@ class Network:
             line
             for port in ports
             for line in (
-                f"link add {port.cable} type veth peer name {port.interface} netns {machine.pid}",
+                f"link add {port.cable} type veth "
+                f"peer name {port.interface} address {port.mac} netns {machine.pid}",
                 f"link set {port.cable} master {port.subnet.name}",
             )
         )

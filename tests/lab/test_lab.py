@@ -127,7 +127,10 @@ def test_a_lab_in_use_is_not_taken_from_its_owner(lab: Lab) -> None:
 
 
 def test_a_second_lab_tells_of_a_double_mount_and_leaves_nothing(lab: Lab) -> None:
-    with Lab(nodes=2, name=f"{lab.place.name}-other") as other:
+    with Lab(nodes=2, name=f"{lab.place.name}-other", boots=True) as other:
+        other.node("n1").run(["fence_lab"], input="action=reboot\nplug=n2\n")
+        other.wait(lambda: len(other.journal("on", "n2")) == 2, "n2, once fenced, boots by itself")
+        other.wait_for_nodes()
         disk = other.disk("twice")
         other.check()
         for node in other.nodes:

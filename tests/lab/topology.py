@@ -66,6 +66,11 @@ class Port:
     def addresses(self) -> tuple[str, ...]:
         return self.subnet.addresses(self.host)
 
+    @property
+    def mac(self) -> str:
+        """Burnt in: a machine that boots again has the same, and its neighbours need not learn."""
+        return f"02:00:00:00:{list(SUBNETS).index(self.subnet.name):02x}:{self.host:02x}"
+
 
 @dataclass(frozen=True)
 class Spec:
