@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.agents.node import is_free, wait_for
-from tests.agents.servers import SHARE, Server
+from tests.servers.node import is_free, wait_for
+from tests.servers.servers import SHARE, Server
 
 pytestmark = pytest.mark.lab
 
