@@ -2,6 +2,7 @@
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_many_exports_and_none_are_read():
     ],
 )
 def test_a_wrong_export_is_refused_in_a_sentence(text, sentence):
-    with pytest.raises(ValueError, match="^[^:]*") as refused:
+    with pytest.raises(ValueError, match=r".") as refused:
         entries.exports(text)
     assert sentence in str(refused.value)
 
@@ -49,7 +50,7 @@ def test_a_share_is_read():
 
 @pytest.mark.parametrize("text", ["a", "a b", "a%5D /b", "a%2Fb /b", "a /b access=all", "a /b users", "%0a /b"])
 def test_a_wrong_share_is_refused(text):
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         entries.shares(text)
 
 
@@ -81,7 +82,7 @@ def test_fragments_make_one_whole(tmp_path):
     assert fragments.read(f"{whole}.conf") == "archive\ndata\n"
     fragments.publish(whole, "data", "")
     assert fragments.read(f"{whole}.conf") == "archive\n"
-    assert os.path.exists(fragments.path(whole, "data"))
+    assert Path(fragments.path(whole, "data")).exists()
     fragments.begin(whole)
     assert fragments.read(f"{whole}.conf") == ""
 
@@ -144,7 +145,7 @@ def test_a_server_that_closes_at_once_does_not_answer():
         port = server.getsockname()[1]
         connection = rpc.Connection(port)
         server.accept()[0].close()
-        with pytest.raises(OSError, match="closed|reset|Broken"):
+        with pytest.raises(OSError, match=r"closed|reset|Broken"):
             connection.null(rpc.NFS, 3)
         connection.close()
     with pytest.raises(OSError, match="refused"):
