@@ -60,10 +60,10 @@ class Share:
         if any(each in "[]%/" or (each.isspace() and each != " ") for each in self.name):
             raise ValueError(f"a share cannot be called {self.name!r}")
         for word in words[2:]:
-            key, _, value = word.partition("=")
+            key, sign, value = word.partition("=")
             if key == "access" and value in _ACCESS:
                 self.access = value
-            elif key == "users":
+            elif key == "users" and sign:
                 self.users = tuple(each for each in value.split(",") if each)
             else:
                 raise ValueError(f"{word!r} of share {self.name} is not understood")

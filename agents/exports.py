@@ -11,6 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+ENXIO = 105
+"""What cibadmin exits with if there is no such object."""
+
 SIGHUP = 1
 SIGKILL = 9
 
@@ -46,18 +49,20 @@ class Exports(Agent):
         process = self._ganesha()
         if process is None:
             raise Failure(f"the NFS server of {self.server} does not run")
-        text = "".join(
-            f"# {each.identity}\n{ganesha.export(places.place(self.server, self.filesystem, each.path), each)}"
+        texts = {
+            each.identity: ganesha.export(places.place(self.server, self.filesystem, each.path), each)
             for each in self.exports
-        )
+        }
         with fragments.Lock(f"{self.whole}.lock"):
-            changed = self._identities() - {each.identity for each in self.exports}
-            if changed:
-                # Ganesha cannot turn one export into another: the old ones go first.
-                self._publish(process, "")
-                self._await(lambda: not any(self._answers()), f"did not let go of {' and '.join(sorted(changed))}")
-            self._publish(process, text)
+            old = self._identities()
+            if old - texts.keys():
+                # Ganesha cannot turn one export into another: what goes is gone before anything comes.
+                self._publish(process, {each: text for each, text in texts.items() if each in old})
+                fresh = [each.seen_as for each in self.exports if each.identity not in old]
+                self._await(lambda: not self._served(fresh), "did not let go of a former export")
+            self._publish(process, texts)
             self._await(lambda: not self._problem(), "does not serve its exports")
+        self._release_gate()
 
     @action("reload-agent", timeout=20)
     def reload(self) -> None:
@@ -70,7 +75,8 @@ class Exports(Agent):
         with fragments.Lock(f"{self.whole}.lock"):
             process = self._ganesha()
             if process is not None:
-                self._publish(process, "")
+                self._hold_gate()
+                self._publish(process, {})
                 self._let_go(process)
             os.unlink(self.fragment)
 
@@ -91,10 +97,40 @@ class Exports(Agent):
         lines = fragments.read(self.fragment).splitlines()
         return {line[2:] for line in lines if line.startswith("# ")}
 
-    def _publish(self, process: int, text: str) -> None:
-        """Make this filesystem's part of the configuration be `text`, and have Ganesha read it."""
-        fragments.publish(self.whole, self.filesystem, text)
+    def _publish(self, process: int, texts: dict[str, str]) -> None:
+        """Export just these of the filesystem, by their identities, and have Ganesha read it."""
+        whole = "".join(f"# {identity}\n{text}" for identity, text in texts.items())
+        fragments.publish(self.whole, self.filesystem, whole)
         os.kill(process, SIGHUP)
+
+    @property
+    def _resource(self) -> str:
+        return os.environ.get("OCF_RESOURCE_INSTANCE", f"{self.server}-exp-{self.filesystem}")
+
+    def _hold_gate(self) -> None:
+        """Keep the gate closed until the next start: a client that asks meanwhile would be told ESTALE.
+
+        When the whole server stops, the gate is closed already. When the
+        exports are taken away for good, that is what clients are to be told.
+        """
+        from vsctl.agents import gate
+
+        if gate.CLOSED_BY_GATE not in gate.holders(self.server) and self._is_configured():
+            gate.close(self.server, self._resource)
+
+    def _release_gate(self) -> None:
+        from vsctl.agents import gate
+
+        if self._resource in gate.holders(self.server):
+            gate.open(self.server, self._resource)
+
+    def _is_configured(self) -> bool:
+        """Say whether the cluster still has this resource; believe so if it cannot be asked."""
+        query = ["cibadmin", "--query", "--xpath", f"//primitive[@id='{self._resource}']"]
+        try:
+            return processes.here(query)[0] != ENXIO
+        except FileNotFoundError:
+            return True
 
     def _await(self, condition: Callable[[], bool], failing: str) -> None:
         if not processes.until(condition, self.timeout * 0.4):
@@ -108,11 +144,8 @@ class Exports(Agent):
         mount = mounts.at(paths.mount_point(self.server, self.filesystem))
 
         def free() -> bool:
-            try:
-                gone = not any(self._answers())
-            except OSError:
-                gone = False
-            return gone and not (mount and holders.uses(process, mount.device))
+            served = self._served([each.seen_as for each in self.exports])
+            return not served and not (mount and holders.uses(process, mount.device))
 
         if not processes.until(free, self.timeout * 0.4) and processes.running(self.server, "ganesha"):
             log(f"ganesha.nfsd does not let go of {self.filesystem}: it is killed, and will be started again")
@@ -126,6 +159,18 @@ class Exports(Agent):
             return [rpc.mount(mountd, each.seen_as) for each in self.exports]
         finally:
             mountd.close()
+
+    def _served(self, paths: list[str]) -> bool:
+        """Say whether any of these paths is still exported; a server that does not answer may do so."""
+        try:
+            with namespaces.inside(self.server):
+                mountd = rpc.Connection(ports.MOUNTD)
+            try:
+                return any(rpc.mount(mountd, each) for each in paths)
+            finally:
+                mountd.close()
+        except OSError:
+            return True
 
     def _problem(self) -> str | None:
         """Name the first export that a client cannot use; a foreign one in its place counts too."""

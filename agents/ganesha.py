@@ -83,6 +83,8 @@ _SQUASH = {"root": "Root_Squash", "all": "All_Squash", "none": "No_Root_Squash"}
 
 
 def _closeness(client: tuple[str, str]) -> int:
-    """Sort hosts before networks, and small networks before large ones."""
-    _, slash, length = client[0].partition("/")
-    return -int(length) if slash else -1000
+    """Sort hosts before networks, small networks before large ones, and `*` last."""
+    who, slash, length = client[0].partition("/")
+    if slash:
+        return -int(length)
+    return 1 if who == "*" else -1000

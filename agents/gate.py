@@ -21,6 +21,9 @@ TABLE = "vsctl-gate"
 CLOSED_BY_GATE = "gate"
 """Under this name the resource itself keeps the gate closed."""
 
+BOUND = 40
+"""Seconds that anybody else may keep it closed: what has not come back by then must not hold up the rest."""
+
 
 class Gate(Agent):
     """Let clients reach the NFS server of a virtual server once all is ready
@@ -47,6 +50,9 @@ class Gate(Agent):
     def monitor(self) -> None:
         if not namespaces.exists(self.server):
             raise NotRunning(f"{self.server} is not on this node")
+        for each in _overdue(self.server):
+            log(f"{each} has kept the gate of {self.server} closed for {BOUND} seconds: it is opened")
+            open(self.server, each)
         with namespaces.inside(self.server):
             closed = nftables.has_table(TABLE)
         closed_by = holders(self.server)
@@ -120,6 +126,20 @@ def holders(server: str) -> list[str]:
         return sorted(each for each in os.listdir(_directory(server)) if each != _LOCK)
     except FileNotFoundError:
         return []
+
+
+def _overdue(server: str) -> list[str]:
+    import time
+
+    late = []
+    for each in holders(server):
+        try:
+            since = os.stat(f"{_directory(server)}/{each}").st_mtime
+        except FileNotFoundError:
+            continue
+        if each != CLOSED_BY_GATE and time.time() - since > BOUND:
+            late.append(each)
+    return late
 
 
 def ruleset() -> str:

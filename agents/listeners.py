@@ -1,22 +1,31 @@
-"""Who listens on a TCP port of a virtual server?
-
-Read from /proc of a process that lives there: nothing has to enter the
-namespace, and nothing has to connect.
-"""
+"""Who listens on a TCP port of a virtual server?"""
 
 from __future__ import annotations
 
 import os
+from _socket import AF_INET, AF_INET6, IPPROTO_TCP
+from _struct import Struct
 
-_LISTEN = "0A"
+from vsctl.agents import namespaces
+from vsctl.agents.netlink import SOCK_DIAG, Netlink
+
+_SOCK_DIAG_BY_FAMILY = 20
+_TCP_LISTEN = 10
+_request = Struct("=BBBBI48x")  # struct inet_diag_req_v2: family, protocol, extensions, padding, states, any socket
+_port = Struct("!4xH")  # struct inet_diag_msg: family and timers, then the local port, ...
+_inode = Struct("=68xI")  # ... and at its end the inode of the socket
 
 
-def listens(process: int, port: int) -> bool:
-    """Say whether a process itself holds the listening socket of a port."""
-    sockets = _sockets(process, port)
+def listens(server: str, process: int, port: int) -> bool:
+    """Say whether a process itself holds a listening socket of a port.
+
+    Asked of sock_diag(7), which lists listeners only: /proc/net/tcp walks
+    through every bucket of the connections, too.
+    """
+    sockets = _sockets(server, port)
     if not sockets:
         return False
-    for descriptor in sorted(os.listdir(f"/proc/{process}/fd"), key=int):  # a server opens its listeners early
+    for descriptor in sorted(os.listdir(f"/proc/{process}/fd"), key=int):  # servers open listeners early
         try:
             if os.readlink(f"/proc/{process}/fd/{descriptor}") in sockets:
                 return True
@@ -25,19 +34,15 @@ def listens(process: int, port: int) -> bool:
     return False
 
 
-def _sockets(process: int, port: int) -> set[str]:
+def _sockets(server: str, port: int) -> set[str]:
     """Return the sockets that listen on a port, as /proc names them."""
-    found = set()
-    for table in ("tcp6", "tcp"):
-        try:
-            with open(f"/proc/{process}/net/{table}") as lines:
-                next(lines)
-                for line in lines:
-                    fields = line.split(None, 10)
-                    if fields[3] != _LISTEN:
-                        break  # the kernel lists listeners first, and there may be many connections
-                    if int(fields[1].rpartition(":")[2], 16) == port:
-                        found.add(f"socket:[{fields[9]}]")
-        except FileNotFoundError:
-            continue
-    return found
+    with namespaces.inside(server):
+        netlink = Netlink(SOCK_DIAG)
+    return {
+        f"socket:[{_inode.unpack_from(body)[0]}]"
+        for family in (AF_INET, AF_INET6)
+        for body in netlink.listed(
+            _SOCK_DIAG_BY_FAMILY, _request.pack(family, IPPROTO_TCP, 0, 0, 1 << _TCP_LISTEN)
+        )
+        if _port.unpack_from(body)[0] == port
+    }

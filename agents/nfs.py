@@ -69,7 +69,7 @@ class Nfs(Agent):
             if processes.running(self.server, name) is None:
                 return f"{name} of {self.server} has ended"
         process = processes.running(self.server, "ganesha")
-        if process is None or not listeners.listens(process, ports.NFS):
+        if process is None or not listeners.listens(self.server, process, ports.NFS):
             return f"ganesha.nfsd ({process}) does not listen on port {ports.NFS}"
         for port, calls in _CALLS:
             try:

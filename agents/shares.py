@@ -129,7 +129,7 @@ class Shares(Agent):
         mount = mounts.at(paths.mount_point(self.server, self.filesystem))
         if mount is None:
             return f"filesystem {self.filesystem} of {self.server} is not mounted"
-        if process is None or not listeners.listens(process, ports.SMB):
+        if process is None or not listeners.listens(self.server, process, ports.SMB):
             return f"smbd ({process}) of {self.server} does not listen on port {ports.SMB}"
         try:
             with namespaces.inside(self.server):

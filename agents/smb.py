@@ -72,7 +72,7 @@ class Smb(Agent):
 
     def _problem(self) -> str | None:
         process = processes.running(self.server, "smbd")
-        if process is None or not listeners.listens(process, ports.SMB):
+        if process is None or not listeners.listens(self.server, process, ports.SMB):
             return f"smbd ({process}) of {self.server} does not listen on port {ports.SMB}"
         try:
             with namespaces.inside(self.server):

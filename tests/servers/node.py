@@ -37,8 +37,7 @@ class Node:
 
     def __enter__(self) -> "Node":
         self.holder = subprocess.Popen(
-            ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
-            + ["sh", "-c", PRIVATE],
+            ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", PRIVATE],
             stdout=subprocess.PIPE,
             text=True,
         )

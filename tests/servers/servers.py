@@ -54,7 +54,7 @@ class Server:
 
     def smb(self, share: str, user: str, command: str = "ls") -> Done:
         return self.node.run(
-            f"smbclient //{self.address}/{share} -U '{user}' -c '{command}'", netns="client", ok=False
+            f"smbclient '//{self.address}/{share}' -U '{user}' -c '{command}'", netns="client", ok=False
         )
 
     def add_user(self, name: str, password: str, *groups: str) -> None:

@@ -1,0 +1,148 @@
+"""SMB servers, shares and accounts: each virtual server its own."""
+
+import pytest
+
+from tests.servers.node import is_free, wait_for
+from tests.servers.servers import SHARE, Server
+
+pytestmark = pytest.mark.lab
+
+BOTTOM_UP = ("root", "data", "smb", "shares")
+MORE = f"{SHARE}; quiet%20room /quiet access=ro users=@staff"
+
+
+@pytest.fixture
+def vs1(node):
+    server = Server(node, "vs1").start("root", "data", "smb")
+    server.add_user("alice", "one two 1", "staff")
+    server.add_user("bob", "bobs")
+    return server.start("shares")
+
+
+def test_users_get_what_they_are_given(vs1):
+    vs1.start(*BOTTOM_UP)
+    assert {vs1.monitor(each) for each in BOTTOM_UP} == {0}
+    assert vs1.do("shares", "reload-agent", shares=MORE).status == 0
+    assert vs1.smb("projects", "alice%one two 1", "put /etc/hostname a; ls").status == 0
+    assert "ACCESS_DENIED" in vs1.smb("quiet room", "alice%one two 1", "mkdir a").said
+    assert vs1.node.run("stat -c %u /srv/vsctl/vs1/data/shared/a").said == "200000\n"
+    assert "ACCESS_DENIED" in vs1.smb("projects", "bob%bobs").said
+    assert "LOGON_FAILURE" in vs1.smb("projects", "alice%wrong").said
+    assert "ACCESS_DENIED" in vs1.smb("projects", "%").said
+    assert "LOGON_FAILURE" in vs1.smb("projects", "root%").said
+    vs1.stop(*reversed(BOTTOM_UP)).stop(*reversed(BOTTOM_UP))
+    assert {vs1.monitor(each) for each in BOTTOM_UP} == {7}
+    assert all(is_free(vs1.parameters[each]["device"]) for each in ("root", "data"))
+
+
+def test_two_servers_side_by_side_show_nothing_of_each_other(vs1, node):
+    vs2 = Server(node, "vs2").start("root", "data", "smb")
+    vs2.parameters["shares"]["shares"] = "secret /secret users=carol"
+    vs2.add_user("carol", "carols")
+    vs2.start("shares")
+    assert vs2.smb("secret", "carol%carols").status == 0
+    assert vs1.smb("projects", "alice%one two 1").status == 0
+    assert "LOGON_FAILURE" in vs1.smb("projects", "carol%carols").said
+    assert "BAD_NETWORK_NAME" in vs1.smb("secret", "alice%one two 1").said
+    seen = node.run(f"smbclient -L //{vs1.address} -U 'alice%one two 1'", netns="client", ok=False).said
+    assert "projects" in seen
+    assert "secret" not in seen
+    users = f"rpcclient {vs1.address} -U 'alice%one two 1' -c 'enumdomusers;netshareenumall'"
+    seen = node.run(users, netns="client", ok=False).said
+    assert "carol" not in seen
+    assert "secret" not in seen
+    vs1.stop("shares", "smb")
+    assert vs2.monitor("smb") == vs2.monitor("shares") == 0
+
+
+def test_shares_are_added_and_removed_in_flight(vs1):
+    process = vs1.process("smbd")
+    client = vs1.node.begin(f"smbclient //{vs1.address}/projects -U 'alice%one two 1'", netns="client")
+    make(vs1, client, "here")
+    assert vs1.do("shares", "reload-agent", shares=MORE).status == 0
+    assert vs1.do("shares", "monitor", shares=MORE).status == 0
+    assert vs1.do("shares", "reload-agent").status == 0
+    gone = vs1.do("shares", "monitor", shares=MORE)
+    assert (gone.status, "does not know share quiet room" in gone.said) == (1, True)
+    make(vs1, client, "there")
+    client.communicate("exit\n")
+    assert vs1.node.run("ls /srv/vsctl/vs1/data/shared").said.split() == ["here", "there"]
+    assert vs1.process("smbd") == process
+
+
+def test_a_connected_client_does_not_keep_the_filesystem(vs1):
+    client = vs1.node.begin(f"smbclient //{vs1.address}/projects -U 'alice%one two 1'", netns="client")
+    make(vs1, client, "here")
+    process = vs1.process("smbd")
+    vs1.stop("shares", "data")
+    assert is_free(vs1.parameters["data"]["device"])
+    assert vs1.process("smbd") == process
+    assert "NETWORK_NAME_DELETED" in client.communicate("ls\n")[0]
+
+
+def test_stop_ends_every_process_and_the_client_sees_it_at_once(vs1):
+    client = vs1.node.begin(f"smbclient //{vs1.address}/projects -U 'alice%one two 1'", netns="client")
+    make(vs1, client, "here")
+    vs1.node.run(f"smbclient -L //{vs1.address} -U 'alice%one two 1'", netns="client")  # brings samba-dcerpcd
+    assert "samba-dcerpcd" in vs1.node.run("ps ax").said
+    vs1.stop("shares", "smb")
+    left = vs1.node.run("ps ax -o stat,args").said
+    assert not [line for line in left.splitlines() if "vs1/smb/smb.conf" in line and line[0] != "Z"]
+    assert client.communicate("ls\n")[0]
+    vs1.stop("data", "root")
+
+
+def test_a_killed_smbd_is_noticed_and_comes_back(vs1):
+    vs1.kill("smbd")
+    wait_for(lambda: vs1.monitor("smb") in (1, 7), "the monitor is green")
+    assert vs1.monitor("shares") == 7
+    vs1.stop("shares", "smb").start("smb", "shares")
+    assert vs1.smb("projects", "alice%one two 1").status == 0
+
+
+def test_a_server_that_listens_but_does_not_serve_is_noticed(vs1):
+    vs1.node.run(f"kill -STOP {vs1.process('smbd')}")
+    assert vs1.monitor("smb") == 1
+    assert vs1.monitor("shares") == 1
+
+
+def test_another_server_in_its_place_is_noticed(vs1):
+    done = vs1.do("smb", "monitor", netbios="OTHER")
+    assert (done.status, "answered by 'vs1', not OTHER" in done.said) == (1, True)
+
+
+def test_a_share_without_its_filesystem_is_noticed(vs1):
+    vs1.node.run("umount /srv/vsctl/vs1/data")
+    assert vs1.monitor("shares") == 1
+
+
+def test_accounts_keep_their_ids_and_never_get_anothers(vs1):
+    accounts = "from vsctl.agents import accounts as a\n"
+    show = "print([(each.name, each.id, each.groups) for each in a.list_('vs1')])"
+    vs1.node.python(f"{accounts}a.remove('vs1', 'bob')")
+    vs1.add_user("carol", "c", "staff", "lab")
+    vs1.add_user("bob", "again")
+    vs1.add_user("alice", "new")
+    listed = vs1.node.python(accounts + show).said
+    assert listed == "[('alice', 200000, ()), ('carol', 200003, ('staff', 'lab')), ('bob', 200002, ())]\n"
+    assert vs1.smb("projects", "carol%c").status == 0
+    assert "LOGON_FAILURE" in vs1.smb("projects", "alice%one two 1").said
+    vs1.stop("shares", "smb").start("smb", "shares")
+    assert vs1.smb("projects", "carol%c").status == 0
+
+
+def test_an_interrupted_change_of_accounts_is_finished(vs1):
+    vs1.stop("shares", "smb")
+    passwd = "/srv/vsctl/vs1/root/.vsctl/smb/passwd"
+    vs1.node.run(f"cp {passwd} {passwd}.new")
+    vs1.node.run(f"truncate -s 10 {passwd}")
+    vs1.start("smb", "shares")
+    assert vs1.smb("projects", "alice%one two 1").status == 0
+
+
+def make(vs1, client, directory):
+    """Have a connected smbclient make a directory of the share, and wait until it has."""
+    client.stdin.write(f"mkdir {directory}\n")
+    client.stdin.flush()
+    place = f"/srv/vsctl/vs1/data/shared/{directory}"
+    wait_for(lambda: vs1.node.run(f"test -d {place}", ok=False).status == 0, f"smbclient made no {directory}")
