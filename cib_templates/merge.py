@@ -37,7 +37,7 @@ def merge(ours: etree._Element, existing: etree._Element, was_ours: frozenset[st
     mine = ours.find("configuration")
     if configuration is None or mine is None:
         raise ValueError("a CIB has a configuration")
-    resources = was_ours | {each.get("id", "") for each in mine.iterfind("resources/*")}
+    resources = was_ours | {each.get("id", "") for each in mine.iterfind("resources//*[@id]")}
     foreign = []
     for name in _SECTIONS:
         section, added = _section(configuration, name), mine.find(name)
@@ -56,6 +56,8 @@ def merge(ours: etree._Element, existing: etree._Element, was_ours: frozenset[st
 
 def is_ours(each: etree._Element, resources: frozenset[str]) -> bool:
     """Say whether an element of a section is ours, given which resources are."""
+    if each.tag == "fencing-level":
+        return resources.issuperset(each.get("devices", "").split(","))
     id = each.get("id", "")
     return id in resources or id.startswith(f"{OWNED}-")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vsctl.policy import naming, scores
-from vsctl.policy.constraints import Preference
+from vsctl.policy.constraints import Location, is_node
 from vsctl.policy.model import Cluster
 
 
@@ -48,20 +48,22 @@ class Hand:
 NO_HAND = Hand()
 
 
-def moved(cluster: Cluster, hand: Hand) -> tuple[Preference, ...]:
+def moved(cluster: Cluster, hand: Hand) -> tuple[Location, ...]:
     """Send servers where the operator moved them.
 
     They stay there until `failback`, against everything but lost storage, a
     drain and a better reason of that size. A pinned server is moved by its pin.
+
+    A rule, since pcs keeps only one plain preference of a resource for a node.
     """
     return tuple(
-        Preference(
+        Location(
             "move",
             (server,),
             f"an operator moved {server} to {node}; `vsctl failback {server}` takes it back",
             resource=naming.group(server),
-            node=node,
             score=scores.MOVE,
+            when=(is_node(node),),
         )
         for server, node in hand.moves
         if not cluster.server(server).pinned

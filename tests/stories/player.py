@@ -6,7 +6,6 @@ outcome. The verbs are the methods below that begin with `do_`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tests.stories import cast
@@ -55,7 +54,10 @@ class Player:
         self.seen = Seen(())
 
     def play(self, story: Story) -> Story:
-        return Story(story.comment, tuple(Scene(each.command, self.scene(each)) for each in story.scenes))
+        told = Story(story.comment, tuple(Scene(each.command, self.scene(each)) for each in story.scenes))
+        before, self.seen = self.seen, self.world.settle()
+        assert outcome(before, self.seen) == ["nothing moves"], "the cluster does not come to rest"
+        return told
 
     def scene(self, scene: Scene) -> tuple[str, ...]:
         verb, *words = scene.command[0].split()
@@ -129,7 +131,7 @@ class Player:
         self.world.apply(self.cluster, self.hand)
 
 
-def outcome(before: Seen, now: Seen) -> Iterable[str]:
+def outcome(before: Seen, now: Seen) -> list[str]:
     """Say what happened, in the operator's words."""
     told = [f"{node} is fenced" for node in now.fenced]
     was, where = dict(before.servers), dict(now.servers)

@@ -15,7 +15,7 @@ from vsctl.policy.hand import NO_HAND
 from vsctl.policy.model import Cluster, OnStorageLoss, VirtualServer
 
 NODES = ("n1", "n2", "n3")
-FEW = settings(deadline=None, max_examples=5, derandomize=True)
+FEW = settings(deadline=None, max_examples=4, derandomize=True)
 
 words = st.builds(
     lambda *parts: " ".join(filter(None, parts)),
