@@ -18,8 +18,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lab.place import CHECKOUT
+from tests.lab.problem import LabProblem
+
 HERE = Path(__file__).parent
-PLACE = HERE.parents[2] / "build" / "guest"
+PLACE = CHECKOUT / "build" / "guest"
+INSIDE = (*(HERE / "inside").glob("*.py"), HERE.parent / "clients" / "record.py")
 QEMU = "qemu-system-x86_64"
 KERNEL = "linux-image-cloud-amd64"
 
@@ -55,8 +59,8 @@ def image(place: Path = PLACE) -> Image:
 
 
 def _fresh(root: Path) -> bool:
-    sources = [Path(__file__), *(HERE / "inside").iterdir()]
-    return root.exists() and all(source.stat().st_mtime < root.stat().st_mtime for source in sources)
+    made_from = (Path(__file__), *INSIDE)
+    return root.exists() and all(source.stat().st_mtime < root.stat().st_mtime for source in made_from)
 
 
 def _make(made: Image, place: Path) -> None:
@@ -81,7 +85,7 @@ def _kernel_package() -> str:
     depends = _run("apt-cache", "depends", KERNEL)
     found = re.search(r"Depends: (linux-image-\S+)", depends)
     if found is None:
-        raise FileNotFoundError(f"apt knows no package {KERNEL}: run apt-get update")
+        raise LabProblem(f"apt knows no package {KERNEL}: run apt-get update")
     return found[1]
 
 
@@ -115,7 +119,7 @@ def _fill(root: Path, kernel: Path, busybox: Path) -> None:
             (root / "usr/bin" / name).symlink_to("busybox")
     (root / "etc/mtab").symlink_to("/proc/mounts")
     _modules(root, kernel)
-    for source in (HERE / "inside").glob("*.py"):
+    for source in INSIDE:
         shutil.copy(source, root / "root")
     # Compiling took the emulated processor three seconds.
     _run("/usr/bin/python3", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", f"{root}{LIBRARY}")
