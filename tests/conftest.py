@@ -9,17 +9,16 @@ from typing import Any
 
 import pytest
 
-from tests import undeclared
 from tests.lab.lab import Lab
 from tests.lab.place import CHECKOUT
 
 LOGS = CHECKOUT / "build" / "lab-logs"
 
-undeclared.declare()
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--rewrite", action="store_true", help="write what happened into the stories; then read them")
+    parser.addoption(
+        "--rewrite", action="store_true", help="write what happened into the stories; then read them"
+    )
 
 
 @pytest.fixture(scope="module")

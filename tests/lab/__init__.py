@@ -1,5 +1,7 @@
 """A real Pacemaker cluster with fencing, on one machine, in namespaces.
 
+In a test, or wherever a program needs one:
+
     with Lab(nodes=3) as lab:
         lab.node("n1").run(["crm_mon", "-1"])
         lab.kill("n1")

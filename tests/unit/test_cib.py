@@ -14,6 +14,7 @@ from vsctl.cib_templates import stored
 from vsctl.cib_templates.merge import Merged, merge
 from vsctl.cib_templates.render import render
 from vsctl.cib_templates.stored import Stored
+from vsctl.cib_templates.timings import declared
 from vsctl.cib_templates.windows import spans
 from vsctl.policy import naming
 from vsctl.policy.hand import NO_HAND, Hand
@@ -228,3 +229,18 @@ def test_a_hundred_servers_take_well_under_a_second() -> None:
     before = process_time()
     made(cluster)
     assert process_time() - before < 1
+
+
+def test_agents_get_what_they_declare_and_nothing_else() -> None:
+    for each in made(cast.cluster(LINES)).cib.iterfind(".//primitive[@provider='vsctl']"):
+        known = {param.name: param for param in declared(each.get("type", "")).params()}
+        given = {
+            pair.get("name", ""): pair.get("value", "")
+            for pair in each.iterfind("instance_attributes/nvpair")
+        }
+        assert given.keys() <= known.keys(), each.get("id")
+        assert {name for name, param in known.items() if param.default is None} <= given.keys(), each.get(
+            "id"
+        )
+        for name, value in given.items():
+            known[name].parse(value)

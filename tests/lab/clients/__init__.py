@@ -94,7 +94,7 @@ class Client:
             return read(lines)
 
     def wait_for_progress(self, limit: float = 60, since: float | None = None) -> float:
-        """Wait until something is acknowledged after `since` (monotonic; default now); return when that was."""
+        """Wait until something is acknowledged after `since` (monotonic; now); return when that was."""
         begin = time.monotonic() if since is None else since
 
         def progress() -> float | None:
