@@ -33,9 +33,10 @@ class Ended(NamedTuple):
 class Guest:
     """A machine with a real kernel NFS client, on a bridge, for the length of a `with`.
 
-    `enter` holds the words before a command that is to run where the bridge is, such as nsenter's. `name` is the
-    guest's host name and the name of its port on the bridge: at most 15 characters. `environment` is QEMU's.
-    The guest ends as by a power cut: nothing is unmounted. What its kernel says is in `console`.
+    `name` is its host name and the name of its port on the bridge: at most 15
+    letters. `enter` holds the words before a command that is to run where the
+    bridge is, such as nsenter's; `environment` is QEMU's. The guest ends as by
+    a power cut: nothing is unmounted. What its kernel says is in `console`.
     """
 
     def __init__(
@@ -88,7 +89,8 @@ class Guest:
         """Run a command to its end. LabProblem if that takes more than `limit` seconds; it is killed then."""
         answer = self._ask({"run": list(command), "limit": limit}, limit)
         if "status" not in answer:
-            raise LabProblem(f"{self.name}: {' '.join(command)} did not end in {limit:g} s: {answer['output']}")
+            said = answer["output"]
+            raise LabProblem(f"{self.name}: {' '.join(command)} did not end in {limit:g} s: {said}")
         return Ended(answer["status"], answer["output"])
 
     def check(self, command: Sequence[str], limit: float = 30) -> str:
@@ -116,7 +118,7 @@ class Guest:
 
     def lock_is_free(self, file: str) -> bool:
         """Say whether a lock on the file is to be had by this guest."""
-        ended = self.run([*PYTHON, "/root/lock.py", file])
+        ended = self.run([*PYTHON, "/root/lock.py", file], 60)
         if ended.status not in (0, 1) or ended.output:
             raise LabProblem(f"{self.name}: {file} cannot be locked: {ended.output}")
         return ended.status == 0

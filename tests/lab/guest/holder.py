@@ -62,7 +62,7 @@ class Holder:
         wait(progress, f"{self.guest.name} gets on with {self.file}", limit, 0.25)
 
     def missing(self, reader: Guest) -> list[int]:
-        """Return the numbers of records on disk that another guest, with the same mount, does not find there."""
+        """Return the numbers of records on disk that another guest, with the same mounts, does not read."""
         content = reader.check(["cat", self.file], 120).encode()
         numbers = [each.n for each in self.report().events if each.event == "ack"]
         return record.missing(self.run, numbers, lambda offset, length: content[offset : offset + length])
