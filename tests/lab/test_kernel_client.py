@@ -15,7 +15,7 @@ pytestmark = pytest.mark.full
 
 ADDRESS = "192.0.2.11"
 EXPORT = "/data/projects"
-VERSIONS = ("3", "4.0", "4.1", "4.2")
+VERSIONS = ("3", "4.0", "4.1")
 
 CLUSTER = """
 name: kernel

@@ -33,7 +33,9 @@ class Program:
         self.path = Path(f"/tmp/output-{time.monotonic_ns()}")
         with self.path.open("wb") as output:
             nothing, both = subprocess.DEVNULL, subprocess.STDOUT
-            self.process = subprocess.Popen(argv, stdin=nothing, stdout=output, stderr=both, start_new_session=True)
+            self.process = subprocess.Popen(
+                argv, stdin=nothing, stdout=output, stderr=both, start_new_session=True
+            )
 
     def ended(self, limit):
         try:
