@@ -1,9 +1,17 @@
 """What does a real kernel NFS client see?
 
-This kernel of ours may lack one, so the client runs in a virtual machine of its own, attached to a bridge.
+This machine's kernel may have none, so the client is a virtual machine on a switch of the lab:
+
+    with Guest.on(lab, "lan-a", "k1", host=250) as guest:
+        guest.mount("192.0.2.11:/data/projects", "vers=4.1")
+        with Holder(guest, "/mnt/held") as holder:
+            holder.wait_for_progress()
+            lab.kill("n1")
+            holder.wait_for_progress()
+        assert not holder.report().errors
 """
 
 from tests.lab.guest.guest import Ended, Guest, Program
-from tests.lab.guest.journal import Journal, Write
+from tests.lab.guest.holder import Holder
 
-__all__ = ["Ended", "Guest", "Journal", "Program", "Write"]
+__all__ = ["Ended", "Guest", "Holder", "Program"]

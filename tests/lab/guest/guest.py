@@ -15,11 +15,13 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from tests.lab.guest.image import PLACE, QEMU, image
-from tests.lab.guest.journal import Journal
 from tests.lab.lab import Lab
+from tests.lab.problem import LabProblem
 from tests.lab.topology import SUBNETS
 
-BOOT = 20.0
+BOOT = 60.0
+ANSWER = 30.0
+PYTHON = ("python3", "-ES")
 MEMORY = "384M"
 
 
@@ -31,9 +33,10 @@ class Ended(NamedTuple):
 class Guest:
     """A machine with a real kernel NFS client, on a bridge, for the length of a `with`.
 
-    `enter` holds the words before a command that is to run where the bridge is, such as nsenter's. `name` is the
-    guest's host name and the name of its port on the bridge: at most 15 characters. `environment` is QEMU's.
-    The guest ends as by a power cut: nothing is unmounted. What its kernel says is in `console`.
+    `name` is its host name and the name of its port on the bridge: at most 15
+    letters. `enter` holds the words before a command that is to run where the
+    bridge is, such as nsenter's; `environment` is QEMU's. The guest ends as by
+    a power cut: nothing is unmounted. What its kernel says is in `console`.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class Guest:
 
     def __enter__(self) -> Guest:
         if shutil.which(QEMU) is None:
-            raise FileNotFoundError(f"{QEMU} is not installed: run python -m tests.lab.guest.image")
+            raise LabProblem(f"{QEMU} is not installed: run python -m tests.lab.guest.image")
         with ExitStack() as stack:
             self._attach(stack)
             self._boot(stack)
@@ -83,24 +86,25 @@ class Guest:
         self._stack.close()
 
     def run(self, command: Sequence[str], limit: float = 30) -> Ended:
-        """Run a command to its end. TimeoutError if that takes more than `limit` seconds; it is killed then."""
+        """Run a command to its end. LabProblem if that takes more than `limit` seconds; it is killed then."""
         answer = self._ask({"run": list(command), "limit": limit}, limit)
         if "status" not in answer:
-            raise TimeoutError(f"{self.name}: {' '.join(command)} was not over after {limit} s: {answer['output']}")
+            said = answer["output"]
+            raise LabProblem(f"{self.name}: {' '.join(command)} did not end in {limit:g} s: {said}")
         return Ended(answer["status"], answer["output"])
 
     def check(self, command: Sequence[str], limit: float = 30) -> str:
-        """Run a command that must succeed, and give what it says. OSError if it does not."""
+        """Run a command that must succeed, and give what it says. LabProblem if it does not."""
         ended = self.run(command, limit)
         if ended.status:
-            raise OSError(f"{self.name}: {' '.join(command)} ended with {ended.status}: {ended.output}")
+            raise LabProblem(f"{self.name}: {' '.join(command)} exits {ended.status}: {ended.output}")
         return ended.output
 
     def start(self, command: Sequence[str]) -> Program:
         """Run a command in the background."""
         answer = self._ask({"start": list(command)})
         if "pid" not in answer:
-            raise FileNotFoundError(f"{self.name}: {answer['output']}")
+            raise LabProblem(f"{self.name}: {answer['output']}")
         return Program(self, answer["pid"])
 
     def mount(self, source: str, options: str, target: str = "/mnt") -> None:
@@ -108,15 +112,15 @@ class Guest:
         self.check(["mkdir", "-p", target])
         self.check(["mount.nfs", source, target, "-o", options])
 
-    def hold(self, file: str) -> Program:
-        """Open and lock a file and write through it: a program whose output `Journal` reads."""
-        return self.start(["python3", "-IS", "/root/hold.py", file])
+    def python(self, script: str, *arguments: str) -> Program:
+        """Start one of the programs in `inside`."""
+        return self.start([*PYTHON, f"/root/{script}", *arguments])
 
     def lock_is_free(self, file: str) -> bool:
         """Say whether a lock on the file is to be had by this guest."""
-        ended = self.run(["python3", "-IS", "/root/lock.py", file])
+        ended = self.run([*PYTHON, "/root/lock.py", file], 60)
         if ended.status not in (0, 1) or ended.output:
-            raise OSError(f"{self.name}: {file} cannot be locked: {ended.output}")
+            raise LabProblem(f"{self.name}: {file} cannot be locked: {ended.output}")
         return ended.status == 0
 
     def _attach(self, stack: ExitStack) -> None:
@@ -171,18 +175,18 @@ class Guest:
 
     def _ask(self, request: dict[str, Any], limit: float = 0) -> dict[str, Any]:
         self._control.sendall(json.dumps(request).encode() + b"\n")
-        return self._answer(limit + 30)
+        return self._answer(limit + ANSWER)
 
     def _answer(self, limit: float) -> dict[str, Any]:
-        """Read one line. TimeoutError if it does not come within `limit` seconds, EOFError if the guest has ended."""
+        """Read one line. LabProblem if it does not come within `limit` seconds, or the guest has ended."""
         until = time.monotonic() + limit
         while b"\n" not in self._rest:
             if not select.select([self._control], [], [], max(0.0, until - time.monotonic()))[0]:
-                raise TimeoutError(f"the guest {self.name} says nothing: see {self.console}")
+                raise LabProblem(f"the guest {self.name} says nothing: see {self.console}")
             data = self._control.recv(65536)
             if not data:
                 said = self._qemu.communicate()[1]
-                raise EOFError(f"the guest {self.name} has ended: {said}see {self.console}")
+                raise LabProblem(f"the guest {self.name} has ended: {said}see {self.console}")
             self._rest += data
         line, self._rest = self._rest.split(b"\n", 1)
         answer: dict[str, Any] = json.loads(line)
@@ -205,13 +209,9 @@ class Program:
         self._said += self.guest._ask({"read": self.pid, "from": len(self._said.encode())})["output"]
         return self._said
 
-    def journal(self) -> Journal:
-        """Give what `Guest.hold` has told so far, in CLOCK_MONOTONIC of this host."""
-        return Journal.read(self.output(), time.monotonic() - time.time())
-
     def end(self, limit: float = 30) -> Ended:
-        """Ask it to end. TimeoutError if it has not after `limit` seconds."""
+        """Ask it to end. LabProblem if it has not after `limit` seconds."""
         status = self.guest._ask({"end": self.pid, "limit": limit}, limit)["status"]
         if status is None:
-            raise TimeoutError(f"{self.guest.name}: process {self.pid} has not ended after {limit} s")
+            raise LabProblem(f"{self.guest.name}: process {self.pid} has not ended after {limit} s")
         return Ended(status, self.output())

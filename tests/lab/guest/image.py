@@ -1,7 +1,9 @@
-"""What does the guest boot? Debian's cloud kernel, and a root in memory made of this machine's own NFS client and Python.
+"""What does the guest boot?
 
-`python -m tests.lab.guest.image` makes it, in build/guest, and installs QEMU. It is made once, and again when a file
-here has changed. The kernel and busybox are downloaded and unpacked, never installed.
+Debian's cloud kernel, and a root in memory made of busybox and this machine's
+own NFS tools and Python. `python -m tests.lab.guest.image` makes both, in
+build/guest, and installs QEMU. They are made once, and again when a file here
+has changed. Kernel and busybox are downloaded and unpacked, never installed.
 """
 
 from __future__ import annotations
@@ -15,8 +17,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lab.place import CHECKOUT
+from tests.lab.problem import LabProblem
+
 HERE = Path(__file__).parent
-PLACE = HERE.parents[2] / "build" / "guest"
+PLACE = CHECKOUT / "build" / "guest"
+INSIDE = (*(HERE / "inside").glob("*.py"), HERE.parent / "clients" / "record.py")
 QEMU = "qemu-system-x86_64"
 KERNEL = "linux-image-cloud-amd64"
 
@@ -25,10 +31,9 @@ LIBRARY = Path("/usr/lib/python3.11")
 MODULES = ("virtio_pci", "virtio_console", "virtio_net", "nfs", "nfsv3", "nfsv4", "lockd")
 DIRECTORIES = ("mnt", "root", "var/lib/nfs/sm", "var/lib/nfs/sm.bak", "run", "tmp", "proc", "sys", "dev")
 FILES = {
-    "etc/passwd": "root:x:0:0::/root:/bin/sh\n_rpc:x:1:1::/run:/bin/false\nstatd:x:2:2::/var/lib/nfs:/bin/false\n"
-    "nobody:x:65534:65534::/:/bin/false\n",
+    "etc/passwd": "root:x:0:0::/root:/bin/sh\n_rpc:x:1:1::/:/bin/false\nstatd:x:2:2::/:/bin/false\n",
     "etc/group": "root:x:0:\nrpc:x:1:\nstatd:x:2:\nnogroup:x:65534:\n",
-    "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\nrpc: files\nservices: files\nnetgroup: files\n",
+    "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\nrpc: files\nservices: files\n",
     "etc/modules": "\n".join(MODULES),
 }
 COPIED = ("/etc/netconfig", "/etc/protocols", "/etc/services", "/etc/rpc")
@@ -52,8 +57,8 @@ def image(place: Path = PLACE) -> Image:
 
 
 def _fresh(root: Path) -> bool:
-    sources = [Path(__file__), *(HERE / "inside").iterdir()]
-    return root.exists() and all(source.stat().st_mtime < root.stat().st_mtime for source in sources)
+    made_from = (Path(__file__), *INSIDE)
+    return root.exists() and all(source.stat().st_mtime < root.stat().st_mtime for source in made_from)
 
 
 def _make(made: Image, place: Path) -> None:
@@ -67,8 +72,7 @@ def _make(made: Image, place: Path) -> None:
         _fill(root, kernel, busybox)
         archive = Path(directory) / "root.cpio"
         names = "".join(f"{path.relative_to(root)}\n" for path in sorted(root.rglob("*")))
-        with archive.open("wb") as output:
-            _run(busybox, "cpio", "-o", "-H", "newc", input=names, stdout=output, cwd=root)
+        _run(busybox, "cpio", "-o", "-H", "newc", "-F", archive, input=names, cwd=root)
         shutil.copy(next((kernel / "boot").glob("vmlinuz-*")), made.kernel)
         archive.rename(made.root)
 
@@ -78,7 +82,7 @@ def _kernel_package() -> str:
     depends = _run("apt-cache", "depends", KERNEL)
     found = re.search(r"Depends: (linux-image-\S+)", depends)
     if found is None:
-        raise FileNotFoundError(f"apt knows no package {KERNEL}: run apt-get update")
+        raise LabProblem(f"apt knows no package {KERNEL}: run apt-get update")
     return found[1]
 
 
@@ -87,7 +91,7 @@ def _unpack(package: str, target: Path) -> None:
         return
     with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(0o777)  # apt downloads as a user of its own
-        _run("apt-get", "download", "-qq", package, cwd=directory)
+        _run("apt-get", "download", "-qq", package, cwd=Path(directory))
         (file,) = Path(directory).iterdir()
         target.parent.mkdir(parents=True, exist_ok=True)
         half = target.with_name(f"{target.name}.half")
@@ -112,10 +116,11 @@ def _fill(root: Path, kernel: Path, busybox: Path) -> None:
             (root / "usr/bin" / name).symlink_to("busybox")
     (root / "etc/mtab").symlink_to("/proc/mounts")
     _modules(root, kernel)
-    for source in (HERE / "inside").glob("*.py"):
+    for source in INSIDE:
         shutil.copy(source, root / "root")
-    # Compiling took the emulated processor three seconds.
-    _run("/usr/bin/python3", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", f"{root}{LIBRARY}")
+    # Compiling takes the emulated processor two seconds.
+    compiling = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
+    _run("/usr/bin/python3", *compiling, f"{root}{LIBRARY}")
     init = root / "init"
     init.write_text("#!/bin/sh\nexec /usr/bin/python3 -IS /root/init.py\n")
     init.chmod(0o755)
@@ -142,7 +147,7 @@ def _python() -> Iterator[str]:
 
 
 def _modules(root: Path, kernel: Path) -> None:
-    """Copy the modules and those they need; the lists that modprobe reads name no others, which makes it quick."""
+    """Copy the modules and those they need, and list no others: modprobe reads the lists each time."""
     (tree,) = (kernel / "lib/modules").iterdir()
     _run("depmod", "-b", kernel, tree.name)
     target = root / "usr/lib/modules" / tree.name
@@ -160,15 +165,15 @@ def _needed(tree: Path, modules: Iterable[str]) -> set[str]:
     return wanted.union(*(depends[name].split() for name in wanted))
 
 
-def _run(*command: str | Path, input: str | None = None, stdout: object = subprocess.PIPE, cwd: object = None) -> str:
-    done = subprocess.run(
-        [str(part) for part in ("nice", "-n", "10", *command)],
-        check=True, text=True, input=input, stdout=stdout, stderr=subprocess.PIPE, cwd=cwd,
-    )  # fmt: skip
+def _run(*command: str | Path, cwd: Path | None = None, input: str | None = None) -> str:
+    words = [str(part) for part in ("nice", "-n", "10", *command)]
+    done = subprocess.run(words, text=True, input=input, capture_output=True, cwd=cwd)
+    if done.returncode:
+        raise LabProblem(f"{' '.join(words[3:])} exits {done.returncode}: {done.stderr.strip()}")
     return done.stdout
 
 
 if __name__ == "__main__":
     if shutil.which(QEMU) is None:
         _run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "qemu-system-x86")
-    print(image().root)
+    image()

@@ -1,48 +1,61 @@
-"""Hold a lock on one open file and write through it until told to end: hold.py FILE [--every SECONDS]
+"""Lock a file, and write through it until told to end: hold.py FILE RUN [--every SECONDS]
 
-Each write is a record of 32 bytes, in its own place, synced to the server. Each is told on a line of its own when it is
-over: number, begin, end (seconds since 1970), errno. The first line is the lock, with the number 0.
+Records, and the journal on standard output, are those of tests/lab/clients, times in seconds since 1970.
 The file is opened and locked once: a server that forgets either is told of here as an error.
 """
 
 import argparse
+import errno
 import fcntl
+import itertools
+import json
 import os
 import signal
 import time
+
+import record
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("file")
+    parser.add_argument("run")
     parser.add_argument("--every", type=float, default=0.05)
-    arguments = parser.parse_args()
+    wanted = parser.parse_args()
 
-    told = []
-    signal.signal(signal.SIGTERM, lambda *_: told.append("end"))
-    file = os.open(arguments.file, os.O_RDWR | os.O_CREAT, 0o644)
-    report(0, lambda: fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB))
-    number = 0
-    while not told:
-        number += 1
-        report(number, lambda: write(file, number))  # noqa: B023 - called before the next round
-        time.sleep(arguments.every)
-    os.close(file)
+    signals = []
+    signal.signal(signal.SIGTERM, lambda *_: signals.append("end"))
+    tell("start")
+    file = os.open(wanted.file, os.O_RDWR | os.O_CREAT, 0o644)
+    if not tried("lock", lambda: fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)):
+        return
+    for n in itertools.count():
+        if tried(f"write {n}", lambda n=n: write(file, wanted.run, n)):
+            tell("ack", n=n)
+        if signals:
+            break
+        time.sleep(wanted.every)
+    tried("unlock", lambda: fcntl.lockf(file, fcntl.LOCK_UN))
+    tried("close", lambda: os.close(file))
+    tell("end")
 
 
-def write(file, number):
-    os.pwrite(file, b"%31d\n" % number, (number - 1) * 32)
+def write(file, run, n):
+    os.pwrite(file, record.record(run, n), n * record.SIZE)
     os.fsync(file)
 
 
-def report(number, act):
-    begin = time.time()
+def tried(what, act):
     try:
         act()
-        error = 0
     except OSError as problem:
-        error = problem.errno
-    print(number, f"{begin:.6f}", f"{time.time():.6f}", error, flush=True)
+        tell("error", text=f"{what}: {errno.errorcode[problem.errno]}")
+        return False
+    return True
+
+
+def tell(event, **more):
+    print(json.dumps({"at": time.time(), "event": event, **more}), flush=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 A request is one line of JSON, and so is its answer:
 
-    {"run": [...], "limit": S}    ->  {"status": N, "output": "..."}; no status: it was not over after S seconds
+    {"run": [...], "limit": S}    ->  {"status": N, "output": "..."}; no status: it did not end in time
     {"start": [...]}              ->  {"pid": N}
     {"read": PID, "from": BYTE}   ->  {"status": N or null, "output": "..."}, of a program that was started
     {"end": PID, "limit": S}      ->  {"status": N or null}, after SIGTERM
@@ -32,8 +32,9 @@ class Program:
     def __init__(self, argv):
         self.path = Path(f"/tmp/output-{time.monotonic_ns()}")
         with self.path.open("wb") as output:
+            nothing, both = subprocess.DEVNULL, subprocess.STDOUT
             self.process = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                argv, stdin=nothing, stdout=output, stderr=both, start_new_session=True
             )
 
     def ended(self, limit):
