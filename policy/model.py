@@ -294,7 +294,7 @@ class Cluster:
                 ("node", self.nodes),
                 ("server", self.servers),
             )
-            for each in nouns  # type: ignore[attr-defined]
+            for each in nouns
         }
 
     def subnet(self, name: str) -> Subnet:
