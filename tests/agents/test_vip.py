@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.agents.cast import EVERY, FAILED, IPV4, IPV6, LAN_A, NET, NOT_RUNNING, RUNNING, SMB
-from tests.agents.node import Lan, Node, Session, attempt, serve, until
+from tests.agents.node import PATIENCE, Lan, Node, Session, attempt, serve, until
 from vsctl.agents.announce import BURST
 
 pytestmark = pytest.mark.lab
@@ -111,7 +111,10 @@ def test_without_the_server_it_fails_in_a_sentence(lan: Lan) -> None:
 def test_hosts_of_the_subnet_are_told_several_times(lan: Lan) -> None:
     """A client that knows the address elsewhere learns the port at once, by ARP and neighbour discovery."""
     client = lan.clients["client-a"]
-    heard = client.start("tcpdump", "-lnne", "-i", "eth0", "arp or ip6[40]=136")
+    port = lan.node.ip("-o", "link", "show", "e0a").split("link/ether ")[1].split()[0]
+    times = 1 + len(BURST)
+    told = f"ether src {port} and (arp src host {IPV4} or (ip6 src host {IPV6} and ip6[40]=136))"
+    heard = client.start("tcpdump", "-lnn", "-c", str(3 * times), "-i", "eth0", told)
     assert heard.stderr
     while "listening" not in heard.stderr.readline():
         pass
@@ -120,18 +123,14 @@ def test_hosts_of_the_subnet_are_told_several_times(lan: Lan) -> None:
         client.ip("neighbour", "replace", each, *elsewhere)
     for agent, parameters in (("net", NET), ("vip", LAN_A)):
         assert lan.node.agent(agent, "start", **parameters).code == RUNNING
-    port = lan.node.ip("-o", "link", "show", "e0a").split("link/ether ")[1].split()[0]
     until(
         lambda: all(port in client.ip("neighbour", "show", each) for each in (IPV4, IPV6)),
         "the client knows the new place",
     )
-    until(lambda: not lan.node.processes(), "the repetitions have ended")
-    heard.terminate()
-    lines, _ = heard.communicate()
-    told = [line for line in lines.splitlines() if f"{port} > " in line]
-    assert len([line for line in told if f"Request who-has {IPV4} " in line]) == 1 + len(BURST)
-    assert len([line for line in told if f"Reply {IPV4} is-at {port}" in line]) == 1 + len(BURST)
-    assert len([line for line in told if f"neighbor advertisement, tgt is {IPV6}" in line]) == 1 + len(BURST)
+    lines = heard.communicate(timeout=PATIENCE)[0].splitlines()
+    assert len([line for line in lines if f"Request who-has {IPV4} " in line]) == times
+    assert len([line for line in lines if f"Reply {IPV4} is-at {port}" in line]) == times
+    assert len([line for line in lines if f"neighbor advertisement, tgt is {IPV6}" in line]) == times
 
 
 def test_nothing_is_told_after_the_end(serving: Lan) -> None:
