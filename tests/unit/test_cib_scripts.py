@@ -53,6 +53,7 @@ def test_both_can_read_it(ours: etree._Element, file: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.full  # a hundred runs of pcs
+@pytest.mark.timeout(900)
 def test_pcs(ours: etree._Element, file: Path, tmp_path: Path) -> None:
     wanted = objects(merge(ours, etree.parse(file).getroot(), frozenset()).cib)
     script = tmp_path / "script"
