@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import os
 
-from vsctl.agents import entries, fragments, ganesha, mounts, namespaces, paths, places, ports, processes, rpc
+from vsctl.agents import (
+    entries,
+    fragments,
+    ganesha,
+    mounts,
+    names,
+    namespaces,
+    paths,
+    places,
+    ports,
+    processes,
+    rpc,
+)
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
 TYPE_CHECKING = False
@@ -28,8 +40,8 @@ class Exports(Agent):
     monitor mounts each export as a client would.
     """
 
-    server = Param(str, "Name of the virtual server")
-    filesystem = Param(str, "Name of the filesystem in the server")
+    server = Param(names.known, "Name of the virtual server")
+    filesystem = Param(names.known, "Name of the filesystem in the server")
     exports = Param(
         entries.exports,
         "Exports separated by `;`, each `path seen_as id=ID squash=root|all|none CLIENT=rw CLIENT=ro`",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from vsctl.agents import mounts, paths
+from vsctl.agents import mounts, names, paths
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
 STATE = ("", "nfs", "statd", "smb")
@@ -22,8 +22,8 @@ class Fs(Agent):
     nothing holds the device any more.
     """
 
-    server = Param(str, "Name of the virtual server")
-    filesystem = Param(str, "Name of the filesystem in the server: root, or another")
+    server = Param(names.known, "Name of the virtual server")
+    filesystem = Param(names.known, "Name of the filesystem in the server: root, or another")
     device = Param(str, "Block device, best by a name that is the same on every node", unique=True)
     type = Param(str, "Type of the filesystem, such as ext4 or xfs")
     options = Param(str, "Mount options, separated by commas", default="")

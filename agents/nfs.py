@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from vsctl.agents import fragments, ganesha, listeners, namespaces, paths, ports, processes, rpc
+from vsctl.agents import fragments, ganesha, listeners, names, namespaces, paths, ports, processes, rpc
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
 DAEMONS = ("ganesha.nfsd", "rpc.statd", "sm-notify", "rpcbind")
@@ -24,7 +24,7 @@ class Nfs(Agent):
     has anything to reclaim it starts without a grace period.
     """
 
-    server = Param(str, "Name of the virtual server")
+    server = Param(names.known, "Name of the virtual server")
     grace = Param(int, "Seconds in which clients reclaim their locks after a start", default="15")
     lease = Param(int, "Seconds after which an NFSv4 client must have renewed its lease", default="10")
 

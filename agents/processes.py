@@ -145,10 +145,10 @@ def _in_view(
             os._exit(127)
     os.close(tell)
     with os.fdopen(reason, "rb") as pipe:
-        problem = pipe.read().decode()
-    if problem:
+        words = pipe.read().decode()
+    if words:
         os.waitpid(child, 0)
-        raise OSError(f"{arguments[0]} could not be started: {problem}")
+        raise OSError(f"{arguments[0]} could not be started: {words}")
     return child
 
 

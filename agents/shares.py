@@ -9,6 +9,7 @@ from vsctl.agents import (
     fragments,
     listeners,
     mounts,
+    names,
     namespaces,
     paths,
     places,
@@ -33,8 +34,8 @@ class Shares(Agent):
     having no account, it cannot look inside.
     """
 
-    server = Param(str, "Name of the virtual server")
-    filesystem = Param(str, "Name of the filesystem in the server")
+    server = Param(names.known, "Name of the virtual server")
+    filesystem = Param(names.known, "Name of the filesystem in the server")
     shares = Param(
         entries.shares,
         "Shares separated by `;`, each `share path access=rw|ro users=alice,@staff`",
