@@ -147,7 +147,9 @@ class Exports(Agent):
     def _await(self, condition: Callable[[], bool], failing: str) -> None:
         if not processes.until(condition, self.timeout * 0.4):
             where = f"{paths.logs(self.server)}/ganesha.log"
-            raise Failure(f"the NFS server of {self.server} {failing}: {self._problem() or ''} {where} says why")
+            raise Failure(
+                f"the NFS server of {self.server} {failing}: {self._problem() or ''} {where} says why"
+            )
 
     def _let_go(self, process: int) -> None:
         """Wait until Ganesha has nothing of the filesystem open; end it if it does not obey."""
@@ -205,4 +207,3 @@ class Exports(Agent):
         except OSError as problem:
             return f"exports of {self.filesystem} do not answer: {problem.strerror or problem}"
         return None
-

@@ -102,9 +102,7 @@ class Nfs(Agent):
             _copy(state, copy)
             processes.start(self.server, f"notify-{address}", _notify(address), binds=((copy, NOTIFIED),))
             log(f"clients with locks are told that {address} is back")
-        processes.start(
-            self.server, "statd", ["rpc.statd", "-F", "-L", "-p", str(ports.STATD)], binds=binds
-        )
+        processes.start(self.server, "statd", ["rpc.statd", "-F", "-L", "-p", str(ports.STATD)], binds=binds)
         self._await("statd", ports.STATD, ((rpc.STATUS, 1),))
 
     def _start_ganesha(self) -> None:
@@ -192,4 +190,3 @@ def _addresses(server: str) -> list[str]:
     if status != 0:
         raise OSError(f"the addresses of {server} cannot be read: {said}")
     return [line.split()[3].partition("/")[0] for line in said.splitlines()]
-

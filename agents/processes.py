@@ -49,7 +49,9 @@ def here(arguments: Sequence[str]) -> tuple[int, str]:
 
     def begin(files: tuple[int, int, int]) -> int:
         actions = [(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(files)]
-        return os.posix_spawnp(arguments[0], arguments, {**os.environ, "LC_ALL": "C"}, file_actions=actions)
+        return os.posix_spawnp(
+            arguments[0], list(arguments), {**os.environ, "LC_ALL": "C"}, file_actions=actions
+        )
 
     return _finish(begin, b"")
 

@@ -121,7 +121,9 @@ class Shares(Agent):
             return [each for each in processes.named(self.server, "smbd") if holders.uses(each, device)]
 
         if not processes.until(lambda: not users(), self.timeout * 0.2):
-            log(f"{processes.describe(users())} of {self.server} does not let go of {self.filesystem}: it is killed")
+            log(
+                f"{processes.describe(users())} of {self.server} does not let go of {self.filesystem}: it is killed"
+            )
             processes.kill(users, SIGKILL, self.timeout * 0.3)
 
     def _problem(self) -> str | None:
