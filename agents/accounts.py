@@ -84,7 +84,9 @@ def add(server: str, name: str, groups: Sequence[str], password: str) -> None:
             rest[2] = ",".join([*members, name] if group in groups else members)
         _replace(server, "group", known)
         _replace(server, "passwd", users)
-        _samba(server, ["smbpasswd", "-c", samba.configuration(server), "-s", "-a", name], f"{password}\n" * 2)
+        _samba(
+            server, ["smbpasswd", "-c", samba.configuration(server), "-s", "-a", name], f"{password}\n" * 2
+        )
 
 
 def remove(server: str, name: str) -> None:
@@ -94,7 +96,12 @@ def remove(server: str, name: str) -> None:
         users, known = _read(server, "passwd"), _read(server, "group")
         if name not in users or not FIRST <= int(users[name][1]) <= LAST:
             raise Refused(f"{server} has no SMB user {name}")
-        _samba(server, ["pdbedit", "-s", samba.configuration(server), "-x", "-u", name], "", missing="No such user")
+        _samba(
+            server,
+            ["pdbedit", "-s", samba.configuration(server), "-x", "-u", name],
+            "",
+            missing="No such user",
+        )
         del users[name]
         for rest in known.values():
             rest[2] = ",".join(each for each in rest[2].split(",") if each != name)
@@ -117,7 +124,9 @@ def _refuse_names(*names: str) -> None:
     for each in names:
         plain = each.replace("-", "").replace("_", "").replace(".", "")
         if not (plain.isascii() and plain.isalnum() and each[0].isalpha() and len(each) <= 32):
-            raise Refused(f"{each!r} cannot be the name of an account: letters, digits, - _ . and 32 of them at most")
+            raise Refused(
+                f"{each!r} cannot be the name of an account: letters, digits, - _ . and 32 of them at most"
+            )
 
 
 def _free(server: str, users: dict[str, list[str]], groups: dict[str, list[str]]) -> int:
@@ -168,7 +177,6 @@ def _write(path: str, text: str) -> None:
 
 def _file(server: str, name: str) -> str:
     return f"{samba.state(server)}/{name}"
-
 
 
 def _lock(server: str) -> fragments.Lock:

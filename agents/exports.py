@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import os
 
-from vsctl.agents import entries, fragments, ganesha, mounts, namespaces, paths, places, ports, processes, rpc
+from vsctl.agents import (
+    entries,
+    fragments,
+    ganesha,
+    mounts,
+    names,
+    namespaces,
+    paths,
+    places,
+    ports,
+    processes,
+    rpc,
+)
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
 TYPE_CHECKING = False
@@ -28,8 +40,8 @@ class Exports(Agent):
     monitor mounts each export as a client would.
     """
 
-    server = Param(str, "Name of the virtual server")
-    filesystem = Param(str, "Name of the filesystem in the server")
+    server = Param(names.known, "Name of the virtual server")
+    filesystem = Param(names.known, "Name of the filesystem in the server")
     exports = Param(
         entries.exports,
         "Exports separated by `;`, each `path seen_as id=ID squash=root|all|none CLIENT=rw CLIENT=ro`",
@@ -135,7 +147,9 @@ class Exports(Agent):
     def _await(self, condition: Callable[[], bool], failing: str) -> None:
         if not processes.until(condition, self.timeout * 0.4):
             where = f"{paths.logs(self.server)}/ganesha.log"
-            raise Failure(f"the NFS server of {self.server} {failing}: {self._problem() or ''} {where} says why")
+            raise Failure(
+                f"the NFS server of {self.server} {failing}: {self._problem() or ''} {where} says why"
+            )
 
     def _let_go(self, process: int) -> None:
         """Wait until Ganesha has nothing of the filesystem open; end it if it does not obey."""
@@ -193,4 +207,3 @@ class Exports(Agent):
         except OSError as problem:
             return f"exports of {self.filesystem} do not answer: {problem.strerror or problem}"
         return None
-

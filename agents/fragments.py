@@ -42,7 +42,9 @@ def begin(whole: str) -> None:
 def publish(whole: str, name: str, text: str) -> None:
     """Make one filesystem's fragment be `text`, and the whole what all fragments say."""
     write(path(whole, name), text)
-    parts = (read(f"{whole}.d/{each}") for each in sorted(os.listdir(f"{whole}.d")) if not each.startswith("."))
+    parts = (
+        read(f"{whole}.d/{each}") for each in sorted(os.listdir(f"{whole}.d")) if not each.startswith(".")
+    )
     write(f"{whole}.conf", "".join(parts))
 
 

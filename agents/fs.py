@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from vsctl.agents import mounts, paths
+from vsctl.agents import mounts, names, paths
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
 STATE = ("", "nfs", "statd", "smb")
@@ -22,8 +22,8 @@ class Fs(Agent):
     nothing holds the device any more.
     """
 
-    server = Param(str, "Name of the virtual server")
-    filesystem = Param(str, "Name of the filesystem in the server: root, or another")
+    server = Param(names.known, "Name of the virtual server")
+    filesystem = Param(names.known, "Name of the filesystem in the server: root, or another")
     device = Param(str, "Block device, best by a name that is the same on every node", unique=True)
     type = Param(str, "Type of the filesystem, such as ext4 or xfs")
     options = Param(str, "Mount options, separated by commas", default="")
@@ -82,7 +82,9 @@ class Fs(Agent):
         options = ("-o", self.options) if self.options else ()
         status, said = processes.here(["mount", "-t", self.type, *options, self.device, self.point])
         if status != 0:
-            raise Failure(f"{self.device} cannot be mounted on {self.point}: {said or f'mount exited {status}'}")
+            raise Failure(
+                f"{self.device} cannot be mounted on {self.point}: {said or f'mount exited {status}'}"
+            )
         log(f"{self.device} is mounted on {self.point}")
 
     def _check(self) -> None:
@@ -97,9 +99,13 @@ class Fs(Agent):
         if "shutdown" in mount.options:
             raise Failure(f"{self.type} on {self.device} has shut itself down: it needs a repair")
         if "emergency_ro" in mount.options:
-            raise Failure(f"{self.type} on {self.device} has found damage and stopped writing: it needs a repair")
+            raise Failure(
+                f"{self.type} on {self.device} has found damage and stopped writing: it needs a repair"
+            )
         if "ro" in mount.options and "ro" not in self.options.split(","):
-            raise Failure(f"{self.point} has become read-only: {self.type} on {self.device} may need a repair")
+            raise Failure(
+                f"{self.point} has become read-only: {self.type} on {self.device} may need a repair"
+            )
         try:
             # A shut down XFS looks healthy in mountinfo and answers statvfs.
             os.close(os.open(self.point, os.O_RDONLY | os.O_DIRECTORY))

@@ -11,7 +11,9 @@ from vsctl.agents.netlink import SOCK_DIAG, Netlink
 
 _SOCK_DIAG_BY_FAMILY = 20
 _TCP_LISTEN = 10
-_request = Struct("=BBBBI48x")  # struct inet_diag_req_v2: family, protocol, extensions, padding, states, any socket
+_request = Struct(
+    "=BBBBI48x"
+)  # struct inet_diag_req_v2: family, protocol, extensions, padding, states, any socket
 _port = Struct("!4xH")  # struct inet_diag_msg: family and timers, then the local port, ...
 _inode = Struct("=68xI")  # ... and at its end the inode of the socket
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from vsctl.agents import fragments, ganesha, listeners, namespaces, paths, ports, processes, rpc
+from vsctl.agents import fragments, ganesha, listeners, names, namespaces, paths, ports, processes, rpc
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
 DAEMONS = ("ganesha.nfsd", "rpc.statd", "sm-notify", "rpcbind")
@@ -24,7 +24,7 @@ class Nfs(Agent):
     has anything to reclaim it starts without a grace period.
     """
 
-    server = Param(str, "Name of the virtual server")
+    server = Param(names.known, "Name of the virtual server")
     grace = Param(int, "Seconds in which clients reclaim their locks after a start", default="15")
     lease = Param(int, "Seconds after which an NFSv4 client must have renewed its lease", default="10")
 
@@ -102,9 +102,7 @@ class Nfs(Agent):
             _copy(state, copy)
             processes.start(self.server, f"notify-{address}", _notify(address), binds=((copy, NOTIFIED),))
             log(f"clients with locks are told that {address} is back")
-        processes.start(
-            self.server, "statd", ["rpc.statd", "-F", "-L", "-p", str(ports.STATD)], binds=binds
-        )
+        processes.start(self.server, "statd", ["rpc.statd", "-F", "-L", "-p", str(ports.STATD)], binds=binds)
         self._await("statd", ports.STATD, ((rpc.STATUS, 1),))
 
     def _start_ganesha(self) -> None:
@@ -192,4 +190,3 @@ def _addresses(server: str) -> list[str]:
     if status != 0:
         raise OSError(f"the addresses of {server} cannot be read: {said}")
     return [line.split()[3].partition("/")[0] for line in said.splitlines()]
-

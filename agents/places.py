@@ -47,7 +47,9 @@ def _walk(point: str, parts: list[str], path: str) -> None:
             try:
                 below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
             except NotADirectoryError:
-                raise Failure(f"{path} on {point} is not served: {part} is no directory but a file or link") from None
+                raise Failure(
+                    f"{path} on {point} is not served: {part} is no directory but a file or link"
+                ) from None
             os.close(here)
             here = below
             if os.fstat(here).st_dev != device:

@@ -49,7 +49,9 @@ def here(arguments: Sequence[str]) -> tuple[int, str]:
 
     def begin(files: tuple[int, int, int]) -> int:
         actions = [(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(files)]
-        return os.posix_spawnp(arguments[0], arguments, {**os.environ, "LC_ALL": "C"}, file_actions=actions)
+        return os.posix_spawnp(
+            arguments[0], list(arguments), {**os.environ, "LC_ALL": "C"}, file_actions=actions
+        )
 
     return _finish(begin, b"")
 
@@ -145,10 +147,10 @@ def _in_view(
             os._exit(127)
     os.close(tell)
     with os.fdopen(reason, "rb") as pipe:
-        problem = pipe.read().decode()
-    if problem:
+        words = pipe.read().decode()
+    if words:
         os.waitpid(child, 0)
-        raise OSError(f"{arguments[0]} could not be started: {problem}")
+        raise OSError(f"{arguments[0]} could not be started: {words}")
     return child
 
 

@@ -48,7 +48,11 @@ class Connection:
         reply = self._record()
         verifier = int.from_bytes(reply[16:20], "big")
         start = 20 + verifier
-        if reply[:4] != _words(self.last) or reply[4:12] != _words(1, 0) or reply[start : start + 4] != _words(0):
+        if (
+            reply[:4] != _words(self.last)
+            or reply[4:12] != _words(1, 0)
+            or reply[start : start + 4] != _words(0)
+        ):
             raise OSError(71, f"program {program} version {version} is refused")  # EPROTO
         return reply[start + 4 :]
 

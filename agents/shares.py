@@ -9,6 +9,7 @@ from vsctl.agents import (
     fragments,
     listeners,
     mounts,
+    names,
     namespaces,
     paths,
     places,
@@ -33,8 +34,8 @@ class Shares(Agent):
     having no account, it cannot look inside.
     """
 
-    server = Param(str, "Name of the virtual server")
-    filesystem = Param(str, "Name of the filesystem in the server")
+    server = Param(names.known, "Name of the virtual server")
+    filesystem = Param(names.known, "Name of the filesystem in the server")
     shares = Param(
         entries.shares,
         "Shares separated by `;`, each `share path access=rw|ro users=alice,@staff`",
@@ -120,7 +121,9 @@ class Shares(Agent):
             return [each for each in processes.named(self.server, "smbd") if holders.uses(each, device)]
 
         if not processes.until(lambda: not users(), self.timeout * 0.2):
-            log(f"{processes.describe(users())} of {self.server} does not let go of {self.filesystem}: it is killed")
+            log(
+                f"{processes.describe(users())} of {self.server} does not let go of {self.filesystem}: it is killed"
+            )
             processes.kill(users, SIGKILL, self.timeout * 0.3)
 
     def _problem(self) -> str | None:

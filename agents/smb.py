@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from vsctl.agents import fragments, listeners, namespaces, paths, ports, processes, samba, smb2
+from vsctl.agents import fragments, listeners, names, namespaces, paths, ports, processes, samba, smb2
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action
 
 DAEMONS = ("smbd", "samba-dcerpcd", "rpcd_")
@@ -28,7 +28,7 @@ class Smb(Agent):
     started, at once: its clients see the end of their connections.
     """
 
-    server = Param(str, "Name of the virtual server")
+    server = Param(names.known, "Name of the virtual server")
     netbios = Param(_netbios, "NetBIOS name that clients see", unique=True)
 
     @action("start", timeout=20)
@@ -45,8 +45,9 @@ class Smb(Agent):
             processes.start(self.server, "smbd", command, binds=samba.binds(self.server))
         except OSError as problem:
             raise Failure(str(problem)) from None
-        if not processes.until(self._settled, self.timeout * 0.7) or (problem := self._problem()):
-            raise Failure(f"{problem or f'smbd of {self.server} ended'}: {paths.logs(self.server)}/smbd.log says why")
+        processes.until(self._settled, self.timeout * 0.7)
+        if why := self._problem():
+            raise Failure(f"{why}: {paths.logs(self.server)}/smbd.log says why")
 
     @action("stop", timeout=20)
     def stop(self) -> None:

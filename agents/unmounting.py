@@ -35,7 +35,9 @@ def unmount(point: str, mount: mounts.Mount, timeout: float) -> None:
         _end_users(point, mount.device, number, timeout * POLITE)
     if not _umount(point):
         users = holders.processes(mount.device)
-        raise Failure(f"{point} is still busy after SIGKILL: {processes.describe(users) or 'the kernel uses it'}")
+        raise Failure(
+            f"{point} is still busy after SIGKILL: {processes.describe(users) or 'the kernel uses it'}"
+        )
 
 
 def release(device: str, number: int | None, timeout: float) -> None:
@@ -51,7 +53,9 @@ def release(device: str, number: int | None, timeout: float) -> None:
     except OSError:
         return  # a device that is gone is held by nobody
     for each in holders.namespaces(kept):
-        log(f"{device} is still mounted in the mount namespace of {processes.describe([each])}: unmounting it there")
+        log(
+            f"{device} is still mounted in the mount namespace of {processes.describe([each])}: unmounting it there"
+        )
         _unmount_in(each, kept)
     users = holders.processes(kept)
     if users:

@@ -37,7 +37,18 @@ class Node:
 
     def __enter__(self) -> "Node":
         self.holder = subprocess.Popen(
-            ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", PRIVATE],
+            [
+                "unshare",
+                "--mount",
+                "--net",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+                "sh",
+                "-c",
+                PRIVATE,
+            ],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -60,7 +71,9 @@ class Node:
         inside = ["ip", "netns", "exec", netns] if netns else []
         return ["nsenter", "-t", str(self.init), "-m", "-n", "-p", *inside, *arguments]
 
-    def run(self, line: str, netns: str | None = None, ok: bool = True, env: dict[str, str] | None = None) -> Done:
+    def run(
+        self, line: str, netns: str | None = None, ok: bool = True, env: dict[str, str] | None = None
+    ) -> Done:
         begun = time.monotonic()
         done = subprocess.run(
             self.command(*shlex.split(line), netns=netns),

@@ -58,7 +58,9 @@ class Server:
         )
 
     def add_user(self, name: str, password: str, *groups: str) -> None:
-        self.node.python(f"from vsctl.agents import accounts as a; a.add({self.name!r}, {name!r}, {groups!r}, {password!r})")
+        self.node.python(
+            f"from vsctl.agents import accounts as a; a.add({self.name!r}, {name!r}, {groups!r}, {password!r})"
+        )
 
     def process(self, daemon: str) -> int:
         return int(self.node.run(f"cat /run/vsctl/{self.name}/{daemon}.pid").said.split()[0])

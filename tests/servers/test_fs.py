@@ -142,7 +142,9 @@ def test_another_device_in_its_place_is_noticed(node):
 def test_ten_idle_filesystems_stop_at_once(node):
     several = [{**data(node.disk("ext4")), "filesystem": f"f{number}"} for number in range(10)]
     with ThreadPoolExecutor(10) as all_at_once:
-        assert {done.status for done in all_at_once.map(lambda fs: node.agent("fs", "start", **fs), several)} == {0}
+        assert {
+            done.status for done in all_at_once.map(lambda fs: node.agent("fs", "start", **fs), several)
+        } == {0}
         stops = list(all_at_once.map(lambda fs: node.agent("fs", "stop", **fs), several))
     assert {done.status for done in stops} == {0}
     assert max(done.seconds for done in stops) < 2, "the target is 0.5 s on two idle cores"

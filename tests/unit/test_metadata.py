@@ -9,15 +9,20 @@ from pathlib import Path
 import pytest
 
 from vsctl.agents import metadata
+from vsctl.agents.exports import Exports
+from vsctl.agents.fs import Fs
 from vsctl.agents.gate import Gate
 from vsctl.agents.net import Net
+from vsctl.agents.nfs import Nfs
 from vsctl.agents.ocf import Agent
+from vsctl.agents.shares import Shares
+from vsctl.agents.smb import Smb
 from vsctl.agents.vip import Vip
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SCHEMA = Path("/usr/share/resource-agents/ra-api-1.dtd")
 
-AGENTS: tuple[type[Agent], ...] = (Net, Vip, Gate)
+AGENTS: tuple[type[Agent], ...] = (Net, Fs, Nfs, Smb, Exports, Shares, Vip, Gate)
 
 
 @pytest.mark.parametrize("agent", AGENTS)

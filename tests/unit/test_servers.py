@@ -45,10 +45,17 @@ def test_a_wrong_export_is_refused_in_a_sentence(text, sentence):
 
 def test_a_share_is_read():
     (share,) = entries.shares("big%20room /a%3Bb access=ro users=alice,@staff")
-    assert (share.name, share.path, share.access, share.users) == ("big room", "/a;b", "ro", ("alice", "@staff"))
+    assert (share.name, share.path, share.access, share.users) == (
+        "big room",
+        "/a;b",
+        "ro",
+        ("alice", "@staff"),
+    )
 
 
-@pytest.mark.parametrize("text", ["a", "a b", "a%5D /b", "a%2Fb /b", "a /b access=all", "a /b users", "%0a /b"])
+@pytest.mark.parametrize(
+    "text", ["a", "a b", "a%5D /b", "a%2Fb /b", "a /b access=all", "a /b users", "%0a /b"]
+)
 def test_a_wrong_share_is_refused(text):
     with pytest.raises(ValueError, match=r"."):
         entries.shares(text)
@@ -93,7 +100,12 @@ def test_a_mount_is_read_from_the_kernels_line():
         "\n"
     )
     mount = mounts.Mount(line)
-    assert (mount.point, mount.type, mount.source, mount.shared) == ("/srv/vsctl/vs1/a b", "ext4", "/dev/sd\\b", True)
+    assert (mount.point, mount.type, mount.source, mount.shared) == (
+        "/srv/vsctl/vs1/a b",
+        "ext4",
+        "/dev/sd\\b",
+        True,
+    )
     assert mount.device == os.makedev(8, 17)
     assert "noatime" in mount.options
     assert "emergency_ro" in mount.options
