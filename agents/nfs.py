@@ -100,7 +100,8 @@ class Nfs(Agent):
             # sm-notify takes the list away from statd and ends when every client has answered.
             copy = f"{state}/notify/{address}"
             _copy(state, copy)
-            processes.start(self.server, f"notify-{address}", _notify(address), binds=((copy, NOTIFIED),))
+            shown = ((copy, NOTIFIED), (_hosts(copy, address), "/etc/hosts"))
+            processes.start(self.server, f"notify-{address}", _notify(address), binds=shown)
             log(f"clients with locks are told that {address} is back")
         processes.start(self.server, "statd", ["rpc.statd", "-F", "-L", "-p", str(ports.STATD)], binds=binds)
         self._await("statd", ports.STATD, ((rpc.STATUS, 1),))
@@ -178,6 +179,17 @@ def _copy(state: str, copy: str) -> None:
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(state, copy, ignore=shutil.ignore_patterns("notify"))
     _lay_out(copy)
+
+
+def _hosts(directory: str, address: str) -> str:
+    """Write a hosts file in which the address is its own name; return its path.
+
+    sm-notify speaks for no address without a name, and tells clients that name, which they may have to look up.
+    """
+    path = f"{directory}/hosts"
+    with open(path, "w") as file:
+        file.write(f"{address} {address}\n")
+    return path
 
 
 def _notify(address: str) -> list[str]:
