@@ -129,6 +129,7 @@ def _in_view(
 
     inner = f"{paths.daemons_run(server)}/vsctl/{server}"
     os.makedirs(inner, mode=0o755, exist_ok=True)
+    _show_resolver(paths.daemons_run(server))
     os.chmod(paths.run(server), 0o700)
     mounts.share(paths.MOUNTS)
     reason, tell = os.pipe()
@@ -152,6 +153,26 @@ def _in_view(
         os.waitpid(child, 0)
         raise OSError(f"{arguments[0]} could not be started: {words}")
     return child
+
+
+def _show_resolver(view: str, configuration: str = "/etc/resolv.conf") -> None:
+    """Let a view whose /run is another one find name servers, where the node's list of them is below /run.
+
+    systemd-resolved's own address answers only on the node; beside it is the list of the servers it asks.
+    """
+    place = os.path.realpath(configuration)
+    if not place.startswith("/run/"):
+        return
+    upstream = f"{os.path.dirname(place)}/resolv.conf"
+    try:
+        with open(upstream if os.path.exists(upstream) else place) as file:
+            text = file.read()
+        seen = f"{view}/{place.removeprefix('/run/')}"
+        os.makedirs(os.path.dirname(seen), mode=0o755, exist_ok=True)
+        with open(seen, "w") as file:
+            file.write(text)
+    except OSError:
+        return  # names of hosts stay unknown, which Ganesha says itself
 
 
 def _become(server: str, inner: str, binds: Binds) -> None:

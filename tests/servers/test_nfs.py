@@ -92,10 +92,14 @@ def test_filesystems_export_side_by_side_and_apart(vs1):
 
 def test_a_client_with_an_open_file_does_not_keep_the_filesystem(vs1):
     vs1.start(*BOTTOM_UP)
-    client = vs1.node.begin(f"nfs-cat '{vs1.url('/data/projects', 4)}/none'", netns="client")
-    client.wait()
-    vs1.node.run("truncate -s 200M /srv/vsctl/vs1/root/big", ok=False)
-    assert vs1.write("/data/projects/a").status == 0
+    vs1.node.run("truncate -s 8M /srv/vsctl/vs1/data/projects/big")
+    # Nobody reads what it says, so it stops in the middle of the file and keeps it open.
+    vs1.node.begin(f"nfs-cat '{vs1.url('/data/projects/big', 4)}'", netns="client")
+    files = f"readlink -f /proc/{vs1.process('ganesha')}/fd/*"
+    wait_for(
+        lambda: "/projects/big" in vs1.node.run(f'sh -c "{files}"', ok=False).said,
+        "Ganesha does not open the file that the client reads",
+    )
     vs1.stop("exports", "data")
     assert is_free(vs1.parameters["data"]["device"])
 
@@ -223,3 +227,11 @@ lock = opaque(b"192.0.2.100") + opaque(file) + opaque(b"owner") + word(7) + byte
 reply = at("{address}", 32803).call(rpc.NLOCKMGR, 4, 2, opaque(b"c") + word(0) + word(1) + lock + word(0) + word(3))
 print(int.from_bytes(reply[-4:], "big"))
 """
+
+
+def test_host_names_can_be_looked_up_where_the_node_lists_name_servers_below_run(node):
+    node.run("mkdir -p /run/resolve")
+    node.run("sh -c 'echo nameserver 127.0.0.53 > /run/resolve/stub.conf'")
+    node.run("sh -c 'echo nameserver 192.0.2.53 > /run/resolve/resolv.conf'")
+    node.python("from vsctl.agents import processes as p; p._show_resolver('/run/view', '/run/resolve/stub.conf')")
+    assert node.run("cat /run/view/resolve/stub.conf").said == "nameserver 192.0.2.53\n"
