@@ -8,6 +8,7 @@ from vsctl.agents import (
     entries,
     fragments,
     ganesha,
+    lockers,
     mounts,
     names,
     namespaces,
@@ -88,6 +89,7 @@ class Exports(Agent):
             process = self._ganesha()
             if process is not None:
                 self._hold_gate()
+                lockers.set_aside(self.server)
                 self._publish(process, {})
                 self._let_go(process)
             os.unlink(self.fragment)

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import os
 
-from vsctl.agents import fragments, ganesha, listeners, names, namespaces, paths, ports, processes, rpc
+from vsctl.agents import (
+    fragments,
+    ganesha,
+    listeners,
+    lockers,
+    names,
+    namespaces,
+    paths,
+    ports,
+    processes,
+    rpc,
+)
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
 DAEMONS = ("ganesha.nfsd", "rpc.statd", "sm-notify", "rpcbind")
@@ -93,9 +104,9 @@ class Nfs(Agent):
     def _start_statd(self) -> None:
         """Start statd, and tell the clients that held NFSv3 locks to reclaim them."""
         state = f"{paths.state(self.server)}/statd"
+        clients = lockers.recall(self.server)
         _lay_out(state)
         binds = ((state, NOTIFIED),)
-        clients = bool(os.listdir(f"{state}/sm") or os.listdir(f"{state}/sm.bak"))
         for address in _addresses(self.server) if clients else ():
             # sm-notify takes the list away from statd and ends when every client has answered.
             copy = f"{state}/notify/{address}"
@@ -148,7 +159,9 @@ def _ask(server: str, port: int, calls: tuple[tuple[int, int], ...]) -> None:
 def _anything_to_reclaim(state: str) -> bool:
     """Say whether a client may hold NFSv4 state or an NFSv3 lock from before."""
     return any(
-        files for place in ("nfs", "statd/sm", "statd/sm.bak") for _, _, files in os.walk(f"{state}/{place}")
+        files
+        for place in ("nfs", "statd/sm", "statd/sm.bak", "statd/held")
+        for _, _, files in os.walk(f"{state}/{place}")
     ) or any(
         names
         for kind in ("v4recov", "v4old")
@@ -177,7 +190,7 @@ def _copy(state: str, copy: str) -> None:
     import shutil
 
     shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(state, copy, ignore=shutil.ignore_patterns("notify"))
+    shutil.copytree(state, copy, ignore=shutil.ignore_patterns("notify", "held"))
     _lay_out(copy)
 
 

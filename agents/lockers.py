@@ -1,0 +1,53 @@
+"""Which NFSv3 clients hold locks, and are to be told when their server is back?
+
+statd keeps a file for each in `sm`. A server that is asked to let go of its
+exports forgets its locks, and has statd forget the clients. So before that the
+list is set aside, in `held`, and recalled when the server starts.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from vsctl.agents import paths
+
+
+def set_aside(server: str) -> None:
+    """Remember the clients that hold locks now; those remembered before stay so."""
+    import shutil
+
+    state = f"{paths.state(server)}/statd"
+    os.makedirs(f"{state}/held", mode=0o700, exist_ok=True)
+    for name in _names(f"{state}/sm"):
+        shutil.copyfile(f"{state}/sm/{name}", f"{state}/held/{name}")
+
+
+def recall(server: str) -> bool:
+    """Give the clients back to statd, and say whether there are any to be told.
+
+    They heed only a number of the server's that they have not seen: it goes up by two, and stays odd.
+    """
+    state = f"{paths.state(server)}/statd"
+    for name in _names(f"{state}/held"):
+        os.makedirs(f"{state}/sm", mode=0o700, exist_ok=True)
+        os.rename(f"{state}/held/{name}", f"{state}/sm/{name}")
+    if not (_names(f"{state}/sm") or _names(f"{state}/sm.bak")):
+        return False
+    try:
+        with open(f"{state}/state", "r+b") as file:
+            number = int.from_bytes(file.read(4), sys.byteorder)
+            file.seek(0)
+            file.write((number + 2).to_bytes(4, sys.byteorder))
+            file.flush()
+            os.fsync(file.fileno())
+    except FileNotFoundError:
+        pass  # sm-notify begins with one
+    return True
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError:
+        return []
