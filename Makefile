@@ -36,6 +36,7 @@ test: install ## all tests, on a real cluster (root)
 	$(RUN)/pytest -m 'not full'
 
 lab-full: install ## the long series (root)
+	$(RUN)/python -m tests.lab.guest
 	$(RUN)/pytest -m 'lab or full'
 
 demo: install ## the main job, told as it happens (root)

@@ -72,7 +72,7 @@ class Guest:
 
     def __enter__(self) -> Guest:
         if shutil.which(QEMU) is None:
-            raise LabProblem(f"{QEMU} is not installed: run python -m tests.lab.guest.image")
+            raise LabProblem(f"{QEMU} is not installed: run python -m tests.lab.guest")
         with ExitStack() as stack:
             self._attach(stack)
             self._boot(stack)

@@ -1,7 +1,7 @@
 """What does the guest boot?
 
 Debian's cloud kernel, and a root in memory made of busybox and this machine's
-own NFS tools and Python. `python -m tests.lab.guest.image` makes both, in
+own NFS tools and Python. `python -m tests.lab.guest` makes both, in
 build/guest, and installs QEMU. They are made once, and again when a file here
 has changed. Kernel and busybox are downloaded and unpacked, never installed.
 """
@@ -173,7 +173,8 @@ def _run(*command: str | Path, cwd: Path | None = None, input: str | None = None
     return done.stdout
 
 
-if __name__ == "__main__":
+def install() -> None:
+    """Install QEMU if it is missing, and make the image."""
     if shutil.which(QEMU) is None:
         _run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "qemu-system-x86")
     image()
