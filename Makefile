@@ -15,14 +15,14 @@ packages: ## what Debian has to bring for the cluster, its servers and its clien
 
 $(VENV)/dependencies: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(RUN)/pip install --quiet --disable-pip-version-check setuptools wheel
-	$(RUN)/pip install --quiet --disable-pip-version-check --no-build-isolation '.[dev]'
+	$(RUN)/pip install -qq --disable-pip-version-check setuptools wheel
+	$(RUN)/pip install -qq --disable-pip-version-check --no-build-isolation '.[dev]'
 	@touch $@
 
 # Tests and the lab use vsctl as users do: installed, not from the checkout.
 $(VENV)/installed: $(VENV)/dependencies $(SOURCE)
 	@rm -rf build/lib build/bdist.*
-	@$(RUN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall .
+	@$(RUN)/pip install -qq --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall .
 	@touch $@
 
 install: packages $(VENV)/installed ## the command and its tools in .venv
