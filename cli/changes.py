@@ -80,7 +80,7 @@ def between(old: bytes, new: bytes, before: Cluster | None, after: Cluster) -> C
     edits = tuple(edited(etree.fromstring(old), etree.fromstring(new)))
     if not edits:
         return NOTHING
-    without, with_ = scheduler.settle(old), scheduler.settle(new)
+    without, with_ = scheduler.settle(old), scheduler.settle(_history_of(old, new))
     moves = tuple(moved(without.after, with_.after, before, after))
     moving = {each.server for each in moves}
     changes = [
@@ -133,6 +133,16 @@ def moved(old: Placement, new: Placement, before: Cluster | None, after: Cluster
         if origin != target:
             own = declared.get(name) != wanted.get(name)
             yield Move(name, origin, target, explained=own or frame_changed or origin not in old.online)
+
+
+def _history_of(old: bytes, new: bytes) -> bytes:
+    """Return `new` with the status of `old`, in which simulated starts have noted the parameters of `old`."""
+    tree = etree.fromstring(new)
+    was, status = etree.fromstring(scheduler.with_restarts_noted(old)).find("status"), tree.find("status")
+    if was is None or status is None:
+        return new
+    tree.replace(status, was)
+    return etree.tostring(tree)
 
 
 def _objects(cib: etree._Element) -> Iterator[tuple[tuple[str, str], etree._Element]]:

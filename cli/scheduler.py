@@ -2,18 +2,24 @@
 
 Asks the scheduler itself, through crm_simulate, with a CIB in memory; the
 cluster that may be running here is not touched.
+
+A real executor notes with every start which parameters cannot change without
+a restart. The simulation does not, and would restart everything of which
+anything changed: so that is noted here, from what the agents declare.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lxml import etree
 
+from vsctl.cib_templates.timings import declared
 from vsctl.cli import placement
 from vsctl.cli.placement import Placement
 from vsctl.cli.programs import Refused, run
@@ -38,23 +44,14 @@ class Outcome:
     after: Placement
     cib: bytes
 
-    def touched(self) -> tuple[str, ...]:
-        """Return the resources that were started, stopped or reloaded, in the order of the first action."""
-        return tuple(
-            dict.fromkeys(
-                each.resource for each in self.actions if each.operation not in ("monitor", "notify")
-            )
-        )
 
-
-def settle(cib: bytes, *, down: Iterable[str] = (), up: Iterable[str] = ()) -> Outcome:
+def settle(cib: bytes, *, crashed: Iterable[str] = ()) -> Outcome:
     """Let the scheduler work on a CIB until it finds nothing more to do.
 
-    `down` and `up` are nodes that leave or join first. Raises Refused if it
+    `crashed` are nodes that die first, to be fenced. Raises Refused if it
     comes to no end, or does not understand the CIB.
     """
-    changes = [flag for name in down for flag in ("--node-down", name)]
-    changes += [flag for name in up for flag in ("--node-up", name)]
+    changes = [flag for name in crashed for flag in ("--node-fail", name)]
     actions: tuple[Action, ...] = ()
     for _ in range(MOST_TRANSITIONS):
         step = _transition(cib, changes)
@@ -74,15 +71,48 @@ def _transition(cib: bytes, changes: list[str]) -> Outcome:
             *("--xml-file", os.fspath(before), "--simulate", "--save-output", os.fspath(after)),
             *("--output-as", "xml", *changes),
         )
-        result = etree.fromstring(said)
-        return Outcome(
-            actions=tuple(
-                Action(each.get("op", ""), each.get("resource", ""), each.get("node", ""))
-                for each in result.iterfind("transition/rsc_action")
-            ),
-            after=_status(result),
-            cib=after.read_bytes(),
-        )
+        result, written = etree.fromstring(said), after.read_bytes()
+    actions = tuple(
+        Action(each.get("op", ""), each.get("resource", ""), each.get("node", ""))
+        for each in result.iterfind("transition/rsc_action")
+    )
+    started = frozenset(each.resource for each in actions if each.operation == "start")
+    return Outcome(actions, _status(result), with_restarts_noted(written, started))
+
+
+def with_restarts_noted(cib: bytes, started: Collection[str] = ()) -> bytes:
+    """Return a CIB in which every simulated start of ours says what cannot change without another one.
+
+    The digest is that of calculate_xml_digest_v1 in Pacemaker's
+    lib/common/digest.c, over the parameters as they are configured now. Of the
+    resources just `started` the simulation has kept what the start before said.
+    """
+    tree = etree.fromstring(cib)
+    for start in tree.iterfind("status//lrm_rsc_op[@operation='start']"):
+        if start.getparent().get("id") in started:
+            for each in ("op-force-restart", "op-restart-digest"):
+                start.attrib.pop(each, None)
+    configured = {
+        each.get("id", ""): each for each in tree.iterfind("configuration/resources//primitive[@provider='vsctl']")
+    }
+    for resource in tree.iterfind("status/node_state/lrm/lrm_resources/lrm_resource[@provider='vsctl']"):
+        primitive = configured.get(resource.get("id", ""))
+        for start in resource.iterfind("lrm_rsc_op[@crm-debug-origin='crm_simulate'][@operation='start']"):
+            if primitive is not None and start.get("op-restart-digest") is None:
+                fixed = {each.name for each in declared(resource.get("type", "")).params() if not each.reloadable}
+                start.set("op-force-restart", f" {' '.join(sorted(fixed))} ")
+                start.set("op-restart-digest", _digest(primitive, fixed))
+    return etree.tostring(tree)
+
+
+def _digest(primitive: etree._Element, names: Collection[str]) -> str:
+    given = {
+        each.get("name", ""): each.get("value", "")
+        for each in primitive.iterfind("instance_attributes/nvpair")
+        if each.get("name") in names
+    }
+    parameters = etree.tostring(etree.Element("parameters", dict(sorted(given.items()))))
+    return hashlib.md5(b" " + parameters + b"\n", usedforsecurity=False).hexdigest()
 
 
 def _status(result: etree._Element) -> Placement:
