@@ -7,13 +7,14 @@ difference between the two is the change's doing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from lxml import etree
 
 from vsctl.cli import scheduler
 from vsctl.cli.placement import Placement
+from vsctl.cli.scheduler import Action
 from vsctl.policy import naming
 from vsctl.policy.model import Cluster, VirtualServer
 
@@ -83,23 +84,28 @@ def between(old: bytes, new: bytes, before: Cluster | None, after: Cluster) -> C
     without, with_ = scheduler.settle(old), scheduler.settle(_history_of(old, new))
     moves = tuple(moved(without.after, with_.after, before, after))
     moving = {each.server for each in moves}
-    changes = [
+    done = [
         each
         for each in with_.actions
         if each not in without.actions and _owner(each.resource, after) not in moving
     ]
-    touched = dict.fromkeys(each.resource for each in changes if each.resource in without.after)
-    started = {
-        each.resource
-        for each in changes
-        if each.operation == "start" and without.after.node_of(each.resource)
-    }
-    reloaded = {each.resource for each in changes if each.operation in ("reload", "reload-agent")}
+    reloaded = (each.resource for each in done if each.operation in ("reload", "reload-agent"))
     return Changes(
         edits=edits,
         moves=moves,
-        restarts=tuple(each for each in touched if each in started),
-        reloads=tuple(each for each in touched if each in reloaded),
+        restarts=restarted(done, without.after, with_.after),
+        reloads=tuple(dict.fromkeys(reloaded)),
+    )
+
+
+def restarted(actions: Iterable[Action], before: Placement, after: Placement) -> tuple[str, ...]:
+    """Return the resources that were started again on the node where they already were."""
+    return tuple(
+        dict.fromkeys(
+            each.resource
+            for each in actions
+            if each.operation == "start" and before.node_of(each.resource) == after.node_of(each.resource) == each.node
+        )
     )
 
 

@@ -22,9 +22,9 @@ WIDTH = 80
 PAUSE = 0.2
 
 
-def say(text: str = "") -> None:
-    """Print a paragraph, folded to the width of a page."""
-    click.echo("\n".join(fold(line) for line in text.split("\n")))
+def say(text: str = "", indent: str = "") -> None:
+    """Print lines, folded to the width of a page as `fold` does."""
+    click.echo("\n".join(fold(line, indent) for line in text.split("\n")))
 
 
 def fold(line: str, indent: str = "") -> str:

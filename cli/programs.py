@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 
 import click
 
 
+MOST_SAID = 300
+_FUNCTION = re.compile(r"^\(\w+\)\s+\w+:\s*")
+
+
 class Refused(click.ClickException):
     """The command cannot do what was asked; nothing was changed unless it says so. Exit status 1."""
+
+
+class Failed(Refused):
+    """A program ended badly; `reason` is its own words, shortened."""
+
+    def __init__(self, program: str, status: int, reason: str) -> None:
+        super().__init__(f"{program} ended with status {status}: {reason}")
+        self.status = status
+        self.reason = reason
 
 
 def run(
@@ -19,8 +33,8 @@ def run(
     """Run a program to its end and return its standard output.
 
     `input` goes to its standard input, which is empty otherwise: nothing ever
-    waits for a terminal. Raises Refused if the program is missing or ends with
-    a status that is not in `ok`.
+    waits for a terminal. Raises Refused if the program cannot be started, and
+    Failed if it ends with a status that is not in `ok`.
     """
     try:
         done = subprocess.run(
@@ -28,7 +42,16 @@ def run(
         )
     except FileNotFoundError:
         raise Refused(f"{argv[0]} is not installed on this machine; vsctl needs it here") from None
+    except OSError as problem:
+        raise Refused(f"{argv[0]} cannot be started: {problem.strerror}") from None
     if done.returncode not in ok:
-        said = (done.stderr or done.stdout).decode(errors="replace").strip() or "it says nothing"
-        raise Refused(f"{' '.join(argv[:3])} … ended with status {done.returncode}: {said}")
+        raise Failed(argv[0], done.returncode, _shortened(done.stderr or done.stdout))
     return done.stdout
+
+
+def _shortened(said: bytes) -> str:
+    """Return what a program said as one line: Pacemaker's repeats whole CIBs, and names functions of its own."""
+    lines = [each.strip() for each in said.decode(errors="replace").splitlines() if each.strip()]
+    plain = [_FUNCTION.sub("", each) for each in lines if "Partial" not in each and not each.startswith("<")]
+    text = "; ".join(dict.fromkeys(plain)) or "it does not say why"
+    return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]} …"

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +22,7 @@ from lxml import etree
 from vsctl.cib_templates.timings import declared
 from vsctl.cli import placement
 from vsctl.cli.placement import Placement
-from vsctl.cli.programs import Refused, run
+from vsctl.cli.programs import Failed, Refused, run
 
 MOST_TRANSITIONS = 20
 
@@ -45,32 +45,34 @@ class Outcome:
     cib: bytes
 
 
-def settle(cib: bytes, *, crashed: Iterable[str] = ()) -> Outcome:
+def settle(cib: bytes, *, events: Sequence[str] = ()) -> Outcome:
     """Let the scheduler work on a CIB until it finds nothing more to do.
 
-    `crashed` are nodes that die first, to be fenced. Raises Refused if it
+    `events` happen first, as options of crm_simulate. Raises Refused if it
     comes to no end, or does not understand the CIB.
     """
-    changes = [flag for name in crashed for flag in ("--node-fail", name)]
     actions: tuple[Action, ...] = ()
     for _ in range(MOST_TRANSITIONS):
-        step = _transition(cib, changes)
+        step = _transition(cib, events)
         actions += step.actions
-        cib, changes = step.cib, []
+        cib, events = step.cib, ()
         if not any(each.operation != "monitor" for each in step.actions):
             return Outcome(actions, step.after, cib)
     raise Refused(f"the scheduler had not settled after {MOST_TRANSITIONS} transitions")
 
 
-def _transition(cib: bytes, changes: list[str]) -> Outcome:
+def _transition(cib: bytes, events: Sequence[str]) -> Outcome:
     with TemporaryDirectory(prefix="vsctl-") as directory:
         before, after = Path(directory, "before.xml"), Path(directory, "after.xml")
         before.write_bytes(cib)
-        said = run(
-            "crm_simulate",
-            *("--xml-file", os.fspath(before), "--simulate", "--save-output", os.fspath(after)),
-            *("--output-as", "xml", *changes),
-        )
+        try:
+            said = run(
+                "crm_simulate",
+                *("--xml-file", os.fspath(before), "--simulate", "--save-output", os.fspath(after)),
+                *("--output-as", "xml", *events),
+            )
+        except Failed as problem:
+            raise Refused(f"Pacemaker's scheduler does not understand the CIB: {problem.reason}") from None
         result, written = etree.fromstring(said), after.read_bytes()
     actions = tuple(
         Action(each.get("op", ""), each.get("resource", ""), each.get("node", ""))
