@@ -61,27 +61,26 @@ class Move:
 
 @dataclass(frozen=True)
 class Changes:
-    """`restarts` and `reloads` are resources of servers that stay where they are."""
+    """`restarts` and `reloads` are resources of servers that stay where they are; `settled` is where all ends up."""
 
     edits: tuple[Edit, ...]
     moves: tuple[Move, ...]
     restarts: tuple[str, ...]
     reloads: tuple[str, ...]
+    settled: Placement
 
     @property
     def unexplained(self) -> tuple[Move, ...]:
         return tuple(each for each in self.moves if not each.explained)
 
 
-NOTHING = Changes((), (), (), ())
-
-
 def between(old: bytes, new: bytes, before: Cluster | None, after: Cluster) -> Changes:
     """Say what turning the CIB `old` into `new` does; `before` and `after` are the clusters they encode."""
     edits = tuple(edited(etree.fromstring(old), etree.fromstring(new)))
+    without = scheduler.settle(old)
     if not edits:
-        return NOTHING
-    without, with_ = scheduler.settle(old), scheduler.settle(_history_of(old, new))
+        return Changes((), (), (), (), without.after)
+    with_ = scheduler.settle(_history_of(old, new))
     moves = tuple(moved(without.after, with_.after, before, after))
     moving = {each.server for each in moves}
     done = [
@@ -95,6 +94,7 @@ def between(old: bytes, new: bytes, before: Cluster | None, after: Cluster) -> C
         moves=moves,
         restarts=restarted(done, without.after, with_.after),
         reloads=tuple(dict.fromkeys(reloaded)),
+        settled=with_.after,
     )
 
 

@@ -53,14 +53,8 @@ class Commands(click.Group):
             click.echo(refusal.format_message(), err=True)
             status = REFUSED
         except click.Abort:
+            click.echo("interrupted: what the cluster was told before goes on; the same command again goes on, too", err=True)
             status = INTERRUPTED
-        except Exception as refusal:
-            from vsctl.cli.programs import Refused  # dear, and only needed where a command has it already
-
-            if not isinstance(refusal, Refused):
-                raise
-            click.echo(str(refusal), err=True)
-            status = REFUSED
         sys.exit(status if isinstance(status, int) else DONE)
 
     def list_commands(self, ctx: click.Context) -> list[str]:

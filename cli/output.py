@@ -18,6 +18,9 @@ import click
 
 from vsctl.cli.programs import Refused
 
+Condition = Callable[[], str | None]
+"""Returns what is still missing, None when nothing is."""
+
 WIDTH = 80
 PAUSE = 0.2
 
@@ -91,7 +94,7 @@ class Progress:
             self.width = len(line)
 
 
-def wait(condition: Callable[[], str | None], limit: float) -> None:
+def wait(condition: Condition, limit: float) -> None:
     """Wait until `condition` returns None; what it returns before that is what is still missing.
 
     Raises Refused with that sentence when `limit` seconds have passed.
