@@ -61,13 +61,16 @@ class Move:
 
 @dataclass(frozen=True)
 class Changes:
-    """`restarts` and `reloads` are resources of servers that stay where they are; `settled` is where all ends up."""
+    """`restarts` and `reloads` are resources of servers that stay where they are.
+
+    `settled` is where everything ends up, None if nothing changes.
+    """
 
     edits: tuple[Edit, ...]
     moves: tuple[Move, ...]
     restarts: tuple[str, ...]
     reloads: tuple[str, ...]
-    settled: Placement
+    settled: Placement | None
 
     @property
     def unexplained(self) -> tuple[Move, ...]:
@@ -77,10 +80,9 @@ class Changes:
 def between(old: bytes, new: bytes, before: Cluster | None, after: Cluster) -> Changes:
     """Say what turning the CIB `old` into `new` does; `before` and `after` are the clusters they encode."""
     edits = tuple(edited(etree.fromstring(old), etree.fromstring(new)))
-    without = scheduler.settle(old)
     if not edits:
-        return Changes((), (), (), (), without.after)
-    with_ = scheduler.settle(_history_of(old, new))
+        return Changes((), (), (), (), None)
+    without, with_ = scheduler.settle(old), scheduler.settle(_history_of(old, new))
     moves = tuple(moved(without.after, with_.after, before, after))
     moving = {each.server for each in moves}
     done = [
@@ -104,7 +106,8 @@ def restarted(actions: Iterable[Action], before: Placement, after: Placement) ->
         dict.fromkeys(
             each.resource
             for each in actions
-            if each.operation == "start" and before.node_of(each.resource) == after.node_of(each.resource) == each.node
+            if each.operation == "start"
+            and before.node_of(each.resource) == after.node_of(each.resource) == each.node
         )
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from lxml import etree
@@ -34,6 +34,13 @@ class Applied:
     def resources(self) -> frozenset[str]:
         """Return the ids of the resources in the CIB that are ours."""
         return frozenset(naming.of_cluster(self.cluster)) if self.cluster else frozenset()
+
+    @property
+    def of_servers(self) -> tuple[str, ...]:
+        """Return the ids of our resources that belong to servers."""
+        if self.cluster is None:
+            return ()
+        return naming.of_cluster(replace(self.cluster, fencing=()))
 
 
 @dataclass(frozen=True)

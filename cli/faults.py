@@ -119,9 +119,7 @@ class Rehearsal:
         """Return the attributes with which a node reports all that it has lost."""
         lost = {(each.kind, each.part) for each in happened if each.where == node}
         ports = self.cluster.node(node).ports
-        good = [
-            each for each in ports if not {("port", each.interface), ("subnet", each.subnet)} & lost
-        ]
+        good = [each for each in ports if not {("port", each.interface), ("subnet", each.subnet)} & lost]
         reached = {each.subnet for each in good}
         return {
             **{f"port-{each.interface}": str(int(each in good)) for each in ports},
@@ -142,7 +140,11 @@ class Rehearsal:
             node = after.node_of(naming.net(server.name))
             for subnet in cluster.subnets_of(server):
                 announcer = after.node_of(naming.announcer(server.name, subnet.name))
-                if node is not None and announcer is not None and subnet.name in self._lost_on(announcer, happened):
+                if (
+                    node is not None
+                    and announcer is not None
+                    and subnet.name in self._lost_on(announcer, happened)
+                ):
                     routes.append(Route(server.name, subnet.name, None))
                 elif node is not None and announcer != node:
                     routes.append(Route(server.name, subnet.name, announcer))

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from vsctl.cli import changes, configuration, output, scheduler
+from vsctl.cli import changes, configuration, output, scheduler, verification
 from vsctl.cli.changes import Move
 from vsctl.cli.configuration import Applied
 from vsctl.cli.placement import Placement
@@ -44,9 +44,12 @@ def put(store: Store, applied: Applied, cluster: Cluster, hand: Hand) -> Done:
     if hand == applied.hand:
         return Done(changed=False, moves=(), settled=scheduler.settle(applied.cib).after)
     wanted = configuration.with_hand(applied, hand)
+    verification.verify(applied.cib, wanted.cib)
     planned = changes.between(applied.cib, wanted.cib, cluster, cluster)
     store.change(applied.cib, wanted.cib)
-    return Done(changed=True, moves=planned.moves, settled=planned.settled)
+    return Done(
+        changed=True, moves=planned.moves, settled=planned.settled or scheduler.settle(wanted.cib).after
+    )
 
 
 def tell(done: Done, stays: Sequence[Stay], *, as_json: bool, nothing: str) -> None:

@@ -53,7 +53,10 @@ class Commands(click.Group):
             click.echo(refusal.format_message(), err=True)
             status = REFUSED
         except click.Abort:
-            click.echo("interrupted: what the cluster was told before goes on; the same command again goes on, too", err=True)
+            click.echo(
+                "interrupted: what the cluster was told before goes on; the same command again goes on, too",
+                err=True,
+            )
             status = INTERRUPTED
         sys.exit(status if isinstance(status, int) else DONE)
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-
 MOST_SAID = 300
 _FUNCTION = re.compile(r"^\(\w+\)\s+\w+:\s*")
 

@@ -90,18 +90,22 @@ def with_restarts_noted(cib: bytes, started: Collection[str] = ()) -> bytes:
     resources just `started` the simulation has kept what the start before said.
     """
     tree = etree.fromstring(cib)
-    for start in tree.iterfind("status//lrm_rsc_op[@operation='start']"):
-        if start.getparent().get("id") in started:
-            for each in ("op-force-restart", "op-restart-digest"):
-                start.attrib.pop(each, None)
+    for resource in tree.iterfind("status//lrm_resource"):
+        if resource.get("id", "") in started:
+            for start in resource.iterfind("lrm_rsc_op[@operation='start']"):
+                for noted in {"op-force-restart", "op-restart-digest"} & set(start.keys()):
+                    del start.attrib[noted]
     configured = {
-        each.get("id", ""): each for each in tree.iterfind("configuration/resources//primitive[@provider='vsctl']")
+        each.get("id", ""): each
+        for each in tree.iterfind("configuration/resources//primitive[@provider='vsctl']")
     }
     for resource in tree.iterfind("status/node_state/lrm/lrm_resources/lrm_resource[@provider='vsctl']"):
         primitive = configured.get(resource.get("id", ""))
         for start in resource.iterfind("lrm_rsc_op[@crm-debug-origin='crm_simulate'][@operation='start']"):
             if primitive is not None and start.get("op-restart-digest") is None:
-                fixed = {each.name for each in declared(resource.get("type", "")).params() if not each.reloadable}
+                fixed = {
+                    each.name for each in declared(resource.get("type", "")).params() if not each.reloadable
+                }
                 start.set("op-force-restart", f" {' '.join(sorted(fixed))} ")
                 start.set("op-restart-digest", _digest(primitive, fixed))
     return etree.tostring(tree)

@@ -27,9 +27,15 @@ def drain(node: str, wait: bool, limit: float, store: Store, as_json: bool) -> N
     stays = []
     for server in cluster.servers:
         if done.settled.node_of(naming.net(server.name)) == node:
-            why = f"it is pinned; `vsctl move {server.name} NODE` moves it" if server.pinned else "no other node can take it"
+            why = (
+                f"it is pinned; `vsctl move {server.name} NODE` moves it"
+                if server.pinned
+                else "no other node can take it"
+            )
             stays.append(Stay(server.name, node, why))
-    nothing = f"{node} is drained; no virtual server runs there" if done.changed else f"{node} is drained already"
+    nothing = (
+        f"{node} is drained; no virtual server runs there" if done.changed else f"{node} is drained already"
+    )
     hand.tell(done, stays, as_json=as_json, nothing=nothing)
     if wait and store.live:
         hand.wait_for(store, cluster, done.moves, limit)
