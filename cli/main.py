@@ -30,6 +30,7 @@ COMMANDS = {
     "smb-user": "Manage the SMB accounts of a virtual server.",
     "render": "Print the CIB of a cluster file, or pcs or crm commands for it.",
     "install": "Put the agents where this system's Pacemaker looks.",
+    "completion": "Print what makes a shell complete commands and names.",
 }
 """Each command and what `vsctl --help` says of it; `why-not` is `why_not` in the module `why_not`."""
 
@@ -98,7 +99,8 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     cls=Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
-    epilog="Exit status: 0 done, 1 refused or problems found, 2 not understood.",
+    epilog="Exit status: 0 done, 1 refused or problems found, 2 not understood. "
+    "`man vsctl` and `man vsctl-cluster-file` say more.",
 )
 @click.option(
     "--version",
@@ -112,7 +114,9 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 def main(ctx: click.Context) -> None:
     """Movable virtual file servers on Pacemaker.
 
-    FILE is the cluster file; docs/cluster-file.md describes it.
+    FILE is the cluster file, VS a virtual server, NODE a node of the cluster.
+    Commands without FILE, and those that change a cluster, work on the cluster
+    this machine is a node of; with --cib on a CIB in a file.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help(), err=True)

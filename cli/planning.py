@@ -12,6 +12,7 @@ from vsctl.cli import changes, configuration, output, verification
 from vsctl.cli.changes import Changes
 from vsctl.cli.configuration import Applied, Next
 from vsctl.cli.hand import as_value
+from vsctl.cli.programs import Refused
 from vsctl.policy import naming
 from vsctl.policy.model import Cluster
 
@@ -41,6 +42,7 @@ def plan(applied: Applied, cluster: Cluster, *, without_fencing: bool = False) -
     Raises Refused if there can be no such configuration.
     """
     wanted = configuration.with_(applied, cluster, applied.hand)
+    _refuse_missing(applied, cluster)
     verification.verify(applied.cib, wanted.cib)
     planned = changes.between(applied.cib, wanted.cib, applied.cluster, cluster)
     return Plan(
@@ -51,6 +53,19 @@ def plan(applied: Applied, cluster: Cluster, *, without_fencing: bool = False) -
         retired=tuple(each for each in applied.of_servers if each not in naming.of_cluster(cluster)),
         objections=tuple(_objections(applied, cluster, without_fencing)),
     )
+
+
+def _refuse_missing(applied: Applied, cluster: Cluster) -> None:
+    there = {
+        each.get("id") for each in etree.fromstring(applied.cib).iterfind("configuration/resources//*[@id]")
+    }
+    for server in cluster.servers:
+        for each in server.filesystems:
+            if each.after is not None and each.after not in there:
+                raise Refused(
+                    f"filesystem {each.name} of {server.name} comes after {each.after}, and the cluster has no resource "
+                    "of that name: create it first, or correct the cluster file"
+                )
 
 
 def _objections(applied: Applied, cluster: Cluster, without_fencing: bool) -> Iterator[str]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 MOST_SAID = 300
-_FUNCTION = re.compile(r"^\(\w+\)\s+\w+:\s*")
+_NOISE = re.compile(r"^(\(\w+\)\s+\w+:\s*|\S*/vsctl-\w+/\w+\.xml:\d+: |Entity: line \d+: )")
 
 
 class Refused(click.ClickException):
@@ -18,12 +18,18 @@ class Refused(click.ClickException):
 
 
 class Failed(Refused):
-    """A program ended badly; `reason` is its own words, shortened."""
+    """A program ended badly. `said` are the lines it gave as a reason, without what is of no use to a person."""
 
-    def __init__(self, program: str, status: int, reason: str) -> None:
-        super().__init__(f"{program} ended with status {status}: {reason}")
+    def __init__(self, program: str, status: int, said: tuple[str, ...]) -> None:
         self.status = status
-        self.reason = reason
+        self.said = said
+        super().__init__(f"{program} ended with status {status}: {self.reason}")
+
+    @property
+    def reason(self) -> str:
+        """Return what it said as one line."""
+        text = "; ".join(self.said) or "it does not say why"
+        return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]} …"
 
 
 def run(
@@ -44,13 +50,12 @@ def run(
     except OSError as problem:
         raise Refused(f"{argv[0]} cannot be started: {problem.strerror}") from None
     if done.returncode not in ok:
-        raise Failed(argv[0], done.returncode, _shortened(done.stderr or done.stdout))
+        raise Failed(argv[0], done.returncode, _useful(done.stderr or done.stdout))
     return done.stdout
 
 
-def _shortened(said: bytes) -> str:
-    """Return what a program said as one line: Pacemaker's repeats whole CIBs, and names functions of its own."""
+def _useful(said: bytes) -> tuple[str, ...]:
+    """Return what a program said: Pacemaker's repeat whole CIBs, name functions of their own, and files of ours."""
     lines = [each.strip() for each in said.decode(errors="replace").splitlines() if each.strip()]
-    plain = [_FUNCTION.sub("", each) for each in lines if "Partial" not in each and not each.startswith("<")]
-    text = "; ".join(dict.fromkeys(plain)) or "it does not say why"
-    return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]} …"
+    plain = (_NOISE.sub("", each) for each in lines if "Partial" not in each and not each.startswith("<"))
+    return tuple(dict.fromkeys(plain))

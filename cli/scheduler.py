@@ -79,7 +79,20 @@ def _transition(cib: bytes, events: Sequence[str]) -> Outcome:
         for each in result.iterfind("transition/rsc_action")
     )
     started = frozenset(each.resource for each in actions if each.operation == "start")
-    return Outcome(actions, _status(result), with_restarts_noted(written, started))
+    deleted = frozenset(each.resource for each in actions if each.operation == "delete")
+    return Outcome(actions, _status(result), with_restarts_noted(_forgetting(written, deleted), started))
+
+
+def _forgetting(cib: bytes, deleted: Collection[str]) -> bytes:
+    """Return a CIB without the history of resources, which the simulation deletes and keeps all the same."""
+    if not deleted:
+        return cib
+    tree = etree.fromstring(cib)
+    for holder in tree.iterfind("status/node_state/lrm/lrm_resources"):
+        for each in holder.findall("lrm_resource"):
+            if each.get("id", "") in deleted:
+                holder.remove(each)
+    return etree.tostring(tree)
 
 
 def with_restarts_noted(cib: bytes, started: Collection[str] = ()) -> bytes:
