@@ -48,5 +48,8 @@ shell: install ## the demo's cluster, left up, and a shell in it (root)
 bench: install ## measurements against stock agents (root)
 	$(RUN)/python -m tests.bench
 
+docs: $(VENV)/installed ## the man pages, in build/man
+	$(RUN)/python -m vsctl.cli.manual build/man
+
 clean: ## forget the virtual environment and everything built
 	rm -rf $(VENV) build *.egg-info

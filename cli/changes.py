@@ -7,13 +7,14 @@ difference between the two is the change's doing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from lxml import etree
 
 from vsctl.cli import scheduler
 from vsctl.cli.placement import Placement
+from vsctl.cli.scheduler import Action
 from vsctl.policy import naming
 from vsctl.policy.model import Cluster, VirtualServer
 
@@ -60,46 +61,54 @@ class Move:
 
 @dataclass(frozen=True)
 class Changes:
-    """`restarts` and `reloads` are resources of servers that stay where they are."""
+    """`restarts` and `reloads` are resources of servers that stay where they are.
+
+    `settled` is where everything ends up, None if nothing changes.
+    """
 
     edits: tuple[Edit, ...]
     moves: tuple[Move, ...]
     restarts: tuple[str, ...]
     reloads: tuple[str, ...]
+    settled: Placement | None
 
     @property
     def unexplained(self) -> tuple[Move, ...]:
         return tuple(each for each in self.moves if not each.explained)
 
 
-NOTHING = Changes((), (), (), ())
-
-
 def between(old: bytes, new: bytes, before: Cluster | None, after: Cluster) -> Changes:
     """Say what turning the CIB `old` into `new` does; `before` and `after` are the clusters they encode."""
     edits = tuple(edited(etree.fromstring(old), etree.fromstring(new)))
     if not edits:
-        return NOTHING
-    without, with_ = scheduler.settle(old), scheduler.settle(new)
+        return Changes((), (), (), (), None)
+    without, with_ = scheduler.settle(old), scheduler.settle(_history_of(old, new))
     moves = tuple(moved(without.after, with_.after, before, after))
     moving = {each.server for each in moves}
-    changes = [
+    done = [
         each
         for each in with_.actions
         if each not in without.actions and _owner(each.resource, after) not in moving
     ]
-    touched = dict.fromkeys(each.resource for each in changes if each.resource in without.after)
-    started = {
-        each.resource
-        for each in changes
-        if each.operation == "start" and without.after.node_of(each.resource)
-    }
-    reloaded = {each.resource for each in changes if each.operation in ("reload", "reload-agent")}
+    reloaded = (each.resource for each in done if each.operation in ("reload", "reload-agent"))
     return Changes(
         edits=edits,
         moves=moves,
-        restarts=tuple(each for each in touched if each in started),
-        reloads=tuple(each for each in touched if each in reloaded),
+        restarts=restarted(done, without.after, with_.after),
+        reloads=tuple(dict.fromkeys(reloaded)),
+        settled=with_.after,
+    )
+
+
+def restarted(actions: Iterable[Action], before: Placement, after: Placement) -> tuple[str, ...]:
+    """Return the resources that were started again on the node where they already were."""
+    return tuple(
+        dict.fromkeys(
+            each.resource
+            for each in actions
+            if each.operation == "start"
+            and before.node_of(each.resource) == after.node_of(each.resource) == each.node
+        )
     )
 
 
@@ -133,6 +142,16 @@ def moved(old: Placement, new: Placement, before: Cluster | None, after: Cluster
         if origin != target:
             own = declared.get(name) != wanted.get(name)
             yield Move(name, origin, target, explained=own or frame_changed or origin not in old.online)
+
+
+def _history_of(old: bytes, new: bytes) -> bytes:
+    """Return `new` with the status of `old`, in which simulated starts have noted the parameters of `old`."""
+    tree = etree.fromstring(new)
+    was, status = etree.fromstring(scheduler.with_restarts_noted(old)).find("status"), tree.find("status")
+    if was is None or status is None:
+        return new
+    tree.replace(status, was)
+    return etree.tostring(tree)
 
 
 def _objects(cib: etree._Element) -> Iterator[tuple[tuple[str, str], etree._Element]]:

@@ -7,22 +7,19 @@ operator's hand out of a CIB, and puts others in.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from lxml import etree
 
 from vsctl.cib_templates import stored
-from vsctl.cib_templates.merge import merge
-from vsctl.cib_templates.render import render
 from vsctl.cli import serial
 from vsctl.cli.programs import Refused, run
 from vsctl.cli.store import Store
 from vsctl.policy import naming
 from vsctl.policy.hand import NO_HAND, Hand
 from vsctl.policy.model import Cluster
-from vsctl.policy.rules import configuration
 
 
 @dataclass(frozen=True)
@@ -37,6 +34,13 @@ class Applied:
     def resources(self) -> frozenset[str]:
         """Return the ids of the resources in the CIB that are ours."""
         return frozenset(naming.of_cluster(self.cluster)) if self.cluster else frozenset()
+
+    @property
+    def of_servers(self) -> tuple[str, ...]:
+        """Return the ids of our resources that belong to servers."""
+        if self.cluster is None:
+            return ()
+        return naming.of_cluster(replace(self.cluster, fencing=()))
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,11 @@ def with_(applied: Applied, cluster: Cluster, hand: Hand) -> Next:
 
     Raises Refused if a resource of somebody else has a name that ours needs.
     """
+    # Templates are dear to import, and most commands only read.
+    from vsctl.cib_templates.merge import merge
+    from vsctl.cib_templates.render import render
+    from vsctl.policy.rules import configuration
+
     existing = etree.fromstring(applied.cib)
     _refuse_taken_names(existing, applied, cluster)
     ours = configuration(
@@ -103,15 +112,15 @@ def with_hand(applied: Applied, hand: Hand) -> Next:
     return with_(applied, applied.cluster, hand)
 
 
-def retiring(applied: Applied, resources: Iterable[str]) -> bytes:
+def retiring(applied: Applied, resources: Collection[str]) -> bytes:
     """Return the CIB in which resources that will be removed stop first, in their usual order.
 
     Removed at once they would all stop at the same time, a filesystem under its server.
     """
-    cib, retired = etree.fromstring(applied.cib), frozenset(resources)
+    cib = etree.fromstring(applied.cib)
     for resource in cib.iterfind("configuration/resources//*[@id]"):
         id = resource.get("id", "")
-        if id not in retired:
+        if id not in resources:
             continue
         meta = resource.find("meta_attributes")
         if meta is None:
@@ -151,11 +160,10 @@ def _refuse_taken_names(existing: etree._Element, applied: Applied, cluster: Clu
 
 
 def known(name: str, names: Iterable[str], kind: str) -> str:
-    known = tuple(names)
-    if name in known:
+    """Return a name that is among others, or raise Refused with the nearest one or all of them."""
+    among = tuple(names)
+    if name in among:
         return name
-    near = get_close_matches(name, known, n=1)
-    raise Refused(
-        f"there is no {kind} {name}"
-        + (f"; did you mean {near[0]}?" if near else f": there are {', '.join(known)}")
-    )
+    near = get_close_matches(name, among, n=1)
+    others = f"there is {', '.join(among)}" if among else "there is none at all"
+    raise Refused(f"there is no {kind} {name}: {f'did you mean {near[0]}?' if near else others}")

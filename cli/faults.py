@@ -1,54 +1,84 @@
 """What does a fault look like to Pacemaker?
 
-A fault is typed as KIND:WHERE, such as node:n1 or storage:n1/san1, and becomes
-the nodes that leave or the attributes that a node reports of itself.
+A fault is typed as KIND:WHERE, such as node:n1 or storage:n1/san1. It becomes
+a node that dies, a monitor that fails, or what a node reports of itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from lxml import etree
 
-from vsctl.cli import scheduler
+from vsctl.cli import changes, scheduler
+from vsctl.cli.changes import Move
 from vsctl.cli.configuration import known
 from vsctl.cli.programs import Refused
 from vsctl.cli.scheduler import Outcome
+from vsctl.policy import naming
 from vsctl.policy.model import Cluster
 
-FORMS = ("node:NODE", "port:NODE/PORT", "subnet:NODE/SUBNET", "storage:NODE/UNIT")
+FORMS = ("node:NODE", "port:NODE/PORT", "subnet:NODE/SUBNET", "storage:NODE/UNIT", "filesystem:VS/FILESYSTEM")
+_KINDS = tuple(each.partition(":")[0] for each in FORMS)
 
 
 @dataclass(frozen=True)
 class Fault:
+    """`where` is a node, or the virtual server of a filesystem."""
+
     kind: str
-    node: str
+    where: str
     part: str = ""
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.node}" + (f"/{self.part}" if self.part else "")
+        return f"{self.kind}:{self.where}" + (f"/{self.part}" if self.part else "")
+
+
+@dataclass(frozen=True)
+class Route:
+    """A subnet on which a server is reached through another node than its own; None: not at all."""
+
+    server: str
+    subnet: str
+    through: str | None
+
+    def __str__(self) -> str:
+        if self.through is None:
+            return f"{self.server} cannot be reached on {self.subnet}"
+        return f"{self.server} is reached on {self.subnet} through {self.through}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one fault did; `routes` and `down` are how things are since, not only what changed."""
+
+    fault: Fault
+    moves: tuple[Move, ...]
+    restarts: tuple[str, ...]
+    routes: tuple[Route, ...]
+    down: tuple[str, ...]
 
 
 def parse(text: str, cluster: Cluster) -> Fault:
     """Return the fault somebody typed, or raise Refused with what can be typed."""
-    kind, _, where = text.partition(":")
-    node, _, part = where.partition("/")
-    parts: dict[str, Callable[[], list[str]]] = {
-        "port": lambda: [each.interface for each in cluster.node(node).ports],
-        "subnet": lambda: [each.name for each in cluster.subnets],
-        "storage": lambda: [each.name for each in cluster.storage],
-    }
-    if kind not in ("node", *parts) or not where or bool(part) != (kind in parts):
+    kind, _, rest = text.partition(":")
+    where, _, part = rest.partition("/")
+    if kind not in _KINDS or not where or bool(part) == (kind == "node"):
         raise Refused(f"{text} is no failure that can be simulated: write {', '.join(FORMS)}")
-    known(node, (each.name for each in cluster.nodes), "node")
-    if part:
-        known(
-            part,
-            parts[kind](),
-            {"storage": "storage unit"}.get(kind, kind) + (f" of {node}" if kind == "port" else ""),
-        )
-    return Fault(kind, node, part)
+    if kind == "filesystem":
+        known(where, (each.name for each in cluster.servers), "virtual server")
+        filesystems = (each.name for each in cluster.server(where).filesystems)
+        return Fault(kind, where, known(part, filesystems, f"filesystem of {where}"))
+    known(where, (each.name for each in cluster.nodes), "node")
+    if kind == "port":
+        known(part, (each.interface for each in cluster.node(where).ports), f"port of {where}")
+    if kind == "subnet":
+        ports = cluster.node(where).ports
+        known(part, dict.fromkeys(each.subnet for each in ports), f"subnet of {where}")
+    if kind == "storage":
+        units = (each.name for each in cluster.storage if where in each.nodes)
+        known(part, units, f"storage unit of {where}")
+    return Fault(kind, where, part)
 
 
 @dataclass(frozen=True)
@@ -57,32 +87,77 @@ class Rehearsal:
 
     cluster: Cluster
     now: Outcome
-    dead_ports: frozenset[tuple[str, str]] = field(default=frozenset())
+    happened: frozenset[Fault] = frozenset()
 
-    def fail(self, fault: Fault) -> Rehearsal:
-        """Return the cluster after a fault and all that the scheduler does about it."""
-        if fault.kind == "node":
-            return replace(self, now=scheduler.settle(self.now.cib, down=[fault.node]))
-        dead = self.dead_ports | {(fault.node, fault.part)} if fault.kind == "port" else self.dead_ports
-        reported = report(self.now.cib, fault.node, self._reported(fault, dead))
-        return replace(self, now=scheduler.settle(reported), dead_ports=dead)
+    def fail(self, fault: Fault) -> tuple[Rehearsal, Step]:
+        """Return the cluster after a fault and all that the scheduler does about it, and what that was."""
+        now, cib = self.now, self.now.cib
+        happened = self.happened | {fault}
+        if fault.kind == "filesystem":
+            now = scheduler.settle(cib, events=self._broken(fault))
+        elif fault.where not in now.after.online:
+            raise Refused(f"{fault}: {fault.where} is down already, nothing more of it can fail")
+        elif fault.kind == "node":
+            now = scheduler.settle(cib, events=("--node-fail", fault.where))
+        else:
+            now = scheduler.settle(with_attributes(cib, fault.where, self._reported(fault.where, happened)))
+        return replace(self, now=now, happened=happened), self._step(fault, now, happened)
 
-    def _reported(self, fault: Fault, dead: frozenset[tuple[str, str]]) -> dict[str, str]:
-        """Return the attributes with which the node would report the fault."""
-        if fault.kind == "storage":
-            return {f"storage-{fault.part}": "0"}
-        if fault.kind == "subnet":
-            return {f"subnet-{fault.part}": "0"}
-        node = self.cluster.node(fault.node)
-        good = [each for each in node.ports if (node.name, each.interface) not in dead]
-        subnet = next(each.subnet for each in node.ports if each.interface == fault.part)
-        reported = {f"port-{fault.part}": "0", "ports-good": str(len(good))}
-        return (
-            reported if any(each.subnet == subnet for each in good) else {**reported, f"subnet-{subnet}": "0"}
+    def _broken(self, fault: Fault) -> tuple[str, ...]:
+        resource = naming.filesystem(fault.where, fault.part)
+        node = self.now.after.node_of(resource)
+        if node is None:
+            raise Refused(f"{fault}: it is not mounted anywhere, so it cannot fail")
+        return ("--op-inject", f"{resource}_monitor_{_interval(self.now.cib, resource)}@{node}=1")
+
+    def _lost_on(self, node: str, happened: frozenset[Fault]) -> set[str]:
+        """Return the subnets on which a node can announce nothing any more."""
+        reported = self._reported(node, happened)
+        return {each.name for each in self.cluster.subnets if reported.get(f"subnet-{each.name}") == "0"}
+
+    def _reported(self, node: str, happened: frozenset[Fault]) -> dict[str, str]:
+        """Return the attributes with which a node reports all that it has lost."""
+        lost = {(each.kind, each.part) for each in happened if each.where == node}
+        ports = self.cluster.node(node).ports
+        good = [each for each in ports if not {("port", each.interface), ("subnet", each.subnet)} & lost]
+        reached = {each.subnet for each in good}
+        return {
+            **{f"port-{each.interface}": str(int(each in good)) for each in ports},
+            **{f"subnet-{each.subnet}": "2" if each.subnet in reached else "0" for each in ports},
+            "ports-good": str(len(good)),
+            **{
+                f"storage-{each.name}": str(int(("storage", each.name) not in lost))
+                for each in self.cluster.storage
+                if node in each.nodes
+            },
+        }
+
+    def _step(self, fault: Fault, now: Outcome, happened: frozenset[Fault]) -> Step:
+        cluster, after = self.cluster, now.after
+        moves = tuple(changes.moved(self.now.after, after, cluster, cluster))
+        routes = []
+        for server in cluster.servers:
+            node = after.node_of(naming.net(server.name))
+            for subnet in cluster.subnets_of(server):
+                announcer = after.node_of(naming.announcer(server.name, subnet.name))
+                if (
+                    node is not None
+                    and announcer is not None
+                    and subnet.name in self._lost_on(announcer, happened)
+                ):
+                    routes.append(Route(server.name, subnet.name, None))
+                elif node is not None and announcer != node:
+                    routes.append(Route(server.name, subnet.name, announcer))
+        return Step(
+            fault,
+            moves,
+            changes.restarted(now.actions, self.now.after, after),
+            tuple(routes),
+            tuple(each.name for each in cluster.servers if after.node_of(naming.net(each.name)) is None),
         )
 
 
-def report(cib: bytes, node: str, attributes: dict[str, str]) -> bytes:
+def with_attributes(cib: bytes, node: str, attributes: dict[str, str]) -> bytes:
     """Return a CIB in which a node has reported transient attributes."""
     tree = etree.fromstring(cib)
     state = next((each for each in tree.iterfind("status/node_state") if each.get("uname") == node), None)
@@ -100,3 +175,10 @@ def report(cib: bytes, node: str, attributes: dict[str, str]) -> bytes:
             pairs.remove(old)
         etree.SubElement(pairs, "nvpair", id=f"status-{id}-{name}", name=name, value=value)
     return etree.tostring(tree)
+
+
+def _interval(cib: bytes, resource: str) -> int:
+    """Return how often a resource is monitored, in the milliseconds of an operation's key."""
+    path = f"configuration/resources//primitive[@id='{resource}']/operations/op[@name='monitor']"
+    found = etree.fromstring(cib).find(path)
+    return 0 if found is None else int(found.get("interval", "0").removesuffix("s")) * 1000

@@ -15,6 +15,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from py_compile import PycInvalidationMode
@@ -33,7 +34,7 @@ KEPT = 2
 def install(prefix: Path) -> tuple[str, ...]:
     """Write code and launchers below `prefix` and return the agents that changed."""
     changed = []
-    try:
+    with refusing(prefix):
         home = _copied(prefix / CODE)
         (prefix / LAUNCHERS).mkdir(parents=True, exist_ok=True)
         for agent in AGENTS:
@@ -45,21 +46,19 @@ def install(prefix: Path) -> tuple[str, ...]:
             new.chmod(0o755)
             new.replace(path)
             changed.append(agent)
-        for old in sorted(_versions(prefix / CODE), key=lambda each: each.stat().st_mtime, reverse=True)[
-            KEPT:
-        ]:
+        newest_first = sorted(_versions(prefix / CODE), key=lambda each: each.stat().st_mtime, reverse=True)
+        for old in newest_first[KEPT:]:
             shutil.rmtree(old)
-    except OSError as problem:
-        raise Refused(
-            f"{problem.filename}: {problem.strerror}; run vsctl install as root, or with --prefix"
-        ) from None
     return tuple(changed)
 
 
 def remove(prefix: Path) -> tuple[str, ...]:
-    """Remove launchers and code below `prefix` and return the agents that were there. Others' files are left alone."""
+    """Remove launchers and code below `prefix` and return the agents that were there.
+
+    Others' files are left alone.
+    """
     removed = []
-    try:
+    with refusing(prefix):
         for agent in AGENTS:
             path = prefix / LAUNCHERS / agent
             if path.exists():
@@ -70,9 +69,19 @@ def remove(prefix: Path) -> tuple[str, ...]:
         for directory in (prefix / LAUNCHERS, prefix / CODE):
             if directory.is_dir() and not any(directory.iterdir()):
                 directory.rmdir()
-    except OSError as problem:
-        raise Refused(f"{problem.filename}: {problem.strerror}; run vsctl install --remove as root") from None
     return tuple(removed)
+
+
+@contextmanager
+def refusing(prefix: Path) -> Iterator[None]:
+    """Turn what the system refuses below `prefix` into a sentence."""
+    try:
+        yield
+    except OSError as problem:
+        where = problem.filename or prefix
+        raise Refused(
+            f"{where}: {problem.strerror}; run vsctl install as root, or with another --prefix"
+        ) from None
 
 
 def launcher(agent: str, root: str) -> str:
@@ -90,12 +99,10 @@ def _copied(code: Path) -> Path:
     """Return the directory with this version of the agents' code, copied and compiled if it is not there."""
     source = Path(next(iter(vsctl.agents.__path__)))
     files = sorted(source.glob("*.py"))
-    content = hashlib.sha256(b"".join(each.name.encode() + each.read_bytes() for each in files)).hexdigest()[
-        :12
-    ]
-    home = code / content
+    content = b"".join(each.name.encode() + each.read_bytes() for each in files)
+    home = code / hashlib.sha256(content).hexdigest()[:12]
     if not home.is_dir():
-        new = code / f".{content}.new"
+        new = code / f".{home.name}.new"
         shutil.rmtree(new, ignore_errors=True)
         package = new / "vsctl" / "agents"
         package.mkdir(parents=True)

@@ -30,6 +30,7 @@ COMMANDS = {
     "smb-user": "Manage the SMB accounts of a virtual server.",
     "render": "Print the CIB of a cluster file, or pcs or crm commands for it.",
     "install": "Put the agents where this system's Pacemaker looks.",
+    "completion": "Print what makes a shell complete commands and names.",
 }
 """Each command and what `vsctl --help` says of it; `why-not` is `why_not` in the module `why_not`."""
 
@@ -53,14 +54,11 @@ class Commands(click.Group):
             click.echo(refusal.format_message(), err=True)
             status = REFUSED
         except click.Abort:
+            click.echo(
+                "interrupted: what the cluster was told before goes on; the same command again goes on, too",
+                err=True,
+            )
             status = INTERRUPTED
-        except Exception as refusal:
-            from vsctl.cli.programs import Refused  # dear, and only needed where a command has it already
-
-            if not isinstance(refusal, Refused):
-                raise
-            click.echo(str(refusal), err=True)
-            status = REFUSED
         sys.exit(status if isinstance(status, int) else DONE)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -101,7 +99,8 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     cls=Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
-    epilog="Exit status: 0 done, 1 refused or problems found, 2 not understood.",
+    epilog="Exit status: 0 done, 1 refused or problems found, 2 not understood. "
+    "`man vsctl` and `man vsctl-cluster-file` say more.",
 )
 @click.option(
     "--version",
@@ -115,7 +114,9 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 def main(ctx: click.Context) -> None:
     """Movable virtual file servers on Pacemaker.
 
-    FILE is the cluster file; docs/cluster-file.md describes it.
+    FILE is the cluster file, VS a virtual server, NODE a node of the cluster.
+    Commands without FILE, and those that change a cluster, work on the cluster
+    this machine is a node of; with --cib on a CIB in a file.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help(), err=True)

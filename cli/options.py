@@ -46,11 +46,11 @@ def _store(ctx: click.Context, option: click.Parameter, path: Path | None) -> St
 limit = click.option(
     "--limit",
     type=click.FloatRange(min=1),
+    metavar="SECONDS",
     default=120.0,
-    show_default=True,
-    help="Wait at most so many seconds.",
+    help="Wait at most so long; 120 if left out.",
 )
 
 
 def wait(command: Command) -> Command:
-    return limit(click.option("--wait", is_flag=True, help="Return only when it has happened.")(command))
+    return click.option("--wait", is_flag=True, help="Return only when it has happened.")(limit(command))

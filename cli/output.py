@@ -8,6 +8,7 @@ Progress goes to standard error, so that it never ends up in a pipe.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import textwrap
 import time
@@ -18,13 +19,17 @@ import click
 
 from vsctl.cli.programs import Refused
 
+Condition = Callable[[], str | None]
+"""Returns what is still missing, None when nothing is."""
+
 WIDTH = 80
+_HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 PAUSE = 0.2
 
 
-def say(text: str = "") -> None:
-    """Print a paragraph, folded to the width of a page."""
-    click.echo("\n".join(fold(line) for line in text.split("\n")))
+def say(text: str = "", indent: str = "") -> None:
+    """Print lines, folded to the width of a page as `fold` does."""
+    click.echo("\n".join(fold(line, indent) for line in text.split("\n")))
 
 
 def fold(line: str, indent: str = "") -> str:
@@ -43,11 +48,13 @@ def fold(line: str, indent: str = "") -> str:
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Lay out rows in columns two blanks apart; the last column is folded to fit the page."""
     body = [list(map(str, row)) for row in rows]
-    widths = [max(len(row[column]) for row in [list(heads), *body]) for column in range(len(heads))]
+    widths = [max(_width(row[column]) for row in [list(heads), *body]) for column in range(len(heads))]
     start = sum(widths[:-1]) + 2 * (len(heads) - 1)
     lines = []
     for number, row in enumerate([list(heads), *body]):
-        left = "  ".join(cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False))
+        left = "  ".join(
+            cell + " " * (width - _width(cell)) for cell, width in zip(row[:-1], widths, strict=False)
+        )
         right = textwrap.wrap(
             row[-1], max(WIDTH - start, 20), break_long_words=False, break_on_hyphens=False
         ) or [""]
@@ -55,6 +62,37 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         block += [" " * start + more for more in right[1:]]
         lines += [click.style(each, bold=True) for each in block] if number == 0 else block
     return "\n".join(lines)
+
+
+def _width(text: str) -> int:
+    """Return how many columns a text takes on a terminal, colours not counted."""
+    return len(click.unstyle(text))
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def redraw(lines: Iterable[str]) -> None:
+    """Show a page in the place of the one before, in one go so that it does not flicker.
+
+    What does not fit the terminal is left out and counted. Without a terminal pages follow each other.
+    """
+    rows = [row for line in lines for row in line.split("\n")]
+    if not sys.stdout.isatty():
+        click.echo("\n".join([*rows, ""]))
+        return
+    fits = shutil.get_terminal_size().lines - 1
+    if len(rows) > fits:
+        rows = [*rows[: fits - 1], f"… {count(len(rows) - fits + 1, 'more line')}"]
+    page = "".join(f"{row}{_CLEAR_LINE}\n" for row in rows)
+    sys.stdout.write(f"{_HOME}{page}{_CLEAR_BELOW}")
+    sys.stdout.flush()
+
+
+def remark(text: str) -> None:
+    """Say something on standard error that is not what was asked for."""
+    click.echo(fold(text, "    "), err=True)
 
 
 def document(value: Any) -> None:
@@ -68,6 +106,10 @@ def good(text: str) -> str:
 
 def bad(text: str) -> str:
     return click.style(text, fg="red", bold=True)
+
+
+class Late(Refused):
+    """What was waited for has not happened in time; it may still."""
 
 
 class Progress:
@@ -91,16 +133,16 @@ class Progress:
             self.width = len(line)
 
 
-def wait(condition: Callable[[], str | None], limit: float) -> None:
+def wait(condition: Condition, limit: float) -> None:
     """Wait until `condition` returns None; what it returns before that is what is still missing.
 
-    Raises Refused with that sentence when `limit` seconds have passed.
+    Raises Late with that sentence when `limit` seconds have passed.
     """
     end = time.monotonic() + limit
     with Progress() as progress:
         while missing := condition():
             if time.monotonic() > end:
-                raise Refused(f"after {limit:.0f} s still: {missing}")
+                raise Late(f"after {limit:.0f} s: {missing}")
             progress.say(f"{missing} …")
             time.sleep(PAUSE)
 

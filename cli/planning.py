@@ -8,16 +8,21 @@ from typing import Any
 
 from lxml import etree
 
-from vsctl.cli import changes, configuration, output
+from vsctl.cli import changes, configuration, output, verification
 from vsctl.cli.changes import Changes
 from vsctl.cli.configuration import Applied, Next
 from vsctl.cli.hand import as_value
+from vsctl.cli.programs import Refused
+from vsctl.policy import naming
 from vsctl.policy.model import Cluster
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`retired` are resources of ours that the file no longer has; they stop before they are removed."""
+    """`retired` are resources of servers that the file no longer has; they stop before they are removed.
+
+    A fencing device is not among them: one that is stopped would not fence.
+    """
 
     applied: Applied
     cluster: Cluster
@@ -32,19 +37,35 @@ class Plan:
 
 
 def plan(applied: Applied, cluster: Cluster, *, without_fencing: bool = False) -> Plan:
-    """Compare what is applied with a cluster; `objections` are the sentences for which apply refuses."""
+    """Compare what is applied with a cluster; `objections` are the sentences for which apply refuses.
+
+    Raises Refused if there can be no such configuration.
+    """
     wanted = configuration.with_(applied, cluster, applied.hand)
+    _refuse_missing(applied, cluster)
+    verification.verify(applied.cib, wanted.cib)
     planned = changes.between(applied.cib, wanted.cib, applied.cluster, cluster)
-    after = etree.fromstring(wanted.cib)
-    left = {each.get("id") for each in after.iterfind("configuration/resources//*[@id]")}
     return Plan(
         applied=applied,
         cluster=cluster,
         next=wanted,
         changes=planned,
-        retired=tuple(sorted(applied.resources - left)),
+        retired=tuple(each for each in applied.of_servers if each not in naming.of_cluster(cluster)),
         objections=tuple(_objections(applied, cluster, without_fencing)),
     )
+
+
+def _refuse_missing(applied: Applied, cluster: Cluster) -> None:
+    there = {
+        each.get("id") for each in etree.fromstring(applied.cib).iterfind("configuration/resources//*[@id]")
+    }
+    for server in cluster.servers:
+        for each in server.filesystems:
+            if each.after is not None and each.after not in there:
+                raise Refused(
+                    f"filesystem {each.name} of {server.name} comes after {each.after}, and the cluster has no resource "
+                    "of that name: create it first, or correct the cluster file"
+                )
 
 
 def _objections(applied: Applied, cluster: Cluster, without_fencing: bool) -> Iterator[str]:
@@ -55,9 +76,8 @@ def _objections(applied: Applied, cluster: Cluster, without_fencing: bool) -> It
             f"{', '.join(open_)} cannot be fenced: after a crash two nodes could write to one filesystem. Give the "
             "cluster file a fencing device for each node, or say --without-fencing if losing data is acceptable"
         )
-    there = {
-        each.get("uname", "") for each in etree.fromstring(applied.cib).iterfind("configuration/nodes/node")
-    }
+    listed = etree.fromstring(applied.cib).iterfind("configuration/nodes/node")
+    there = {each.get("uname", "") for each in listed}
     unknown = [each.name for each in cluster.nodes if each.name not in there]
     if there and unknown:
         yield (

@@ -49,7 +49,10 @@ class FilesystemReport:
 
 @dataclass(frozen=True)
 class ServerReport:
-    """`since` is in seconds since the epoch; `notes` are what an operator did, `problems` what is not right."""
+    """`since` is in seconds since the epoch; `moved_to` is where an operator sent it.
+
+    `notes` are what is worth knowing, `problems` what is not right.
+    """
 
     name: str
     state: State
@@ -58,6 +61,7 @@ class ServerReport:
     home: str | None
     priority: int
     pinned: bool
+    moved_to: str | None
     addresses: tuple[AddressReport, ...]
     filesystems: tuple[FilesystemReport, ...]
     notes: tuple[str, ...]
@@ -113,31 +117,38 @@ def of_server(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Facts)
         for address in server.addresses
     )
     mine = naming.primitives_of(cluster, server)
+    state = _state(server, node, mine, hand, facts)
     return ServerReport(
         name=server.name,
-        state=_state(server, node, mine, facts),
+        state=state,
         node=node,
         since=facts.since(naming.net(server.name), node) if node else None,
-        home=server.home,
+        home=_home(server, hand) if server.pinned else server.home,
         priority=server.priority,
         pinned=server.pinned,
+        moved_to=hand.moved_to(server.name),
         addresses=addresses,
         filesystems=filesystems,
-        notes=tuple(_notes(server, hand, node)),
-        problems=tuple(_problems(cluster, server, node, mine, hand, facts)),
+        notes=tuple(_notes(server, hand, node, addresses)),
+        problems=tuple(_problems(cluster, server, state, node, mine, hand, facts)),
     )
 
 
-def _state(server: VirtualServer, node: str | None, mine: Iterable[str], facts: Facts) -> State:
+def _state(server: VirtualServer, node: str | None, mine: Iterable[str], hand: Hand, facts: Facts) -> State:
     up = {each for each in mine if facts.placement.node_of(each)}
     if node is None:
-        waits = server.pinned and server.home not in facts.placement.online
+        waits = server.pinned and _home(server, hand) not in facts.placement.online
         return State.WAITING if waits else State.STOPPED
+    if any(each.pending for each in facts.placement.resources if each.resource in mine):
+        return State.STARTING
     if up == set(mine):
         return State.SERVING
-    if any(each.pending for each in facts.placement.resources if each.resource in set(mine)):
-        return State.STARTING
     return State.PARTLY
+
+
+def _home(server: VirtualServer, hand: Hand) -> str | None:
+    """Return where a pinned server belongs: a move by hand pins it elsewhere."""
+    return hand.moved_to(server.name) or server.home
 
 
 def _filesystem(server: VirtualServer, filesystem: Filesystem, facts: Facts) -> FilesystemReport:
@@ -153,17 +164,32 @@ def _filesystem(server: VirtualServer, filesystem: Filesystem, facts: Facts) -> 
     )
 
 
-def _notes(server: VirtualServer, hand: Hand, node: str | None) -> Iterator[str]:
+def _notes(
+    server: VirtualServer, hand: Hand, node: str | None, addresses: Iterable[AddressReport]
+) -> Iterator[str]:
     target = hand.moved_to(server.name)
     if target:
-        yield f"moved to {target} by hand; `vsctl failback {server.name}` lets it go where it would be otherwise"
-    if node in hand.drained:
-        why = "it is pinned here" if server.pinned else "no other node can take it"
-        yield f"{node} is drained, but {why}"
+        yield (
+            f"{server.name} was sent to {target} by hand; `vsctl failback {server.name}` lets it go where it would be "
+            "otherwise"
+        )
+    if node is not None and node in hand.drained:
+        why = "it is pinned" if server.pinned else "no other node can take it"
+        yield f"{server.name} stays on {node}, which is drained: {why}"
+    if node is not None:
+        for each in addresses:
+            if each.announced_by not in (None, node):
+                yield f"clients reach {each.address} of {server.name} through {each.announced_by}"
 
 
 def _problems(
-    cluster: Cluster, server: VirtualServer, node: str | None, mine: tuple[str, ...], hand: Hand, facts: Facts
+    cluster: Cluster,
+    server: VirtualServer,
+    state: State,
+    node: str | None,
+    mine: tuple[str, ...],
+    hand: Hand,
+    facts: Facts,
 ) -> Iterator[str]:
     if node is None:
         yield _why_stopped(cluster, server, hand, facts)
@@ -173,25 +199,25 @@ def _problems(
     for tries in facts.tries:
         if tries.resource in mine and tries.banned:
             yield (
-                f"{tries.resource} has failed {_times(tries.failures)} on {tries.node} and is not tried there again "
-                f"for a while; `vsctl cleanup {server.name}` tries it now"
+                f"{tries.resource} is not tried on {tries.node} for ten minutes after it failed there"
+                f"{_times(tries.failures)}; `vsctl cleanup {server.name}` tries it now"
             )
     for running in facts.placement.resources:
         if running.resource in mine and running.blocked:
             yield (
-                f"{running.resource} could not be stopped, and Pacemaker will not touch it again before "
+                f"{running.resource} did not stop, and Pacemaker leaves it alone; when it is mended, "
                 f"`vsctl cleanup {server.name}`"
             )
         if running.resource in mine and len(running.nodes) > 1:
             yield f"{running.resource} is active on {' and '.join(running.nodes)} at once"
-    if node is not None:
+    if node is not None and state is not State.STARTING:
         for each in mine:
             if (
                 each in facts.placement
                 and facts.placement.node_of(each) is None
                 and not _explained(each, facts)
             ):
-                yield f"{each} is not running"
+                yield f"{each} does not run"
             elif each not in facts.placement:
                 yield f"{each} is not in the cluster's configuration; `vsctl apply` puts it there"
 
@@ -199,7 +225,7 @@ def _problems(
 def _why_stopped(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Facts) -> str:
     online = facts.placement.online
     if server.pinned:
-        home = hand.moved_to(server.name) or server.home
+        home = _home(server, hand)
         if home not in online:
             return (
                 f"{server.name} is pinned to {home}, which is down; it starts when {home} is back, "
@@ -208,7 +234,12 @@ def _why_stopped(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Fac
     candidates = cluster.candidates(server)
     if not any(each in online for each in candidates):
         return f"{server.name} can run on {', '.join(candidates)} only, and none of them is up"
-    return f"{server.name} runs nowhere"
+    banned = any(
+        each.banned for each in facts.tries if each.resource in naming.primitives_of(cluster, server)
+    )
+    return f"{server.name} runs nowhere" + (
+        f"; mend what failed, then `vsctl cleanup {server.name}`" if banned else ""
+    )
 
 
 def _what_failed(failed: Failed) -> str:
@@ -260,4 +291,4 @@ def _cluster_problems(cluster: Cluster, facts: Facts) -> Iterator[str]:
 
 
 def _times(count: int) -> str:
-    return "for good" if count >= 1_000_000 else "once" if count == 1 else f"{count} times"
+    return "" if count >= 1_000_000 or count == 1 else f" {count} times"

@@ -2,21 +2,27 @@
 
 Asks the scheduler itself, through crm_simulate, with a CIB in memory; the
 cluster that may be running here is not touched.
+
+A real executor notes with every start which parameters cannot change without
+a restart. The simulation does not, and would restart everything of which
+anything changed: so that is noted here, from what the agents declare.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lxml import etree
 
+from vsctl.cib_templates.timings import declared
 from vsctl.cli import placement
 from vsctl.cli.placement import Placement
-from vsctl.cli.programs import Refused, run
+from vsctl.cli.programs import Failed, Refused, run
 
 MOST_TRANSITIONS = 20
 
@@ -38,51 +44,94 @@ class Outcome:
     after: Placement
     cib: bytes
 
-    def touched(self) -> tuple[str, ...]:
-        """Return the resources that were started, stopped or reloaded, in the order of the first action."""
-        return tuple(
-            dict.fromkeys(
-                each.resource for each in self.actions if each.operation not in ("monitor", "notify")
-            )
-        )
 
-
-def settle(cib: bytes, *, down: Iterable[str] = (), up: Iterable[str] = ()) -> Outcome:
+def settle(cib: bytes, *, events: Sequence[str] = ()) -> Outcome:
     """Let the scheduler work on a CIB until it finds nothing more to do.
 
-    `down` and `up` are nodes that leave or join first. Raises Refused if it
+    `events` happen first, as options of crm_simulate. Raises Refused if it
     comes to no end, or does not understand the CIB.
     """
-    changes = [flag for name in down for flag in ("--node-down", name)]
-    changes += [flag for name in up for flag in ("--node-up", name)]
     actions: tuple[Action, ...] = ()
     for _ in range(MOST_TRANSITIONS):
-        step = _transition(cib, changes)
+        step = _transition(cib, events)
         actions += step.actions
-        cib, changes = step.cib, []
+        cib, events = step.cib, ()
         if not any(each.operation != "monitor" for each in step.actions):
             return Outcome(actions, step.after, cib)
     raise Refused(f"the scheduler had not settled after {MOST_TRANSITIONS} transitions")
 
 
-def _transition(cib: bytes, changes: list[str]) -> Outcome:
+def _transition(cib: bytes, events: Sequence[str]) -> Outcome:
     with TemporaryDirectory(prefix="vsctl-") as directory:
         before, after = Path(directory, "before.xml"), Path(directory, "after.xml")
         before.write_bytes(cib)
-        said = run(
-            "crm_simulate",
-            *("--xml-file", os.fspath(before), "--simulate", "--save-output", os.fspath(after)),
-            *("--output-as", "xml", *changes),
-        )
-        result = etree.fromstring(said)
-        return Outcome(
-            actions=tuple(
-                Action(each.get("op", ""), each.get("resource", ""), each.get("node", ""))
-                for each in result.iterfind("transition/rsc_action")
-            ),
-            after=_status(result),
-            cib=after.read_bytes(),
-        )
+        try:
+            said = run(
+                "crm_simulate",
+                *("--xml-file", os.fspath(before), "--simulate", "--save-output", os.fspath(after)),
+                *("--output-as", "xml", *events),
+            )
+        except Failed as problem:
+            raise Refused(f"Pacemaker's scheduler does not understand the CIB: {problem.reason}") from None
+        result, written = etree.fromstring(said), after.read_bytes()
+    actions = tuple(
+        Action(each.get("op", ""), each.get("resource", ""), each.get("node", ""))
+        for each in result.iterfind("transition/rsc_action")
+    )
+    started = frozenset(each.resource for each in actions if each.operation == "start")
+    deleted = frozenset(each.resource for each in actions if each.operation == "delete")
+    return Outcome(actions, _status(result), with_restarts_noted(_forgetting(written, deleted), started))
+
+
+def _forgetting(cib: bytes, deleted: Collection[str]) -> bytes:
+    """Return a CIB without the history of resources, which the simulation deletes and keeps all the same."""
+    if not deleted:
+        return cib
+    tree = etree.fromstring(cib)
+    for holder in tree.iterfind("status/node_state/lrm/lrm_resources"):
+        for each in holder.findall("lrm_resource"):
+            if each.get("id", "") in deleted:
+                holder.remove(each)
+    return etree.tostring(tree)
+
+
+def with_restarts_noted(cib: bytes, started: Collection[str] = ()) -> bytes:
+    """Return a CIB in which every simulated start of ours says what cannot change without another one.
+
+    The digest is that of calculate_xml_digest_v1 in Pacemaker's
+    lib/common/digest.c, over the parameters as they are configured now. Of the
+    resources just `started` the simulation has kept what the start before said.
+    """
+    tree = etree.fromstring(cib)
+    for resource in tree.iterfind("status//lrm_resource"):
+        if resource.get("id", "") in started:
+            for start in resource.iterfind("lrm_rsc_op[@operation='start']"):
+                for noted in {"op-force-restart", "op-restart-digest"} & set(start.keys()):
+                    del start.attrib[noted]
+    configured = {
+        each.get("id", ""): each
+        for each in tree.iterfind("configuration/resources//primitive[@provider='vsctl']")
+    }
+    for resource in tree.iterfind("status/node_state/lrm/lrm_resources/lrm_resource[@provider='vsctl']"):
+        primitive = configured.get(resource.get("id", ""))
+        for start in resource.iterfind("lrm_rsc_op[@crm-debug-origin='crm_simulate'][@operation='start']"):
+            if primitive is not None and start.get("op-restart-digest") is None:
+                fixed = {
+                    each.name for each in declared(resource.get("type", "")).params() if not each.reloadable
+                }
+                start.set("op-force-restart", f" {' '.join(sorted(fixed))} ")
+                start.set("op-restart-digest", _digest(primitive, fixed))
+    return etree.tostring(tree)
+
+
+def _digest(primitive: etree._Element, names: Collection[str]) -> str:
+    given = {
+        each.get("name", ""): each.get("value", "")
+        for each in primitive.iterfind("instance_attributes/nvpair")
+        if each.get("name") in names
+    }
+    parameters = etree.tostring(etree.Element("parameters", dict(sorted(given.items()))))
+    return hashlib.md5(b" " + parameters + b"\n", usedforsecurity=False).hexdigest()
 
 
 def _status(result: etree._Element) -> Placement:

@@ -15,7 +15,7 @@ from lxml import etree
 
 from vsctl.cli import facts
 from vsctl.cli.facts import Facts
-from vsctl.cli.programs import Refused, run
+from vsctl.cli.programs import Failed, Refused, run
 
 CRM_MON = ("crm_mon", "--one-shot", "--inactive", "--include", "all", "--output-as", "xml")
 
@@ -49,11 +49,8 @@ class LiveCluster:
     def read(self) -> bytes:
         try:
             return run("cibadmin", "--query")
-        except Refused as problem:
-            raise Refused(
-                "no cluster answers on this machine: start Pacemaker here, run vsctl on a node, or name a CIB "
-                f"with --cib ({problem})"
-            ) from None
+        except Failed as problem:
+            raise _silent(problem) from None
 
     def change(self, old: bytes, new: bytes) -> None:
         with TemporaryDirectory(prefix="vsctl-") as directory:
@@ -73,10 +70,26 @@ class LiveCluster:
                 ok=(0, 1),
             )
         if patch.strip():
-            run("cibadmin", "--patch", "--sync-call", "--xml-pipe", input=patch)
+            try:
+                run("cibadmin", "--patch", "--sync-call", "--xml-pipe", input=patch)
+            except Failed as problem:
+                raise Refused(
+                    f"the cluster did not take the change, and nothing was changed: {problem.reason}; if somebody "
+                    "else changed the configuration just now, run it again"
+                ) from None
 
     def facts(self) -> Facts:
-        return facts.read(etree.fromstring(run(*CRM_MON)))
+        try:
+            return facts.read(etree.fromstring(run(*CRM_MON)))
+        except Failed as problem:
+            raise _silent(problem) from None
+
+
+def _silent(problem: Failed) -> Refused:
+    return Refused(
+        "no cluster answers on this machine: start Pacemaker here, run vsctl on a node of the cluster as root, or "
+        f"name a CIB with --cib ({problem})"
+    )
 
 
 @dataclass(frozen=True)
@@ -105,8 +118,18 @@ class CibFile:
                 f"{self.path} was changed by somebody else in the meantime; nothing was written, run it again"
             )
         beside = self.path.with_name(f".{self.path.name}.new")
-        beside.write_bytes(new)
-        beside.replace(self.path)
+        try:
+            beside.write_bytes(new)
+            beside.replace(self.path)
+        except OSError as problem:
+            raise Refused(f"{self.path} cannot be written: {problem.strerror}; nothing was changed") from None
 
     def facts(self) -> Facts:
-        return facts.read(etree.fromstring(run(*CRM_MON, env={"CIB_file": os.fspath(self.path)})))
+        try:
+            return facts.read(
+                etree.fromstring(run(*CRM_MON, env={"CIB_file": os.fspath(self.path.absolute())}))
+            )
+        except Failed as problem:
+            raise Refused(
+                f"{self.path}: this Pacemaker does not understand the CIB: {problem.reason}"
+            ) from None

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
-from vsctl.cli import configuration, options, output, planning
+from vsctl.cli import configuration, firewall, options, output, planning
 from vsctl.cli.planning import Plan
 from vsctl.cli.programs import Refused
 from vsctl.cli.reading import cluster_of
 from vsctl.cli.ready import missing_of, running_of
 from vsctl.cli.store import Store
+from vsctl.policy.model import Cluster
 
 
 @click.command()
@@ -24,28 +26,30 @@ from vsctl.cli.store import Store
 def apply(
     file: Path, yes: bool, without_fencing: bool, wait: bool, limit: float, store: Store, as_json: bool
 ) -> None:
-    """Make the cluster what FILE says; a second time there is nothing to do.
+    """Make the cluster what the cluster file FILE says.
 
     Only what vsctl made is touched. What the file no longer has is stopped in
-    its usual order before it is removed. Interrupted, the next apply finishes.
+    its usual order before it is removed. A second time there is nothing to do;
+    interrupted, the next apply finishes.
     """
     cluster = cluster_of(file)
-    plan = planning.plan(configuration.read(store), cluster, without_fencing=without_fencing)
-    _refuse(plan, yes)
-    if plan.retired and store.live:
-        _retire(store, plan, limit)
+    first = planning.plan(configuration.read(store), cluster, without_fencing=without_fencing)
+    _refuse(first, yes)
+    plan = first
+    if first.retired and store.live:
+        _retire(store, first, limit)
         plan = planning.plan(configuration.read(store), cluster, without_fencing=without_fencing)
     if not plan.nothing_to_do:
         store.change(plan.applied.cib, plan.next.cib)
     if as_json:
-        output.document(planning.as_document(plan))
+        output.document(planning.as_document(first))
     else:
-        output.say(planning.said(plan))
+        output.say(planning.said(first))
+    if store.live and os.uname().nodename in {each.name for each in cluster.nodes}:
+        for sentence in firewall.dropping():
+            output.remark(f"note: {sentence}")
     if wait and store.live:
-        up = store.facts().placement.online
-        for server in cluster.servers:
-            if not server.pinned or server.home in up:
-                output.wait(lambda: missing_of(cluster, server, store.facts()), limit)  # noqa: B023 - called at once
+        _wait(store, cluster, limit)
 
 
 def _refuse(plan: Plan, yes: bool) -> None:
@@ -62,4 +66,23 @@ def _refuse(plan: Plan, yes: bool) -> None:
 def _retire(store: Store, plan: Plan, limit: float) -> None:
     """Stop what will be removed, and wait until it has stopped."""
     store.change(plan.applied.cib, configuration.retiring(plan.applied, plan.retired))
-    output.wait(lambda: running_of(plan.retired, store), limit)
+    try:
+        output.wait(lambda: running_of(plan.retired, store), limit)
+    except output.Late as late:
+        raise Refused(
+            f"{late}; the rest of the file is not applied yet: see `vsctl status`, then apply again"
+        ) from None
+
+
+def _wait(store: Store, cluster: Cluster, limit: float) -> None:
+    """Wait until all servers serve that can: a pinned one has to wait for its node."""
+    up = store.facts().placement.online
+    expected = [each for each in cluster.servers if not each.pinned or each.home in up]
+
+    def missing() -> str | None:
+        facts = store.facts()
+        late = [each for each in expected if missing_of(cluster, each, facts)]
+        ready = f"{len(expected) - len(late)} of {len(expected)} virtual servers serve"
+        return f"{ready}; {missing_of(cluster, late[0], facts)}" if late else None
+
+    output.wait(missing, limit)

@@ -47,11 +47,8 @@ def check(ctx: click.Context, file: str, as_json: bool) -> None:
         for each in found:
             click.echo(_line(each))
         if cluster is not None:
-            nodes, servers = (
-                _count(len(cluster.nodes), "node"),
-                _count(len(cluster.servers), "virtual server"),
-            )
-            click.echo(f"{file}: {nodes}, {servers}, no problems")
+            nodes = _count(len(cluster.nodes), "node")
+            click.echo(f"{file}: {nodes}, {_count(len(cluster.servers), 'virtual server')}, no problems")
     ctx.exit(DONE if cluster is not None else REFUSED)
 
 

@@ -11,11 +11,11 @@ from vsctl.policy import naming
 
 
 @click.command()
-@click.argument("server", required=False, shell_complete=hand.name_of_server)
+@click.argument("server", metavar="[VS]", required=False, shell_complete=hand.name_of_server)
 @options.cib
 @options.as_json
 def cleanup(server: str | None, store: Store, as_json: bool) -> None:
-    """Forget the failures of SERVER, or of all servers, and try again what was given up.
+    """Forget the failures of VS, or of all virtual servers, and try again.
 
     Only resources that failed are looked at again; nothing else is touched.
     """

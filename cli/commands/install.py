@@ -8,6 +8,8 @@ import click
 
 from vsctl.cli import launchers, options, output
 
+MANUAL = Path("usr/share/man")
+
 
 @click.command()
 @click.option(
@@ -17,25 +19,35 @@ from vsctl.cli import launchers, options, output
     show_default=True,
     help="Install below this directory.",
 )
-@click.option("--remove", is_flag=True, help="Take the agents away again.")
+@click.option("--remove", is_flag=True, help="Take agents and man pages away again.")
 @options.as_json
 def install(prefix: Path, remove: bool, as_json: bool) -> None:
-    """Put the agents where this system's Pacemaker looks.
+    """Put the agents where this system's Pacemaker looks, and the man pages where man does.
 
-    They run with the Python that runs vsctl, from a copy of their code, so
-    that a new vsctl changes nothing until this is said again. What runs is not
-    disturbed: an agent is replaced in one step, and used from the next action
-    on. A second time there is nothing to do.
+    The agents run with the Python that runs vsctl, from a copy of their code,
+    so that a new vsctl changes nothing until this is said again. What runs is
+    not disturbed: an agent is replaced in one step, and used from the next
+    action on. A second time there is nothing to do.
     """
+    from vsctl.cli import manual
+
     place = prefix / launchers.LAUNCHERS
     changed = launchers.remove(prefix) if remove else launchers.install(prefix)
+    with launchers.refusing(prefix):
+        pages = manual.remove(prefix / MANUAL) if remove else manual.write(prefix / MANUAL)
     if as_json:
-        output.document({"directory": str(place), "python": launchers.python(), "changed": list(changed)})
-    elif not changed:
+        agents = {"directory": str(place), "python": launchers.python(), "changed": list(changed)}
+        output.document({**agents, "man_pages": list(pages)})
+    elif not changed and not pages:
         output.say(f"nothing to do: {place} {'has no agents of vsctl' if remove else 'is up to date'}")
     else:
-        output.say(f"{'removed from' if remove else 'installed in'} {place}: {', '.join(changed)}")
-        if not remove:
+        verb = "removed from" if remove else "installed in"
+        if changed:
+            output.say(f"{verb} {place}: {', '.join(changed)}", indent="    ")
+        if pages:
+            output.say(f"{verb} {prefix / MANUAL}: {output.count(len(pages), 'man page')}")
+        if changed and not remove:
+            code = prefix / launchers.CODE
             output.say(
-                f"they run with {launchers.python()} and with the code below {prefix / launchers.CODE}"
+                f"the agents run with {launchers.python()} and with the code below {code}", indent="    "
             )

@@ -8,12 +8,12 @@ from typing import Any
 import click
 from lxml import etree
 
-from vsctl.cli import changes, configuration, faults, options, output, scheduler
+from vsctl.cli import configuration, faults, hand, options, output, scheduler
 from vsctl.cli.configuration import Applied
+from vsctl.cli.faults import Step
 from vsctl.cli.reading import cluster_of
 from vsctl.cli.scheduler import Outcome
 from vsctl.cli.store import Store
-from vsctl.policy import naming
 from vsctl.policy.hand import NO_HAND
 from vsctl.policy.model import Cluster
 
@@ -26,35 +26,55 @@ from vsctl.policy.model import Cluster
     multiple=True,
     required=True,
     metavar="FAULT",
-    help=f"One of {', '.join(faults.FORMS)}; may be repeated.",
+    help=f"What fails: {', '.join(faults.FORMS)}. Give it several times, and they fail one after the other.",
 )
 @options.cib
 @options.as_json
 def simulate(file: Path | None, fails: tuple[str, ...], store: Store, as_json: bool) -> None:
-    """Say what each FAULT would do, one after the other.
+    """Say what would happen if something failed.
 
-    Pacemaker's own scheduler decides, in the running cluster's configuration
-    as it stands now; or, with FILE, in a fresh cluster of that file. Nothing
-    is changed.
+    Pacemaker's own scheduler decides, with the running cluster as it stands
+    now; or, with FILE, with a fresh cluster of that file. Nothing is changed.
+
+    A port takes its addresses to another port of its node, which Pacemaker
+    does not notice: then nothing moves.
     """
     cluster, now = _fresh(cluster_of(file)) if file else _standing(store)
-    rehearsal = faults.Rehearsal(cluster, now)
-    steps: list[dict[str, Any]] = []
+    rehearsal, steps = faults.Rehearsal(cluster, now), []
     for fault in [faults.parse(each, cluster) for each in fails]:
-        before, rehearsal = rehearsal.now.after, rehearsal.fail(fault)
-        after = rehearsal.now.after
-        moves = changes.moved(before, after, cluster, cluster)
-        down = [each.name for each in cluster.servers if after.node_of(naming.net(each.name)) is None]
-        steps.append({"fail": str(fault), "moves": [str(each) for each in moves], "down": down})
+        rehearsal, step = rehearsal.fail(fault)
+        steps.append(step)
     if as_json:
-        output.document(steps)
-        return
-    for step in steps:
-        output.say(f"fail {step['fail']}")
-        for line in step["moves"] or ["nothing moves"]:
-            output.say(f"    {line}")
-        if step["down"]:
-            output.say(f"    not running: {', '.join(step['down'])}")
+        output.document([_as_document(each) for each in steps])
+    else:
+        for each in steps:
+            _say(each)
+
+
+def _say(step: Step) -> None:
+    output.say(f"fail {step.fault}")
+    for move in step.moves:
+        output.say(f"    {move}")
+    if step.restarts:
+        output.say(f"    restarted: {', '.join(step.restarts)}", indent="    ")
+    for route in step.routes:
+        output.say(f"    {route}")
+    if not (step.moves or step.restarts or step.routes):
+        output.say("    nothing moves")
+    if step.down:
+        output.say(f"    not running: {', '.join(step.down)}", indent="    ")
+
+
+def _as_document(step: Step) -> dict[str, Any]:
+    return {
+        "fail": str(step.fault),
+        "moves": [hand.as_value(each) for each in step.moves],
+        "restarts": list(step.restarts),
+        "routes": [
+            {"server": each.server, "subnet": each.subnet, "through": each.through} for each in step.routes
+        ],
+        "down": list(step.down),
+    }
 
 
 def _standing(store: Store) -> tuple[Cluster, Outcome]:
@@ -66,6 +86,7 @@ def _fresh(cluster: Cluster) -> tuple[Cluster, Outcome]:
     """Return a cluster of this file in which every node is up and everything has started."""
     cib = etree.fromstring(configuration.empty().cib)
     cib.set("have-quorum", "1")
+    cib.set("dc-uuid", "1")
     nodes, status = cib.find("configuration/nodes"), cib.find("status")
     assert nodes is not None and status is not None
     for number, node in enumerate(cluster.nodes, 1):

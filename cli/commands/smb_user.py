@@ -15,9 +15,9 @@ from vsctl.policy import naming
 
 
 @click.command()
-@click.argument("server", shell_complete=hand.name_of_server)
+@click.argument("server", metavar="VS", shell_complete=hand.name_of_server)
 @click.argument("action", type=click.Choice(["add", "remove", "list"]))
-@click.argument("name", required=False)
+@click.argument("name", metavar="[NAME]", required=False)
 @click.option(
     "--group", "groups", multiple=True, metavar="GROUP", help="A group NAME belongs to; may be repeated."
 )
@@ -26,28 +26,30 @@ from vsctl.policy import naming
 def smb_user(
     server: str, action: str, name: str | None, groups: tuple[str, ...], store: Store, as_json: bool
 ) -> None:
-    """Add, remove or list the SMB accounts of SERVER.
+    """Add, remove or list the SMB accounts of the virtual server VS.
 
     The password is asked for, or read from standard input if that is no
     terminal. Accounts belong to the server and move with it, so this is done
     on the node where it runs. `add` for a name that is there changes its
-    password and adds the groups.
+    password and its groups.
     """
+    if (action == "list") == bool(name):
+        raise click.UsageError("list takes no NAME" if name else f"{action} needs a NAME")
+    if groups and action != "add":
+        raise click.UsageError(f"{action} takes no --group")
     _, cluster = configuration.needed(store)
     configuration.server(cluster, server)
     if not cluster.server(server).serves_smb:
         raise Refused(f"{server} has no SMB share: add one to the cluster file first")
     _refuse_elsewhere(server, store)
-    if (action == "list") == bool(name):
-        raise click.UsageError("list takes no NAME" if name else f"{action} needs a NAME")
     try:
         if action == "add":
             accounts.add(server, name or "", groups, _password(name or ""))
         elif action == "remove":
             accounts.remove(server, name or "")
-    except ValueError as problem:
+        found = accounts.list_(server)
+    except (accounts.Refused, OSError) as problem:
         raise Refused(str(problem)) from None
-    found = accounts.list_(server)
     if as_json:
         output.document([{"name": each.name, "groups": list(each.groups)} for each in found])
     elif action == "list":

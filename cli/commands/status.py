@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from enum import Enum
 from typing import Any
 
 import click
 
-from vsctl.cli import configuration, options, output, report
+from vsctl.cli import configuration, hand, options, output, report
 from vsctl.cli.main import DONE, REFUSED
+from vsctl.cli.programs import Refused
 from vsctl.cli.report import ClusterReport, FilesystemReport, ServerReport, State
 from vsctl.cli.store import Store
 
@@ -20,40 +21,125 @@ EVERY = 2.0
 
 
 @click.command()
+@click.argument("servers", metavar="[VS]...", nargs=-1, shell_complete=hand.name_of_server)
+@click.option("--details", is_flag=True, help="Show the addresses and filesystems of every server.")
+@click.option("--watch", is_flag=True, help="Show it again every two seconds, until Ctrl-C.")
 @options.cib
 @options.as_json
-@click.option("--watch", is_flag=True, help="Show it again every two seconds, until Ctrl-C.")
 @click.pass_context
-def status(ctx: click.Context, store: Store, as_json: bool, watch: bool) -> None:
-    """Show every virtual server: where it is, since when, and what is not right.
+def status(
+    ctx: click.Context, servers: tuple[str, ...], details: bool, watch: bool, store: Store, as_json: bool
+) -> None:
+    """Show where every virtual server is, since when, and what is not right.
+
+    With names of virtual servers, show these with their addresses and
+    filesystems. States: serving, partly (some of it does not run), starting,
+    waiting (pinned to a node that is down), stopped.
 
     Exit status 1 if there is a problem.
     """
+    if watch and not as_json:
+        _watch(store, servers, details)
+    found = _found(store, servers)
+    if as_json:
+        output.document(as_document(found))
+    else:
+        click.echo("\n".join(_lines(found, servers, details)))
+    ctx.exit(DONE if found.all_well else REFUSED)
+
+
+def _found(store: Store, names: Sequence[str]) -> ClusterReport:
+    """Return the report; with names that of these servers, and nothing that is not about them."""
+    applied, cluster = configuration.needed(store)
+    for name in names:
+        configuration.server(cluster, name)
+    found = report.of(cluster, applied.hand, store.facts())
+    if not names:
+        return found
+    return replace(found, servers=tuple(each for each in found.servers if each.name in names), problems=())
+
+
+def _watch(store: Store, names: Sequence[str], details: bool) -> None:
+    """Show it again and again; a cluster that does not answer may do so again."""
     while True:
-        applied, cluster = configuration.needed(store)
-        found = report.of(cluster, applied.hand, store.facts())
-        if as_json:
-            output.document(as_document(found))
-        else:
-            text = "\n".join(lines(found, time.time()))
-            click.clear() if watch else None
-            click.echo(text)
-        if not watch:
-            ctx.exit(DONE if found.all_well else REFUSED)
+        try:
+            lines = list(_lines(_found(store, names), names, details))
+        except Refused as problem:
+            lines = output.fold(str(problem)).split("\n")
+        output.redraw(lines)
         time.sleep(EVERY)
 
 
-def lines(found: ClusterReport, now: float) -> Iterator[str]:
-    """Yield a report as a person reads it; `now` is in seconds since the epoch."""
-    nodes = ", ".join(
-        f"{each.name} {each.state} ({' '.join(each.servers) or 'no server'})" for each in found.nodes
-    )
-    yield output.fold(f"{click.style(found.name, bold=True)}: {nodes}", "    ")
-    for problem in found.problems:
-        yield output.fold(f"! {problem}", "  ")
-    for server in found.servers:
+def _lines(found: ClusterReport, names: Sequence[str], details: bool) -> Iterator[str]:
+    """Yield a report as a person reads it."""
+    now = time.time()
+    if not names:
+        yield from _overview(found)
+    if names or details:
+        for number, server in enumerate(found.servers):
+            if number:
+                yield ""
+            yield from _server(server, now)
+    else:
+        yield from _table(found.servers, now)
+    about_servers = [] if names or details else found.servers
+    problems = [*found.problems, *(each for server in about_servers for each in server.problems)]
+    notes = [each for server in about_servers for each in server.notes]
+    if problems or notes:
         yield ""
-        yield from _server(server, now)
+    yield from (_marked(each) for each in problems)
+    yield from (output.fold(f"- {each}", "  ") for each in notes)
+
+
+def _marked(problem: str, indent: str = "") -> str:
+    """Fold first and colour then, or the colour would count as width."""
+    return output.fold(f"{indent}! {problem}", "  ").replace("!", output.bad("!"), 1)
+
+
+def _overview(found: ClusterReport) -> Iterator[str]:
+    number = len(found.problems) + sum(len(each.problems) for each in found.servers)
+    well = output.good("all is well") if found.all_well else output.bad(output.count(number, "problem"))
+    yield f"{click.style(found.name, bold=True)}: {well}"
+    yield ""
+    rows = [(each.name, each.state, " ".join(each.servers)) for each in found.nodes]
+    yield output.table(("NODE", "STATE", "VIRTUAL SERVERS"), rows)
+    yield ""
+
+
+def _table(servers: Sequence[ServerReport], now: float) -> Iterator[str]:
+    rows = [
+        (
+            each.name,
+            click.style(each.state.value, fg=COLOURS.get(each.state, "red")),
+            each.node or "-",
+            output.lasted(now - each.since) if each.since else "-",
+            " ".join(_protocols(each)),
+            ", ".join(_remarks(each)),
+        )
+        for each in servers
+    ]
+    yield output.table(("SERVER", "STATE", "NODE", "FOR", "SERVES", "REMARKS"), rows)
+
+
+def _protocols(server: ServerReport) -> Iterator[str]:
+    if any(each.exports for each in server.filesystems):
+        yield "nfs"
+    if any(each.shares for each in server.filesystems):
+        yield "smb"
+
+
+def _remarks(server: ServerReport) -> Iterator[str]:
+    """Yield what a word says; the sentences stand below."""
+    if server.problems:
+        yield output.count(len(server.problems), "problem")
+    if server.pinned:
+        yield f"pinned to {server.home}" if server.home != server.node else "pinned"
+    elif server.home and server.node and server.home != server.node:
+        yield f"home is {server.home}"
+    if server.moved_to:
+        yield "moved by hand"
+    if any(each.announced_by not in (None, server.node) for each in server.addresses):
+        yield "routed"
 
 
 def _server(server: ServerReport, now: float) -> Iterator[str]:
@@ -68,10 +154,10 @@ def _server(server: ServerReport, now: float) -> Iterator[str]:
         yield f"    {each.address:<24}  {each.subnet:<12}  {announced}"
     for filesystem in server.filesystems:
         yield output.fold(f"    {_filesystem(filesystem)}", "    ")
+    for problem in server.problems:
+        yield _marked(problem, "    ")
     for note in server.notes:
         yield output.fold(f"    - {note}", "  ")
-    for problem in server.problems:
-        yield output.fold(f"    ! {problem}", "  ")
 
 
 def _filesystem(filesystem: FilesystemReport) -> str:
@@ -82,7 +168,8 @@ def _filesystem(filesystem: FilesystemReport) -> str:
 
 
 def as_document(found: ClusterReport) -> dict[str, Any]:
-    return asdict(found, dict_factory=lambda pairs: {name: _plain(value) for name, value in pairs})
+    document = asdict(found, dict_factory=lambda pairs: {name: _plain(value) for name, value in pairs})
+    return {**document, "all_well": found.all_well}
 
 
 def _plain(value: Any) -> Any:

@@ -9,17 +9,21 @@ from vsctl.cli.store import Store
 
 
 @click.command()
-@click.argument("node", shell_complete=hand.name_of_node)
+@click.argument("node", metavar="NODE", shell_complete=hand.name_of_node)
 @options.cib
 @options.as_json
 def undrain(node: str, store: Store, as_json: bool) -> None:
     """Let virtual servers run on NODE again.
 
-    With `failback: manual` none moves there by itself; `vsctl failback` brings
-    home those that belong there.
+    Where the cluster file says `failback: manual` none moves there by itself;
+    `vsctl failback` brings home those that belong there.
     """
     applied, cluster = configuration.needed(store)
     configuration.node(cluster, node)
-    hand.do(
-        store, applied, cluster, applied.hand.undrain(node), as_json=as_json, nothing=f"{node} is not drained"
+    done = hand.put(store, applied, cluster, applied.hand.undrain(node))
+    nothing = (
+        f"{node} can be used again; nothing moves by itself, `vsctl failback` brings home what belongs there"
+        if done.changed
+        else f"{node} is not drained"
     )
+    hand.tell(done, (), as_json=as_json, nothing=nothing)
