@@ -19,6 +19,8 @@ from vsctl.cli.placement import Placement
 from vsctl.cli.programs import Refused, run
 
 MOST_TRANSITIONS = 20
+NO_CHANGE = ("monitor", "delete")
+"""What changes nothing. The simulation forgets nothing either: it deletes what was removed again each time."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def settle(cib: bytes, *, down: Iterable[str] = (), up: Iterable[str] = ()) -> O
         step = _transition(cib, changes)
         actions += step.actions
         cib, changes = step.cib, []
-        if not any(each.operation != "monitor" for each in step.actions):
+        if all(each.operation in NO_CHANGE for each in step.actions):
             return Outcome(actions, step.after, cib)
     raise Refused(f"the scheduler had not settled after {MOST_TRANSITIONS} transitions")
 
