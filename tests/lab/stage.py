@@ -38,6 +38,7 @@ class Stage:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.bare = {node.name: traces(node) for node in lab.nodes}
+        self.document: Mapping[str, Any] | None = None
 
     def vsctl(
         self, *words: str, check: bool = True, input: str | None = None, node: str | None = None
@@ -61,12 +62,34 @@ class Stage:
         """Apply a cluster file, wait until everything serves, and return what vsctl said."""
         self.make_disks(document)
         self.write(document)
+        self.document = document
         return self.vsctl("apply", "--wait", FILE, *options).stdout
+
+    def become(self, document: Mapping[str, Any]) -> None:
+        """Make these the virtual servers on the stage, all at home; quick if they are there already."""
+        if self.document != document:
+            self.clear()
+            self.apply(document)
+        else:
+            self.vsctl("apply", "--yes", "--wait", FILE)
+            self.vsctl("failback")
+
+    def add_user(self, server: str, name: str, password: str) -> None:
+        """Give an SMB server an account, where it runs."""
+        self.vsctl("smb-user", server, "add", name, input=f"{password}\n", node=self.node_of(server))
+
+    def node_of(self, server: str) -> str:
+        node = self.lab.where(f"{server}-net")
+        if node is None:
+            raise LabProblem(f"{server} runs nowhere")
+        return node
 
     def clear(self, document: Mapping[str, Any] | None = None) -> None:
         """Take every virtual server off the stage; LabProblem if one leaves anything on a node."""
-        self.write({**(document or cluster_file(self.lab, "{}")), "virtual_servers": {}})
+        frame = document or self.document or cluster_file(self.lab, "{}")
+        self.write({**frame, "virtual_servers": {}})
         self.vsctl("apply", "--yes", FILE)
+        self.document = None
         self.settle()
         for node in self.lab.nodes_on:
             if left := traces(node) - self.bare[node.name]:

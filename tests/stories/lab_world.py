@@ -150,7 +150,6 @@ def _filesystem(server: str, filesystem: Filesystem) -> dict[str, Any]:
         {
             "nfs": {
                 "path": each.path,
-                "id": each.id,
                 "clients": {str(client.who): client.access.value for client in each.clients},
             }
         }
