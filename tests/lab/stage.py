@@ -92,10 +92,14 @@ class Stage:
         self.document = None
         self.settle()
         for node in self.lab.nodes_on:
-            if left := traces(node) - self.bare[node.name]:
-                raise LabProblem(f"after the last virtual server {node.name} still has: {'; '.join(sorted(left))}")
+            if left := traces(node) - self.bare[node.name] - KEPT:
+                raise LabProblem(
+                    f"after the last virtual server {node.name} still has: {'; '.join(sorted(left))}"
+                )
             if gone := self.bare[node.name] - traces(node):
-                raise LabProblem(f"after the last virtual server {node.name} lacks: {'; '.join(sorted(gone))}")
+                raise LabProblem(
+                    f"after the last virtual server {node.name} lacks: {'; '.join(sorted(gone))}"
+                )
 
     def make_disks(self, document: Mapping[str, Any]) -> None:
         there = {each.device for each in self.lab.disks.all()}
@@ -173,6 +177,14 @@ def traces(node: Machine) -> frozenset[str]:
     return frozenset(line.strip() for line in found if line.strip())
 
 
+KEPT = {
+    "mount /run/netns",
+    "mount /srv/vsctl",
+    "directory /run/vsctl/_node",
+    "file /run/vsctl/_node/lock",
+}
+"""What a node that has had virtual servers keeps until it restarts, by docs/contracts.md."""
+
 TRACES = """
 ip -o link show | sed -E 's/^[0-9]+: ([^:@]+).*/interface \\1/'
 ip -o addr show | awk '$4 !~ /^fe80/ { print "address", $2, $4 }'
@@ -200,4 +212,3 @@ true
 def now() -> float:
     """Return this moment as logs know it."""
     return time.time()
-

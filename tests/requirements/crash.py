@@ -20,6 +20,7 @@ class Crash:
     """`clients` have stopped; `killed` and `fenced` are moments of the epoch, `killed_at` CLOCK_MONOTONIC."""
 
     clients: dict[str, Client]
+    locker: Client
     killed: float
     killed_at: float
     fenced: float
@@ -52,17 +53,21 @@ def happen(on: Stage) -> Crash:
         "vs5": Client.nfs(c1, "192.0.2.15", "/root/media"),
         "vs6": Client.nfs(c1, "192.0.2.16", "/root/archive"),
     }
-    for each in clients.values():
+    locker = Client.nlm(c1, "192.0.2.11", "/data/projects")
+    everyone = [*clients.values(), locker]
+    for each in everyone:
         each.start()
     try:
         for each in clients.values():
             each.wait_for_progress()
+        lab.wait(lambda: locker.report().acks, "the locker has its lock")
         killed, killed_at = stage.now(), time.monotonic()
         lab.kill("n1")
         lab.wait_until_fenced("n1", 60)
         for name, each in clients.items():
             if name != "vs3":
                 each.wait_for_progress(since=lab.journal("off", "n1")[-1].at, limit=120)
+        locker.wait_for_progress(since=killed_at)
         on.settle()
         after, acts = on.status(), on.acts_since(killed)
         back_at = time.monotonic()
@@ -71,7 +76,7 @@ def happen(on: Stage) -> Crash:
         clients["vs3"].wait_for_progress(since=back_at, limit=120)
         on.settle()
     finally:
-        for each in clients.values():
+        for each in everyone:
             each.stop()
     fenced = lab.journal("off", "n1")[-1].wall
-    return Crash(clients, killed, killed_at, fenced, acts, after, on.status(), back_at)
+    return Crash(clients, locker, killed, killed_at, fenced, acts, after, on.status(), back_at)

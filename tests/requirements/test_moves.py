@@ -60,6 +60,21 @@ def test_clients_only_pause_while_a_server_moves(two: Stage) -> None:
     assert two.status()["servers"]["vs1"]["notes"] == []
 
 
+def test_a_lock_is_reclaimed_after_a_move_and_nobody_takes_it_meanwhile(two: Stage) -> None:
+    c1 = two.lab.client("c1")
+    with Client.nlm(c1, VS1, "/data/projects", "moved-lock") as locker:
+        two.lab.wait(lambda: locker.report().acks, "the lock is granted")
+        rival = ("tests.lab.clients.ask", "lock", VS1, "/data/projects", "moved-lock")
+        assert c1.ask(*rival).stdout == "RpcError: denied\n"
+        begin = time.monotonic()
+        two.vsctl("move", "vs1", "n2", "--wait")
+        assert "denied" in c1.ask(*rival).stdout
+        locker.wait_for_progress(since=begin)
+        assert "denied" in c1.ask(*rival).stdout
+    assert not locker.report().errors, str(locker.report())
+    two.vsctl("failback", "vs1")
+
+
 @pytest.mark.full
 @pytest.mark.timeout(1800)
 def test_no_stale_handle_in_twenty_moves(two: Stage) -> None:

@@ -39,6 +39,11 @@ def test_no_client_sees_an_error(crash: Crash) -> None:
         assert not client.report().errors, f"{name}: {client.report()}"
 
 
+def test_a_lock_is_reclaimed(crash: Crash) -> None:
+    report = crash.locker.report()
+    assert len(report.acks) == 2 and not report.errors, str(report)
+
+
 def test_clients_of_other_servers_notice_nothing(crash: Crash) -> None:
     report = crash.report("vs4")
     assert report.lost == ()

@@ -28,7 +28,9 @@ def kill(on: Stage, daemon: str) -> None:
         ("smbd", "smb", "nfs", {"vs1-smb", "vs1-shr-data", "vs1-shr-root"}),
     ],
 )
-def test_a_dead_server_comes_back_alone(two: Stage, daemon: str, dead: str, alive: str, back: set[str]) -> None:
+def test_a_dead_server_comes_back_alone(
+    two: Stage, daemon: str, dead: str, alive: str, back: set[str]
+) -> None:
     c1 = two.lab.client("c1")
     clients = {
         "nfs": Client.nfs(c1, VS1, "/data/projects", "survives"),

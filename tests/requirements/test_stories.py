@@ -14,8 +14,15 @@ from tests.stories.test_stories import told_in
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 
-@pytest.mark.parametrize("file", told_in("lab"), ids=lambda file: file.stem)
+STORIES = [
+    *(pytest.param(file, id=file.stem) for file in told_in("lab")),
+    *(pytest.param(file, id=file.stem, marks=pytest.mark.full) for file in told_in("full lab")),
+]
+
+
+@pytest.mark.parametrize("file", STORIES)
 def test_story(file: Path, bare: Stage) -> None:
+    bare.clear()
     told = file.read_text()
     world = LabWorld(bare)
     try:

@@ -30,7 +30,6 @@ class LabWorld:
         self.since = stage.now()
 
     def apply(self, cluster: Cluster, hand: Hand) -> None:
-        self._begin()
         wanted = file_of(cluster)
         if hand == self.hand:
             self.stage.make_disks(wanted)
@@ -41,29 +40,34 @@ class LabWorld:
         self.cluster, self.hand = cluster, hand
 
     def fail_node(self, node: str) -> None:
-        self._begin()
         self.lab.kill(node)
         self.lab.wait_until_fenced(node, 60)
 
     def return_node(self, node: str) -> None:
-        self._begin()
         self.lab.boot(node)
         self.lab.wait_for_nodes()
 
     def fail_resource(self, resource: str) -> None:
-        self._begin()
         node = self.lab.where(resource)
         assert node, f"{resource} runs nowhere"
         self.lab.node(node).run(["crm_resource", "--fail", "--resource", resource, "--node", node])
-        self.lab.wait(lambda: self.stage.touched_since(self.since).get(resource), f"{resource} is recovered", 60)
+        self.lab.wait(
+            lambda: self.stage.touched_since(self.since).get(resource), f"{resource} is recovered", 60
+        )
 
     def settle(self) -> Seen:
         self.stage.settle()
+        end = stage.now()
         assert self.cluster is not None, "the story has no cluster yet"
         servers = tuple((each.name, self.lab.where(naming.net(each.name))) for each in self.cluster.servers)
-        acts = self.stage.acts_since(self.since)
-        fenced = [each.machine for each in self.lab.journal("off") if each.wall > self.since and "reboot" in each.why]
+        acts = [each for each in self.stage.acts_since(self.since) if each.at < end]
+        fenced = [
+            each.machine
+            for each in self.lab.journal("off")
+            if self.since < each.wall < end and "reboot" in each.why
+        ]
         begun = tuple((each.resource, each.operation) for each in acts if each.result is None)
+        self.since = end
         return Seen(servers, begun, tuple(dict.fromkeys(fenced)), tuple(self._waves(acts)))
 
     def leave(self) -> None:
@@ -74,9 +78,6 @@ class LabWorld:
             self.stage.vsctl(*command)
         self.hand = NO_HAND
         self.stage.clear(file_of(self.cluster) if self.cluster else None)
-
-    def _begin(self) -> None:
-        self.since = stage.now()
 
     def _waves(self, acts: Iterable[Any]) -> Iterable[tuple[str, ...]]:
         """Yield the servers that started, by priority, those together that did not wait for each other."""
@@ -123,7 +124,8 @@ def file_of(cluster: Cluster) -> dict[str, Any]:
         },
         "storage": {each.name: {"nodes": list(each.nodes)} for each in cluster.storage},
         "nodes": {
-            each.name: {"ports": {port.interface: port.subnet for port in each.ports}} for each in cluster.nodes
+            each.name: {"ports": {port.interface: port.subnet for port in each.ports}}
+            for each in cluster.nodes
         },
         "fencing": stage.fencing(each.name for each in cluster.nodes),
         "virtual_servers": {each.name: _server(each) for each in cluster.servers},
@@ -156,7 +158,8 @@ def _filesystem(server: str, filesystem: Filesystem) -> dict[str, Any]:
         for each in filesystem.exports
     ]
     smb: list[dict[str, Any]] = [
-        {"smb": {"share": each.share, "path": each.path, "users": list(each.users)}} for each in filesystem.shares
+        {"smb": {"share": each.share, "path": each.path, "users": list(each.users)}}
+        for each in filesystem.shares
     ]
     return {
         "device": stage.device(server, filesystem.name),
@@ -164,4 +167,3 @@ def _filesystem(server: str, filesystem: Filesystem) -> dict[str, Any]:
         "storage": filesystem.storage,
         "exports": nfs + smb,
     }
-

@@ -3,7 +3,7 @@
 A story is a text file: a comment, then scenes, each a command, `----` and the
 outcome. The verbs are the methods below that begin with `do_`. The comment may
 name the worlds in which the story is true, `# Worlds: scheduler, lab.`; most
-are told by the scheduler alone.
+are told by the scheduler alone, and `full lab` is a lab with time.
 """
 
 from __future__ import annotations

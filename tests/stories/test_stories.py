@@ -14,10 +14,7 @@ FOLDER = Path(__file__).parent
 
 def told_in(world: str) -> list[Path]:
     """Return the stories that are true in a world."""
-    return [
-        file for file in sorted(FOLDER.glob("*.story")) if world in player.read(file.read_text()).worlds
-    ]
-
+    return [file for file in sorted(FOLDER.glob("*.story")) if world in player.read(file.read_text()).worlds]
 
 
 @pytest.mark.parametrize("file", told_in("scheduler"), ids=lambda file: file.stem)

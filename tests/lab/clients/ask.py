@@ -3,7 +3,10 @@
     mount HOST PATH               ask for an export by MOUNT v3; prints its file handle
     file HOST PATH NAME           make a file there; prints its file handle
     getattr HOST HANDLE           ask for the attributes of a file handle by NFSv3
-    nfs4 HOST MINOR [HANDLE]      NFS 4.MINOR: does it talk, and does it know a file handle?
+    nfs4 HOST MINOR               does it talk NFS 4.MINOR?
+    file4 HOST PATH               look up a path by NFS 4.0; prints its file handle
+    getattr4 HOST HANDLE          does NFS 4.0 know a file handle?
+    lock HOST PATH NAME           ask for an exclusive NFSv3 lock, as another owner
     ports HOST                    what the portmapper lists
 
 A refusal is printed and ends with status 1: what a test wants to see, or not.
@@ -16,12 +19,13 @@ import socket
 import struct
 import sys
 
+from tests.lab.clients import nlm
 from tests.lab.clients.nfs3 import GETATTR, MOUNT, NFS, Mounted, NfsError
 from tests.lab.clients.rpc import RpcError, Transport, Xdr, opaque
 
 NFS_PORT, MOUNT_PORT = 2049, 20048
 PATIENCE = 3.0
-PUTFH, PUTROOTFH, EXCHANGE_ID = 22, 24, 42
+GETFH, LOOKUP, PUTFH, PUTROOTFH, EXCHANGE_ID = 10, 15, 22, 24, 42
 
 
 class _Once(Transport):
@@ -63,20 +67,43 @@ def getattr3(host: str, handle: str) -> str:
     return "known"
 
 
-def nfs4(host: str, minor: str, handle: str = "") -> str:
-    """Send a COMPOUND (RFC 7530, RFC 8881): a file handle, the root's, or for 4.1 an EXCHANGE_ID."""
-    if minor == "0":
-        operation = (
-            struct.pack("!I", PUTFH) + opaque(bytes.fromhex(handle)) if handle else struct.pack("!I", PUTROOTFH)
-        )
-    else:
-        owner = struct.pack("!Q", 1) + opaque(b"vsctl-lab")
-        operation = struct.pack("!I", EXCHANGE_ID) + owner + struct.pack("!III", 0, 0, 0)
-    compound = opaque(b"") + struct.pack("!II", int(minor), 1) + operation
-    answer = _Once(host, NFS_PORT).call(NFS, 4, 1, compound)
+def nfs4(host: str, minor: str) -> str:
+    """Ask for the root (4.0, RFC 7530) or for a client id (4.1, RFC 8881)."""
+    owner = struct.pack("!Q", 1) + opaque(b"vsctl-lab")
+    exchange = struct.pack("!I", EXCHANGE_ID) + owner + struct.pack("!III", 0, 0, 0)
+    _compound(host, int(minor), [exchange if int(minor) else struct.pack("!I", PUTROOTFH)])
+    return "answered"
+
+
+def file4(host: str, path: str) -> str:
+    names = [struct.pack("!I", LOOKUP) + opaque(each.encode()) for each in path.strip("/").split("/")]
+    answer = _compound(host, 0, [struct.pack("!I", PUTROOTFH), *names, struct.pack("!I", GETFH)])
+    for _ in range(len(names) + 2):
+        answer.uint(), answer.uint()  # operation and status
+    return answer.opaque().hex()
+
+
+def getattr4(host: str, handle: str) -> str:
+    _compound(host, 0, [struct.pack("!I", PUTFH) + opaque(bytes.fromhex(handle)), struct.pack("!I", GETFH)])
+    return "known"
+
+
+def _compound(host: str, minor: int, operations: list[bytes]) -> Xdr:
+    """Return the results of operations that all went well."""
+    body = opaque(b"") + struct.pack("!II", minor, len(operations)) + b"".join(operations)
+    answer = _Once(host, NFS_PORT).call(NFS, 4, 1, body)
     if status := answer.uint():
         raise NfsError(status, f"NFS 4.{minor}")
-    return "answered"
+    answer.opaque(), answer.uint()  # tag and number of results
+    return answer
+
+
+def lock(host: str, path: str, name: str) -> str:
+    handle = Mounted(host, path).lookup(name)
+    status = nlm.lock(_Once(host, nlm.NLM_PORT), handle, reclaim=False, owner=b"rival")
+    if status != nlm.GRANTED:
+        raise RpcError(nlm.NAMES.get(status, str(status)))
+    return "granted"
 
 
 def ports(host: str) -> str:
@@ -93,7 +120,16 @@ def _listed(answer: Xdr) -> list[str]:
     return found
 
 
-_QUESTIONS = {"mount": mount, "file": file, "getattr": getattr3, "nfs4": nfs4, "ports": ports}
+_QUESTIONS = {
+    "mount": mount,
+    "file": file,
+    "getattr": getattr3,
+    "nfs4": nfs4,
+    "file4": file4,
+    "getattr4": getattr4,
+    "lock": lock,
+    "ports": ports,
+}
 
 if __name__ == "__main__":
     sys.exit(main())
