@@ -25,7 +25,11 @@ def properties(cluster: Cluster) -> tuple[Property, ...]:
         _property("stonith-enabled", "true", "a node is cut off before its servers start elsewhere")
         if cluster.fencing
         else _property("stonith-enabled", "false", "the cluster file has no fencing"),
-        _property("load-threshold", "0%", "a busy file server has a high load, and a failover must not wait for that"),
+        _property(
+            "load-threshold",
+            "0%",
+            "a busy file server has a high load, and a failover must not wait for that",
+        ),
         _property("no-quorum-policy", "stop", "nodes in a minority serve nothing"),
         _property(
             "cluster-recheck-interval",

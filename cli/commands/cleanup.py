@@ -12,12 +12,14 @@ from vsctl.policy import naming
 
 @click.command()
 @click.argument("server", metavar="[VS]", required=False, shell_complete=hand.name_of_server)
+@options.limit
 @options.cib
 @options.as_json
-def cleanup(server: str | None, store: Store, as_json: bool) -> None:
+def cleanup(server: str | None, limit: float, store: Store, as_json: bool) -> None:
     """Forget the failures of VS, or of all virtual servers, and try again.
 
     Only resources that failed are looked at again; nothing else is touched.
+    It ends when Pacemaker knows again how those that were running are.
     """
     if not store.live:
         raise Refused("cleanup is for the running cluster: a CIB in a file tries nothing")
@@ -26,9 +28,19 @@ def cleanup(server: str | None, store: Store, as_json: bool) -> None:
     facts = store.facts()
     failed = {each.resource for each in facts.failed} | {each.resource for each in facts.tries}
     cleaned = [id for each in servers for id in naming.primitives_of(cluster, each) if id in failed]
+    ran = tuple(id for id in cleaned if facts.placement.node_of(id))
     for id in cleaned:
         run("crm_resource", "--cleanup", "--resource", id)
+    output.wait(lambda: _unseen(ran, store), limit)
     if as_json:
         output.document({"cleaned": cleaned})
     else:
         output.say(f"tried again: {', '.join(cleaned)}" if cleaned else "nothing had failed")
+
+
+def _unseen(resources: tuple[str, ...], store: Store) -> str | None:
+    """Say which of the resources that were running has neither been found running again yet nor failed anew."""
+    facts = store.facts()
+    known = {each.resource for each in facts.failed}
+    unseen = (id for id in resources if id not in known and facts.placement.node_of(id) is None)
+    return next((f"{id} is being looked at again" for id in unseen), None)

@@ -7,6 +7,7 @@ lives as long as that does.
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,11 @@ class Machine:
             said = (done.stderr.strip() or done.stdout.strip())[-2000:]
             raise LabProblem(f"{self.name}: {' '.join(map(str, command))} exits {done.returncode}: {said}")
         return done
+
+    def ask(self, module: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run one of the lab's own programs, in the machine; whether it succeeds is for the caller to see."""
+        place = ["env", f"--chdir={CHECKOUT}", "PYTHONDONTWRITEBYTECODE=1"]
+        return self.run([*place, sys.executable, "-m", module, *words], check=False)
 
     def popen(self, command: Sequence[str | Path], **options: Any) -> subprocess.Popen[Any]:
         """Start a command in the machine; options are those of subprocess.Popen.

@@ -233,5 +233,7 @@ def test_host_names_can_be_looked_up_where_the_node_lists_name_servers_below_run
     node.run("mkdir -p /run/resolve")
     node.run("sh -c 'echo nameserver 127.0.0.53 > /run/resolve/stub.conf'")
     node.run("sh -c 'echo nameserver 192.0.2.53 > /run/resolve/resolv.conf'")
-    node.python("from vsctl.agents import processes as p; p._show_resolver('/run/view', '/run/resolve/stub.conf')")
+    node.python(
+        "from vsctl.agents import processes as p; p._show_resolver('/run/view', '/run/resolve/stub.conf')"
+    )
     assert node.run("cat /run/view/resolve/stub.conf").said == "nameserver 192.0.2.53\n"

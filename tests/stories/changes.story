@@ -1,4 +1,5 @@
 # The cluster file changes under running servers: nothing else restarts, and nothing moves.
+# Worlds: scheduler, lab.
 cluster
 nodes: n1 n2 n3
 vs1: priority=10 home=n1 filesystems=root,data nfs=root,data
@@ -11,14 +12,14 @@ starts in order: vs1, then vs2
 change
 vs1: priority=10 home=n1 filesystems=root,data nfs=root,data smb=data
 ----
-vs1-smb starts
 vs1-shr-data starts
+vs1-smb starts
 
 change
 vs1: priority=10 home=n1 filesystems=root,data nfs=root,data
 ----
-vs1-smb stops
 vs1-shr-data stops
+vs1-smb stops
 
 change
 vs1: priority=10 home=n1 filesystems=root,data nfs=root,data subnets=lan-a,lan-b
@@ -36,16 +37,16 @@ vs1-vip-lan-b stops
 change
 vs1: priority=10 home=n1 filesystems=root,data,more nfs=root,data,more
 ----
+vs1-exp-more starts
+vs1-fs-more starts
 vs1-net reloads
 vs1-vip-lan-a reloads
-vs1-fs-more starts
-vs1-exp-more starts
 
 change
 vs1: priority=10 home=n1 filesystems=root,more nfs=root,more
 ----
-vs1-fs-data stops
 vs1-exp-data stops
+vs1-fs-data stops
 
 change
 vs3:

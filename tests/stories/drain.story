@@ -1,5 +1,6 @@
 # A node is drained: it empties, even across a reboot, and takes servers again afterwards.
 # Two drained nodes of two are no reason to stop.
+# Worlds: scheduler, full lab.
 cluster
 nodes: n1 n2
 vs1: home=n1

@@ -1,5 +1,6 @@
 # R4, R5: a node dies. What ran there starts on the survivors, evenly, in order of priority.
 # Nothing moves back when the node returns.
+# Worlds: scheduler, full lab.
 cluster
 nodes: n1 n2 n3
 vs1: priority=100 home=n1 smb=root

@@ -1,7 +1,9 @@
 """Play a story: do what it says, and say what happened in the same words.
 
 A story is a text file: a comment, then scenes, each a command, `----` and the
-outcome. The verbs are the methods below that begin with `do_`.
+outcome. The verbs are the methods below that begin with `do_`. The comment may
+name the worlds in which the story is true, `# Worlds: scheduler, lab.`; most
+are told by the scheduler alone, and `full lab` is a lab with time.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from vsctl.policy.hand import NO_HAND
 from vsctl.policy.model import Cluster
 
 RULE = "----"
+WORLDS = "# Worlds: "
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,11 @@ class Scene:
 class Story:
     comment: tuple[str, ...]
     scenes: tuple[Scene, ...]
+
+    @property
+    def worlds(self) -> tuple[str, ...]:
+        said = [line.removeprefix(WORLDS) for line in self.comment if line.startswith(WORLDS)]
+        return tuple(said[0].rstrip(".").split(", ")) if said else ("scheduler",)
 
 
 def read(text: str) -> Story:
@@ -165,7 +173,7 @@ def _of_resources(done: tuple[tuple[str, str], ...], servers: set[str]) -> list[
     words = {"start": "starts", "stop": "stops", "reload": "reloads", "reload-agent": "reloads"}
     return [
         f"{resource} restarts" if {"stop", "start"} <= set(what) else f"{resource} {words[what[-1]]}"
-        for resource, what in parts.items()
+        for resource, what in sorted(parts.items())
     ]
 
 

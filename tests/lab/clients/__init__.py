@@ -56,6 +56,11 @@ class Client:
         return cls(machine, "smb", host, share, "--file", file, "--user", user, "--password", password)
 
     @classmethod
+    def nlm(cls, machine: Machine, host: str, path: str, file: str = "locked") -> Client:
+        """Return one who holds an NFSv3 lock and reclaims it; each grant is an acknowledgement. One a machine."""
+        return cls(machine, "nlm", host, path, "--file", file)
+
+    @classmethod
     def nfs4(cls, machine: Machine, host: str, path: str) -> Client:
         """Return one who lists an export by NFSv4 again and again; each listing is an acknowledgement."""
         return cls(machine, "nfs4", host, path)

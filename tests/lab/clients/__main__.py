@@ -42,6 +42,10 @@ def _work(wanted: argparse.Namespace, tell: Journal) -> None:
 
         who = (wanted.user, wanted.password)
         smb_writer.write(wanted.host, wanted.path, wanted.file, *who, wanted.run, wanted.every, tell)
+    elif wanted.kind == "nlm":
+        from tests.lab.clients import nlm
+
+        nlm.hold(wanted.host, wanted.path, wanted.file, tell)
     elif wanted.kind == "nfs4":
         from tests.lab.clients import prober
 
@@ -67,7 +71,7 @@ def _missing(wanted: argparse.Namespace, acknowledged: list[int]) -> list[int]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.lab.clients", description=__doc__)
-    parser.add_argument("kind", choices=("nfs", "smb", "nfs4", "answers-nfs", "answers-smb"))
+    parser.add_argument("kind", choices=("nfs", "smb", "nlm", "nfs4", "answers-nfs", "answers-smb"))
     parser.add_argument("host")
     parser.add_argument("path", nargs="?", default="", help="NFS path, or name of the SMB share")
     parser.add_argument("--file", default="records", help="file in it to write (default: records)")

@@ -9,6 +9,7 @@ lost        the connection ended
 connected   there is a new one
 refused     a connection could not be made
 waiting     the server asked for patience (NFS3ERR_JUKEBOX), or did not let the client mount yet
+notified    the server's sm-notify said that it has restarted
 error       what a program using the file would have seen as an error
 """
 

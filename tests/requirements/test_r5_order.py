@@ -1,0 +1,75 @@
+"""R5: servers move in order of their priority, and one that cannot start holds back no lower one for long."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from tests.lab import stage
+from tests.lab.stage import Stage
+from tests.requirements.crash import Crash
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+IN_ORDER = ("vs1", "vs2", "vs5", "vs6")
+"""Priorities 100, 80, 40 and 0; vs3 (90) waits for its node, and vs4 (60) is not involved."""
+
+
+def test_starts_begin_in_order_of_priority(crash: Crash) -> None:
+    starts = crash.starts()
+    moments = [starts[f"{name}-net"].at for name in IN_ORDER]
+    assert all(one < other for one, other in pairwise(moments)), dict(zip(IN_ORDER, moments, strict=True))
+    assert "vs3-net" not in starts and "vs4-net" not in starts
+
+
+def test_a_mount_that_hangs_holds_back_nobody(six: Stage) -> None:
+    """The mount of vs1, the first in order, hangs on every node; the others start meanwhile.
+
+    `mount` finds a helper for the type, /sbin/mount.ext4, and runs that: here
+    one which waits for as long as a certain file exists.
+    """
+    lab = six.lab
+    for node in lab.nodes:
+        node.write("/sbin/mount.ext4", HANGING_MOUNT.format(device=stage.device("vs1", "root")), 0o755)
+        node.write("/run/mount-hangs", "")
+    begin = stage.now()
+    try:
+        lab.kill("n1")
+        lab.wait_until_fenced("n1", 60)
+        lab.wait(lambda: _begun(six, begin, "vs1-fs-root"), "the mount of vs1 begins", 60)
+        for name in ("vs2", "vs5", "vs6"):
+            lab.wait(lambda: six.serving(name), f"{name} serves", 120)  # noqa: B023 - called at once
+        first = min(each.at for each in six.acts_since(begin) if each.resource == "vs1-fs-root")
+        ends = [
+            each.at
+            for each in six.acts_since(begin)
+            if each.resource == "vs1-fs-root" and each.operation == "start" and each.result is not None
+        ]
+        last = max(_begun(six, begin, f"{name}-net") for name in ("vs2", "vs5", "vs6"))
+        assert last < first + 10, "the lower ones start while the mount of vs1 hangs"
+        assert not ends or last < min(ends), "and not only when it was given up"
+        assert six.status()["servers"]["vs1"]["state"] != "serving"
+    finally:
+        for node in lab.nodes_on:
+            node.run(["rm", "-f", "/run/mount-hangs"])
+        lab.heal()
+        for node in lab.nodes:
+            node.run(["rm", "-f", "/sbin/mount.ext4", "/run/mount-hangs"])
+        six.settle()
+        six.vsctl("cleanup")
+    lab.wait(lambda: six.serving("vs1"), "vs1 serves once its mount does not hang any more", 120)
+
+
+def _begun(on: Stage, since: float, resource: str) -> float | None:
+    acts = on.acts_since(since)
+    return next((each.at for each in acts if each.resource == resource and each.operation == "start"), None)
+
+
+HANGING_MOUNT = """#!/bin/sh
+# mount.ext4 DEVICE POINT [-o OPTIONS]
+if [ "$1" = {device} ]; then
+    while [ -e /run/mount-hangs ]; do sleep 0.1; done
+fi
+exec mount --internal-only -t ext4 "$@"
+"""

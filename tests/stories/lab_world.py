@@ -1,0 +1,169 @@
+"""The world of a real cluster: the same stories, played with nodes, disks and servers.
+
+The world is an operator at a keyboard: it writes a cluster file and says
+`vsctl apply`, and what is done by hand it does with vsctl's commands. What
+happened it reads from the nodes' own logs.
+
+Parts that only the node daemon notices (ports, subnets, storage) fail in the
+scheduler's world alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tests.lab import stage
+from tests.lab.stage import FILE, Stage
+from tests.stories.world import Seen
+from vsctl.policy import naming
+from vsctl.policy.hand import NO_HAND, Hand
+from vsctl.policy.model import Cluster, Filesystem, VirtualServer
+
+
+class LabWorld:
+    def __init__(self, on: Stage) -> None:
+        self.stage = on
+        self.lab = on.lab
+        self.cluster: Cluster | None = None
+        self.hand = NO_HAND
+        self.since = stage.now()
+
+    def apply(self, cluster: Cluster, hand: Hand) -> None:
+        wanted = file_of(cluster)
+        if hand == self.hand:
+            self.stage.make_disks(wanted)
+            self.stage.write(wanted)
+            self.stage.vsctl("apply", "--yes", FILE)
+        for command in commands(self.hand, hand):
+            self.stage.vsctl(*command)
+        self.cluster, self.hand = cluster, hand
+
+    def fail_node(self, node: str) -> None:
+        self.lab.kill(node)
+        self.lab.wait_until_fenced(node, 60)
+
+    def return_node(self, node: str) -> None:
+        self.lab.boot(node)
+        self.lab.wait_for_nodes()
+
+    def fail_resource(self, resource: str) -> None:
+        node = self.lab.where(resource)
+        assert node, f"{resource} runs nowhere"
+        self.lab.node(node).run(["crm_resource", "--fail", "--resource", resource, "--node", node])
+        self.lab.wait(
+            lambda: self.stage.touched_since(self.since).get(resource), f"{resource} is recovered", 60
+        )
+
+    def settle(self) -> Seen:
+        self.stage.settle()
+        end = stage.now()
+        assert self.cluster is not None, "the story has no cluster yet"
+        servers = tuple((each.name, self.lab.where(naming.net(each.name))) for each in self.cluster.servers)
+        acts = [each for each in self.stage.acts_since(self.since) if each.at < end]
+        fenced = [
+            each.machine
+            for each in self.lab.journal("off")
+            if self.since < each.wall < end and "reboot" in each.why
+        ]
+        begun = tuple((each.resource, each.operation) for each in acts if each.result is None)
+        self.since = end
+        return Seen(servers, begun, tuple(dict.fromkeys(fenced)), tuple(self._waves(acts)))
+
+    def leave(self) -> None:
+        """Take everything back: the nodes are on, nothing is drained, and there is no virtual server."""
+        self.lab.heal()
+        self.stage.settle()
+        for command in commands(Hand((), self.hand.drained), NO_HAND):
+            self.stage.vsctl(*command)
+        self.hand = NO_HAND
+        self.stage.clear(file_of(self.cluster) if self.cluster else None)
+
+    def _waves(self, acts: Iterable[Any]) -> Iterable[tuple[str, ...]]:
+        """Yield the servers that started, by priority, those together that did not wait for each other."""
+        assert self.cluster is not None
+        by_net = {naming.net(each.name): each for each in self.cluster.servers}
+        begun: dict[VirtualServer, float] = {}
+        ended: dict[VirtualServer, float] = {}
+        for act in acts:
+            if act.operation == "start" and act.resource in by_net:
+                moments = begun if act.result is None else ended
+                moments.setdefault(by_net[act.resource], act.at)
+        wave: list[VirtualServer] = []
+        for server in sorted(begun, key=lambda each: begun[each]):
+            waited = all(ended.get(each, begun[server] + 1) <= begun[server] for each in wave)
+            if wave and (not waited or wave[-1].priority == server.priority):
+                wave.append(server)
+                continue
+            if wave:
+                yield tuple(sorted(each.name for each in wave))
+            wave = [server]
+        if wave:
+            yield tuple(sorted(each.name for each in wave))
+
+
+def commands(before: Hand, after: Hand) -> Iterable[tuple[str, ...]]:
+    """Yield the commands by which an operator gets from one hand to another."""
+    for server, node in after.moves:
+        if before.moved_to(server) != node:
+            yield ("move", server, node)
+    for server, _ in before.moves:
+        if after.moved_to(server) is None:
+            yield ("failback", server)
+    yield from (("drain", node) for node in after.drained if node not in before.drained)
+    yield from (("undrain", node) for node in before.drained if node not in after.drained)
+
+
+def file_of(cluster: Cluster) -> dict[str, Any]:
+    """Return the cluster file of a story's cluster, on the lab's disks, ports and power switches."""
+    return {
+        "name": cluster.name,
+        "subnets": {
+            each.name: {"networks": list(map(str, each.networks)), "gateways": list(map(str, each.gateways))}
+            for each in cluster.subnets
+        },
+        "storage": {each.name: {"nodes": list(each.nodes)} for each in cluster.storage},
+        "nodes": {
+            each.name: {"ports": {port.interface: port.subnet for port in each.ports}}
+            for each in cluster.nodes
+        },
+        "fencing": stage.fencing(each.name for each in cluster.nodes),
+        "virtual_servers": {each.name: _server(each) for each in cluster.servers},
+        "policy": {"failback": cluster.policy.failback.mode.value},
+    }
+
+
+def _server(server: VirtualServer) -> dict[str, Any]:
+    words: dict[str, Any] = {
+        "priority": server.priority,
+        "migrate": server.migrate,
+        "nodes": list(server.nodes),
+        "apart_from": list(server.apart_from),
+        "addresses": list(map(str, server.addresses)),
+        "filesystems": {each.name: _filesystem(server.name, each) for each in server.filesystems},
+    }
+    if server.home:
+        words["home"] = server.home
+    return words
+
+
+def _filesystem(server: str, filesystem: Filesystem) -> dict[str, Any]:
+    nfs: list[dict[str, Any]] = [
+        {
+            "nfs": {
+                "path": each.path,
+                "clients": {str(client.who): client.access.value for client in each.clients},
+            }
+        }
+        for each in filesystem.exports
+    ]
+    smb: list[dict[str, Any]] = [
+        {"smb": {"share": each.share, "path": each.path, "users": list(each.users)}}
+        for each in filesystem.shares
+    ]
+    return {
+        "device": stage.device(server, filesystem.name),
+        "type": "ext4",
+        "storage": filesystem.storage,
+        "exports": nfs + smb,
+    }
