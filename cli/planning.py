@@ -63,8 +63,8 @@ def _refuse_missing(applied: Applied, cluster: Cluster) -> None:
         for each in server.filesystems:
             if each.after is not None and each.after not in there:
                 raise Refused(
-                    f"filesystem {each.name} of {server.name} comes after {each.after}, and the cluster has no resource "
-                    "of that name: create it first, or correct the cluster file"
+                    f"filesystem {each.name} of {server.name} comes after {each.after}, and the cluster has no "
+                    "resource of that name: create it first, or correct the cluster file"
                 )
 
 

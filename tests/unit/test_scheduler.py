@@ -19,6 +19,6 @@ def test_the_removal_of_a_running_resource_comes_to_an_end(tmp_path: Path) -> No
     world.settle()
     world.apply(cast.cluster([nodes, "vs1: "]), NO_HAND)
     outcome = scheduler.settle(etree.tostring(world.cib))
-    assert "vs1-smb" in outcome.touched()
+    assert "vs1-smb" in {each.resource for each in outcome.actions if each.operation == "stop"}
     assert outcome.after.node_of("vs1-smb") is None
     assert outcome.after.node_of("vs1-nfs") is not None
