@@ -193,9 +193,11 @@ def _problems(
 ) -> Iterator[str]:
     if node is None:
         yield _why_stopped(cluster, server, hand, facts)
+    stuck = {each.resource for each in facts.placement.resources if each.blocked}
     for failed in facts.failed:
         if failed.resource in mine:
-            yield _what_failed(failed)
+            left = f"; Pacemaker leaves it alone until `vsctl cleanup {server.name}`" if failed.resource in stuck else ""
+            yield _what_failed(failed) + left
     for tries in facts.tries:
         if tries.resource in mine and tries.banned:
             yield (
@@ -203,23 +205,14 @@ def _problems(
                 f"{_times(tries.failures)}; `vsctl cleanup {server.name}` tries it now"
             )
     for running in facts.placement.resources:
-        if running.resource in mine and running.blocked:
-            yield (
-                f"{running.resource} did not stop, and Pacemaker leaves it alone; when it is mended, "
-                f"`vsctl cleanup {server.name}`"
-            )
         if running.resource in mine and len(running.nodes) > 1:
             yield f"{running.resource} is active on {' and '.join(running.nodes)} at once"
-    if node is not None and state is not State.STARTING:
-        for each in mine:
-            if (
-                each in facts.placement
-                and facts.placement.node_of(each) is None
-                and not _explained(each, facts)
-            ):
-                yield f"{each} does not run"
-            elif each not in facts.placement:
-                yield f"{each} is not in the cluster's configuration; `vsctl apply` puts it there"
+    missing = [each for each in mine if each not in facts.placement]
+    if missing:
+        yield f"the cluster's configuration has no {', '.join(missing)}; `vsctl apply` puts it there"
+    idle = [each for each in mine if each in facts.placement and facts.placement.node_of(each) is None]
+    if node is not None and idle and state is not State.STARTING:
+        yield f"{', '.join(idle)} {'does' if len(idle) == 1 else 'do'} not run"
 
 
 def _why_stopped(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Facts) -> str:
@@ -251,10 +244,6 @@ def _what_failed(failed: Failed) -> str:
     }
     happened = verb.get(failed.action, f"failed to {failed.action}")
     return f"{failed.resource} {happened} on {failed.node}" + (f": {failed.reason}" if failed.reason else "")
-
-
-def _explained(resource: str, facts: Facts) -> bool:
-    return any(each.resource == resource for each in facts.failed)
 
 
 def _node_state(name: str, hand: Hand, facts: Facts) -> str:

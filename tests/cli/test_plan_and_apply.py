@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from tests.cli.vsctl import CLUSTER_FILE, aged, settled, vsctl
-from vsctl.cli import clusterfile, configuration, planning, scheduler
+from tests.cli.vsctl import CLUSTER_FILE, after, aged, vsctl
+from vsctl.cli import clusterfile, configuration, planning
 from vsctl.cli.programs import Refused
 from vsctl.cli.store import CibFile
 from vsctl.cli.verification import verify
@@ -98,11 +98,9 @@ def test_unknown_nodes_are_refused(nas: Path, cib: Path) -> None:
     assert "the cluster has no node n4, it has n1, n2, n3: correct the cluster file" in said.err
 
 
-def test_moves_that_the_change_is_not_about_need_a_yes(nas: Path, tmp_path: Path) -> None:
+def test_moves_that_the_change_is_not_about_need_a_yes(nas: Path, cib: Path) -> None:
     """vs3 has been driven to n1, and automatic failback brings it home: no line about vs3 has changed."""
-    cib = tmp_path / "cib.xml"
-    away = settled(CLUSTER_FILE, ["--node-fail", "n3"])
-    cib.write_bytes(up_again(away, "n3"))
+    cib.write_bytes(up_again(after(cib.read_bytes(), "--node-fail", "n3"), "n3"))
     nas.write_text(CLUSTER_FILE + "policy: {failback: auto}\n")
     before, said = cib.read_bytes(), vsctl("apply", nas, "--cib", cib)
     assert said.status == 1
@@ -207,9 +205,9 @@ def test_a_removed_server_is_stopped_and_removed(nas: Path, cib: Path) -> None:
 
 def marked_and_stopped(cib: Path) -> Path:
     """Return a CIB in which what was marked has stopped meanwhile."""
-    after = cib.with_name("stopped.xml")
-    after.write_bytes(scheduler.settle(cib.read_bytes()).cib)
-    return after
+    stopped = cib.with_name("stopped.xml")
+    stopped.write_bytes(after(cib.read_bytes()))
+    return stopped
 
 
 def test_an_interrupted_removal_is_finished_or_taken_back(nas: Path, cib: Path) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,16 +83,16 @@ def vsctl(*argv: str | Path, input: str | None = None, env: dict[str, str] | Non
     return Said(done.exit_code, done.stdout, done.stderr)
 
 
-def settled(
-    text: str, events: Sequence[str] = (), edit: Callable[[etree._Element], None] | None = None
-) -> bytes:
-    """Return the CIB of a cluster in which everything of a cluster file has started, and then came what came."""
+def settled(text: str) -> bytes:
+    """Return the CIB of a cluster in which everything of a cluster file has started."""
     cluster, problems = clusterfile.read(text, "nas.yaml")
     assert cluster is not None, problems
-    cib = simulate._fresh(cluster)[1].cib
-    if events:
-        cib = scheduler.settle(cib, events=events).cib
-    return aged(cib, edit)
+    return aged(simulate._fresh(cluster)[1].cib)
+
+
+def after(cib: bytes, *events: str) -> bytes:
+    """Return the CIB when the scheduler has answered events, options of crm_simulate."""
+    return aged(scheduler.settle(cib, events=events).cib)
 
 
 def aged(cib: bytes, edit: Callable[[etree._Element], None] | None = None) -> bytes:
@@ -103,7 +102,3 @@ def aged(cib: bytes, edit: Callable[[etree._Element], None] | None = None) -> by
     if edit is not None:
         edit(tree)
     return etree.tostring(tree)
-
-
-def without_times(text: str) -> str:
-    return re.sub(r"at \d{4}-\d\d-\d\d .*", "at TIME", text)

@@ -1,0 +1,167 @@
+"""What `vsctl status` shows; `pytest --rewrite` writes golden/status, read it then."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from tests.cli.vsctl import CLUSTER_FILE, after, aged, settled, vsctl
+from vsctl.cli.faults import with_attributes
+
+GOLDEN = Path(__file__).with_name("golden")
+Edit = Callable[[etree._Element], None]
+UNFENCED = (
+    CLUSTER_FILE[: CLUSTER_FILE.index("fencing:")] + CLUSTER_FILE[CLUSTER_FILE.index("virtual_servers:") :]
+)
+
+
+def because(reason: str) -> Edit:
+    """Give what failed the words of an agent."""
+
+    def edit(tree: etree._Element) -> None:
+        for op in tree.iter("lrm_rsc_op"):
+            if op.get("rc-code") == "1":
+                op.set("exit-reason", reason)
+
+    return edit
+
+
+def without_quorum(tree: etree._Element) -> None:
+    tree.set("have-quorum", "0")
+
+
+def without_the_gate(tree: etree._Element) -> None:
+    """Somebody has deleted a resource of ours."""
+    for each in tree.xpath(
+        "//primitive[@id='vs1-gate'] | //lrm_resource[@id='vs1-gate'] | //*[contains(@id, '-vs1-gate')]"
+    ):
+        if each.getparent() is not None:
+            each.getparent().remove(each)
+
+
+def announced_by_n2(tree: etree._Element) -> None:
+    """A peer answers for vs1 on lan-b."""
+    (here,) = tree.xpath("//node_state[@uname='n1']//lrm_resource[@id='vs1-vip-lan-b']")
+    (there,) = tree.xpath("//node_state[@uname='n2']//lrm_resource[@id='vs1-vip-lan-b']")
+    here.getparent().append(there)
+    tree.xpath("//node_state[@uname='n2']//lrm_resources")[0].append(here)
+
+
+def starting(tree: etree._Element) -> None:
+    """n3 has begun to start the SMB server of vs3."""
+    for op in tree.xpath("//node_state[@uname='n3']//lrm_resource[@id='vs3-smb']/lrm_rsc_op"):
+        if op.get("operation") == "monitor":
+            op.getparent().remove(op)
+        else:
+            op.set("op-status", "-1")
+            op.set("rc-code", "193")
+            op.set("call-id", "-1")
+            op.set("transition-magic", op.get("transition-magic", "").replace("0:0;", "-1:193;"))
+
+
+CASES: dict[str, tuple[list[str], Edit | None]] = {
+    "all well": ([], None),
+    "a node is down, and its pinned server waits": (["--node-fail", "n2"], None),
+    "a monitor has failed once": (
+        ["--op-inject", "vs1-nfs_monitor_10000@n1=1"],
+        because("the NFS server does not answer"),
+    ),
+    "no quorum": ([], without_quorum),
+    "a resource is not configured": ([], without_the_gate),
+    "routed through a peer": ([], announced_by_n2),
+    "starting": ([], starting),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_status(case: str, tmp_path: Path, all_well: bytes, request: pytest.FixtureRequest) -> None:
+    events, edit = CASES[case]
+    file = tmp_path / "cib.xml"
+    file.write_bytes(aged(after(all_well, *events) if events else all_well, edit))
+    compare(case, file, request)
+
+
+def test_a_server_is_banned_from_a_node(cib: Path, request: pytest.FixtureRequest) -> None:
+    tried = {"fail-count-vs1-nfs#start_0": "INFINITY", "last-failure-vs1-nfs#start_0": str(int(time.time()))}
+    cib.write_bytes(after(with_attributes(cib.read_bytes(), "n1", tried)))
+    compare("a server is banned from a node", cib, request)
+
+
+def test_a_stop_failed(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Without fencing Pacemaker can only leave it alone."""
+    file = tmp_path / "cib.xml"
+    events = ["--op-inject", "vs1-fs-data_monitor_10000@n1=1", "--op-fail", "vs1-fs-data_stop_0@n1=1"]
+    file.write_bytes(aged(after(settled(UNFENCED), *events), because("/srv/vsctl/vs1/data is busy")))
+    compare("a stop failed", file, request)
+
+
+def test_moved_and_drained(cib: Path, request: pytest.FixtureRequest) -> None:
+    for command in (["move", "vs1", "n3"], ["drain", "n2"]):
+        assert vsctl(*command, "--cib", cib).status == 0
+    compare("moved and drained", cib, request)
+
+
+def test_a_server_of_the_file_is_not_applied_yet(nas: Path, tmp_path: Path) -> None:
+    """status shows what is applied; plan says what is not."""
+    file = tmp_path / "cib.xml"
+    file.write_bytes(settled(CLUSTER_FILE[: CLUSTER_FILE.index("  vs3:")]))
+    assert "vs3" not in vsctl("status", "--cib", file).out
+    assert "vs3 starts on n3\n" in vsctl("plan", nas, "--cib", file).out
+    said = vsctl("status", "vs3", "--cib", file)
+    assert (said.status, said.err) == (1, "there is no virtual server vs3: did you mean vs2?\n")
+
+
+def compare(case: str, cib: Path, request: pytest.FixtureRequest) -> None:
+    golden = GOLDEN / f"status {case}.txt"
+    short, long = vsctl("status", "--cib", cib), vsctl("status", "vs1", "vs2", "vs3", "--cib", cib)
+    assert (short.err, long.err) == ("", "")
+    shown = f"$ vsctl status; echo $?\n{short.out}{short.status}\n\n$ vsctl status vs1 vs2 vs3; echo $?\n{long.out}{long.status}\n"
+    if request.config.getoption("--rewrite"):
+        golden.write_text(shown)
+    assert shown == golden.read_text()
+    assert max(map(len, shown.splitlines())) <= 80
+    assert short.status == int(vsctl("status", "--json", "--cib", cib).json["all_well"] is False)
+
+
+def test_forty_servers_take_forty_lines(tmp_path: Path) -> None:
+    servers = "".join(
+        f"  nas{number:02}: {{addresses: [192.0.2.{number}/24], filesystems: {{root: {{device: /dev/d{number}, "
+        "type: ext4, storage: san1, exports: [{nfs: {path: /s, clients: {192.0.2.0/24: rw}}}]}}}\n"
+        for number in range(10, 50)
+    )
+    file = tmp_path / "nas.yaml"
+    file.write_text(CLUSTER_FILE[: CLUSTER_FILE.index("  vs1:")] + servers)
+    cib = tmp_path / "cib.xml"
+    cib.write_text(vsctl("render", file).out)
+    lines = vsctl("status", "--cib", cib).out.splitlines()
+    assert sum(line.startswith("nas") and " stopped " in line for line in lines) == 40
+    assert max(map(len, lines)) <= 80
+
+
+def test_watching_goes_on_when_nothing_answers(cib: Path) -> None:
+    """The CIB goes away and comes back; Ctrl-C ends it."""
+    program = [sys.executable, "-m", "vsctl.cli", "status", "--watch", "--cib", str(cib)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        assert "nas1: all is well\n" in watching.stdout
+        content = cib.read_bytes()
+        cib.unlink()
+        assert any("name a CIB file that can be read" in line for line in watching.stdout)
+        cib.write_bytes(content)
+        assert "nas1: all is well\n" in watching.stdout
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(60) == 130
+
+
+def test_names_ask_for_details_and_their_own_problems_alone(cib: Path) -> None:
+    cib.write_bytes(after(cib.read_bytes(), "--node-fail", "n2"))
+    assert vsctl("status", "vs1", "--cib", cib).status == 0
+    assert vsctl("status", "vs2", "--cib", cib).status == 1
+    assert "192.0.2.13/24" in vsctl("status", "--details", "--cib", cib).out
