@@ -196,8 +196,8 @@ def _problems(
     stuck = {each.resource for each in facts.placement.resources if each.blocked}
     for failed in facts.failed:
         if failed.resource in mine:
-            left = f"; Pacemaker leaves it alone until `vsctl cleanup {server.name}`" if failed.resource in stuck else ""
-            yield _what_failed(failed) + left
+            until = f"; Pacemaker leaves it alone until `vsctl cleanup {server.name}`"
+            yield _what_failed(failed) + (until if failed.resource in stuck else "")
     for tries in facts.tries:
         if tries.resource in mine and tries.banned:
             yield (

@@ -1,0 +1,50 @@
+"""vsctl install below a prefix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import vsctl.agents
+from tests.cli.vsctl import vsctl as run
+from vsctl.cli import launchers
+
+
+def test_twice_is_once_and_remove_leaves_others_alone(tmp_path: Path) -> None:
+    first = run("install", "--prefix", tmp_path)
+    assert first.status == 0
+    assert "man pages\n" in first.out
+    theirs = tmp_path / launchers.LAUNCHERS / "theirs"
+    theirs.write_text("")
+    assert run("install", "--prefix", tmp_path).out.startswith("nothing to do: ")
+    for agent in launchers.AGENTS:
+        text = (tmp_path / launchers.LAUNCHERS / agent).read_text()
+        assert text.startswith(f"#!{launchers.python()} -IS\n") and "/usr/lib/vsctl/" in text
+        assert str(tmp_path) not in text
+    assert run("install", "--remove", "--prefix", tmp_path).status == 0
+    assert [each for each in tmp_path.rglob("*") if each.is_file()] == [theirs]
+    assert run("install", "--remove", "--prefix", tmp_path).out.startswith("nothing to do: ")
+
+
+def test_what_was_damaged_is_put_right(tmp_path: Path) -> None:
+    run("install", "--prefix", tmp_path)
+    net, fs = (tmp_path / launchers.LAUNCHERS / each for each in ("net", "fs"))
+    net.chmod(0o644)
+    fs.write_text("")
+    assert run("install", "--prefix", tmp_path, "--json").json["changed"] == ["net", "fs"]
+
+
+def test_an_upgrade_keeps_the_code_that_runs(tmp_path: Path, monkeypatch) -> None:
+    """Actions that began before still import from the version before."""
+    run("install", "--prefix", tmp_path)
+    (before,) = (tmp_path / launchers.CODE).iterdir()
+    newer = tmp_path / "newer"
+    newer.mkdir()
+    for file in Path(vsctl.agents.__path__[0]).glob("*.py"):
+        (newer / file.name).write_bytes(file.read_bytes())
+    (newer / "names.py").write_text((newer / "names.py").read_text() + "\n# newer\n")
+    monkeypatch.setattr(vsctl.agents, "__path__", [str(newer)])
+    assert set(run("install", "--prefix", tmp_path, "--json").json["changed"]) == set(launchers.AGENTS)
+    versions = set((tmp_path / launchers.CODE).iterdir())
+    assert before in versions and len(versions) == 2
+    (after,) = versions - {before}
+    assert after.name in (tmp_path / launchers.LAUNCHERS / "net").read_text()
