@@ -80,9 +80,18 @@ class LiveCluster:
 
     def facts(self) -> Facts:
         try:
-            return facts.read(etree.fromstring(run(*CRM_MON)))
+            return facts.read(_monitored())
         except Failed as problem:
             raise _silent(problem) from None
+
+
+def _monitored(**env: str) -> etree._Element:
+    """Return what crm_mon says. A CIB that it cannot read does not make it fail, only say so."""
+    said = etree.fromstring(run(*CRM_MON, env=env))
+    errors = tuple(each.text or "" for each in said.iterfind("status/errors/error"))
+    if errors:
+        raise Failed(CRM_MON[0], 0, errors)
+    return said
 
 
 def _silent(problem: Failed) -> Refused:

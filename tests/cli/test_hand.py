@@ -84,13 +84,13 @@ def test_a_drain_that_no_other_node_can_answer(cib: Path) -> None:
     [
         (["move", "vs3", "n2"], "vs3 cannot run on n2: the nodes that the cluster file allows it, and that have its subnets and its storage, are n1, n3\n"),
         (["move", "vs", "n1"], "there is no virtual server vs: did you mean vs3?\n"),
-        (["move", "vs1", "m1"], "there is no node m1: did you mean n1?\n"),
+        (["move", "vs1", "m1"], "there is no node m1: there is n1, n2, n3\n"),
         (["drain", "server"], "there is no node server: there is n1, n2, n3\n"),
         (["failback", "n1"], "there is no virtual server n1: there is vs1, vs2, vs3\n"),
         (["cleanup", "vs1"], "cleanup is for the running cluster: a CIB in a file tries nothing\n"),
         (["smb-user", "vs2", "list"], "vs2 has no SMB share: add one to the cluster file first\n"),
         (["smb-user", "vs3", "add", "bob"], "vs3 runs on n3: do this on n3, where its accounts are\n"),
-        (["simulate", "--fail", "node:n4"], "there is no node n4: did you mean n3?\n"),
+        (["simulate", "--fail", "node:n4"], "there is no node n4: there is n1, n2, n3\n"),
         (["simulate", "--fail", "port:n1/e9"], "there is no port of n1 e9: there is e0a, e0b, e1a\n"),
         (["simulate", "--fail", "filesystem:vs1/date"], "there is no filesystem of vs1 date: did you mean data?\n"),
         (["simulate", "--fail", "nodes:n1"], "nodes:n1 is no failure that can be simulated: write node:NODE, port:NODE/PORT, subnet:NODE/SUBNET, storage:NODE/UNIT, filesystem:VS/FILESYSTEM\n"),
@@ -99,7 +99,7 @@ def test_a_drain_that_no_other_node_can_answer(cib: Path) -> None:
 def test_refusals_are_one_sentence_and_change_nothing(cib: Path, argv: list[str], sentence: str) -> None:
     before, done = cib.read_bytes(), vsctl(*argv, "--cib", cib)
     assert (done.status, done.out) == (1, "")
-    assert done.err in (sentence, sentence.replace("vs3?", "vs2?"), sentence.replace("vs3?", "vs1?"))
+    assert done.err == sentence
     assert cib.read_bytes() == before
 
 

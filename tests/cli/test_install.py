@@ -15,14 +15,14 @@ def test_twice_is_once_and_remove_leaves_others_alone(tmp_path: Path) -> None:
     assert "man pages\n" in first.out
     theirs = tmp_path / launchers.LAUNCHERS / "theirs"
     theirs.write_text("")
-    assert run("install", "--prefix", tmp_path).out.startswith("nothing to do: ")
+    assert run("install", "--prefix", tmp_path).out.startswith("nothing to do:")
     for agent in launchers.AGENTS:
         text = (tmp_path / launchers.LAUNCHERS / agent).read_text()
         assert text.startswith(f"#!{launchers.python()} -IS\n") and "/usr/lib/vsctl/" in text
         assert str(tmp_path) not in text
     assert run("install", "--remove", "--prefix", tmp_path).status == 0
     assert [each for each in tmp_path.rglob("*") if each.is_file()] == [theirs]
-    assert run("install", "--remove", "--prefix", tmp_path).out.startswith("nothing to do: ")
+    assert run("install", "--remove", "--prefix", tmp_path).out.startswith("nothing to do:")
 
 
 def test_what_was_damaged_is_put_right(tmp_path: Path) -> None:

@@ -54,18 +54,6 @@ def announced_by_n2(tree: etree._Element) -> None:
     tree.xpath("//node_state[@uname='n2']//lrm_resources")[0].append(here)
 
 
-def starting(tree: etree._Element) -> None:
-    """n3 has begun to start the SMB server of vs3."""
-    for op in tree.xpath("//node_state[@uname='n3']//lrm_resource[@id='vs3-smb']/lrm_rsc_op"):
-        if op.get("operation") == "monitor":
-            op.getparent().remove(op)
-        else:
-            op.set("op-status", "-1")
-            op.set("rc-code", "193")
-            op.set("call-id", "-1")
-            op.set("transition-magic", op.get("transition-magic", "").replace("0:0;", "-1:193;"))
-
-
 CASES: dict[str, tuple[list[str], Edit | None]] = {
     "all well": ([], None),
     "a node is down, and its pinned server waits": (["--node-fail", "n2"], None),
@@ -76,7 +64,6 @@ CASES: dict[str, tuple[list[str], Edit | None]] = {
     "no quorum": ([], without_quorum),
     "a resource is not configured": ([], without_the_gate),
     "routed through a peer": ([], announced_by_n2),
-    "starting": ([], starting),
 }
 
 
