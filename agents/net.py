@@ -114,8 +114,10 @@ class Net(Agent):
         from vsctl.agents import forwarding, gate
 
         server, addresses = self.server, self.addresses
-        namespaces.create(server)
         os.makedirs(paths.run(server), mode=0o700, exist_ok=True)
+        if not namespaces.exists(server):
+            gate.hold(server, gate.CLOSED_BY_GATE)  # a namespace that nobody holds closed looks like an open gate
+        namespaces.create(server)
         with namespaces.inside(server):
             connected = rtnetlink.link(Netlink(), names.INSIDE)
         if connected is None:

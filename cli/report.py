@@ -129,7 +129,7 @@ def of_server(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Facts)
         moved_to=hand.moved_to(server.name),
         addresses=addresses,
         filesystems=filesystems,
-        notes=tuple(_notes(server, hand, node, addresses)),
+        notes=tuple(_notes(cluster, server, hand, node, addresses, facts)),
         problems=tuple(_problems(cluster, server, state, node, mine, hand, facts)),
     )
 
@@ -165,7 +165,12 @@ def _filesystem(server: VirtualServer, filesystem: Filesystem, facts: Facts) -> 
 
 
 def _notes(
-    server: VirtualServer, hand: Hand, node: str | None, addresses: Iterable[AddressReport]
+    cluster: Cluster,
+    server: VirtualServer,
+    hand: Hand,
+    node: str | None,
+    addresses: Iterable[AddressReport],
+    facts: Facts,
 ) -> Iterator[str]:
     target = hand.moved_to(server.name)
     if target:
@@ -174,8 +179,13 @@ def _notes(
             "otherwise"
         )
     if node is not None and node in hand.drained:
-        why = "it is pinned" if server.pinned else "no other node can take it"
-        yield f"{server.name} stays on {node}, which is drained: {why}"
+        others = set(cluster.candidates(server)).intersection(facts.placement.online).difference(hand.drained)
+        if server.pinned:
+            yield f"{server.name} stays on {node}, which is drained: it is pinned"
+        elif others:
+            yield f"{server.name} has yet to leave {node}, which is drained"
+        else:
+            yield f"{server.name} stays on {node}, which is drained: no other node can take it"
     if node is not None:
         for each in addresses:
             if each.announced_by not in (None, node):

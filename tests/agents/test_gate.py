@@ -122,3 +122,18 @@ def _established(there: list[str]) -> list[str]:
         [*there, "ss", "-Htn", "state", "established"], capture_output=True, text=True, check=True
     )
     return said.stdout.splitlines()
+
+
+def test_a_probe_while_the_namespace_is_made_finds_no_gate(lan: Lan) -> None:
+    hand(lan.node, "hold", "gate")  # as net does, before anything else
+    lan.node.run("ip", "netns", "add", "vs1")
+    assert lan.node.agent("gate", "monitor", **GATE).code == NOT_RUNNING
+    lan.node.run("ip", "netns", "del", "vs1")
+
+
+def test_a_start_of_net_that_was_interrupted_leaves_no_open_gate(lan: Lan) -> None:
+    hand(lan.node, "hold", "gate")
+    lan.node.run("ip", "netns", "add", "vs1")
+    assert lan.node.agent("net", "start", **NET).code == RUNNING
+    assert lan.node.agent("gate", "monitor", interval=EVERY, **GATE).code == NOT_RUNNING
+    assert "vsctl-gate" in lan.node.run("ip", "netns", "exec", "vs1", "nft", "list", "tables")

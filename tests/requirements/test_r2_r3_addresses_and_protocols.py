@@ -54,20 +54,18 @@ def test_nfs4_answers_on_every_address(two: Stage, minor: str) -> None:
 def test_what_one_protocol_writes_the_others_read(two: Stage) -> None:
     """NFS 3 writes, NFS 4 and SMB read; SMB writes, NFS reads; what is shared read-only stays as it is."""
     c1 = two.lab.client("c1")
-    c1.write("/tmp/text", "written by nfs\n")
-    c1.ask("tests.lab.clients.ask", "file", ADDRESSES[0], "/data/projects", "by-nfs")  # all may read it
-    c1.run(["nfs-cp", "/tmp/text", f"nfs://{ADDRESSES[0]}/data/projects/by-nfs?version=3"])
-    assert (
-        "written by nfs" in c1.run(["nfs-cat", f"nfs://{ADDRESSES[0]}/data/projects/by-nfs?version=4"]).stdout
-    )
+    with Client.nfs(c1, ADDRESSES[0], "/data/projects", "by-nfs") as writer:
+        writer.wait_for_progress()
+    assert writer.run in c1.run(["nfs-cat", f"nfs://{ADDRESSES[0]}/data/projects/by-nfs?version=4"]).stdout
 
+    c1.write("/tmp/text", "written by smb\n")
     user = ["--user", "%".join(USERS["vs1"])]
     smb = ["smbclient", f"//{ADDRESSES[1]}/projects", *user, "--command"]
     c1.run([*smb, "get by-nfs /tmp/got; put /tmp/text by-smb"])
-    assert c1.run(["cat", "/tmp/got"]).stdout == "written by nfs\n"
-    assert (
-        "written by nfs" in c1.run(["nfs-cat", f"nfs://{ADDRESSES[1]}/data/projects/by-smb?version=3"]).stdout
-    )
+    assert writer.run in c1.run(["cat", "/tmp/got"]).stdout
+    for version in ("3", "4"):
+        url = f"nfs://{ADDRESSES[1]}/data/projects/by-smb?version={version}"
+        assert "written by smb" in c1.run(["nfs-cat", url]).stdout
 
     looking = ["smbclient", f"//{ADDRESSES[0]}/look", *user, "--command", "put /tmp/text spoilt"]
     assert "NT_STATUS_ACCESS_DENIED" in c1.run(looking, check=False).stdout

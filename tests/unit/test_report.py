@@ -1,0 +1,35 @@
+"""What `vsctl status` says of a server, by what Pacemaker says."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.stories import cast
+from vsctl.cli import report
+from vsctl.cli.facts import Facts
+from vsctl.cli.placement import NodeState, Placement, Running
+from vsctl.policy import naming
+from vsctl.policy.hand import NO_HAND, Hand
+from vsctl.policy.model import Cluster
+
+
+def facts(cluster: Cluster, node: str, online: tuple[str, ...]) -> Facts:
+    """Return what is so when everything runs on one node."""
+    nodes = tuple(NodeState(each.name, each.name in online) for each in cluster.nodes)
+    running = tuple(Running(each, (node,)) for each in naming.of_cluster(cluster))
+    return Facts(Placement(nodes, running), nodes[0].name, True, True, (), (), (), (), ())
+
+
+@pytest.mark.parametrize(
+    ("words", "online", "hand", "note"),
+    [
+        ("", ("n1", "n2"), NO_HAND.drain("n1"), "vs1 has yet to leave n1, which is drained"),
+        ("", ("n1",), NO_HAND.drain("n1"), "vs1 stays on n1, which is drained: no other node can take it"),
+        ("", ("n1", "n2"), NO_HAND.drain("n1").drain("n2"), "vs1 stays on n1, which is drained: no other node can take it"),
+        ("pinned home=n1", ("n1", "n2"), NO_HAND.drain("n1"), "vs1 stays on n1, which is drained: it is pinned"),
+    ],
+)  # fmt: skip
+def test_a_server_on_a_drained_node(words: str, online: tuple[str, ...], hand: Hand, note: str) -> None:
+    cluster = cast.cluster(["nodes: n1 n2", f"vs1: {words}"])
+    found = report.of(cluster, hand, facts(cluster, "n1", online)).servers[0]
+    assert found.notes == (note,)
