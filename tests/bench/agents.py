@@ -1,0 +1,5 @@
+from tests.bench.table import Table
+
+
+def measure(trials: int) -> Table:
+    raise NotImplementedError
