@@ -80,7 +80,7 @@ def _killed(side: Side) -> Iterator[tuple[str, float]]:
         began, clock = time.monotonic(), time.time()
         side.lab.kill(victim)
         for name, client in clients.items():
-            yield name, client.wait_for_progress(since=began + 0.5, limit=90) - began
+            yield name, client.wait_for_progress(since=began + 0.5, limit=30) - began
         side.lab.wait_until_fenced(victim)
         yield "at fenced", side.lab.journal("off", victim)[-1].at - began
         side.wait_until_idle()
