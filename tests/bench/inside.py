@@ -39,7 +39,8 @@ def measure(name: str, agent: str, action: str, parameters: dict[str, str], may_
     files = [(os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
     path = f"{ROOT}/resource.d/{agent}"
     pids, began = last_pid(), time.monotonic()
-    child = os.posix_spawn(path, [path, action], environment, file_actions=files)
+    # A group of its own, as Pacemaker gives it: stock agents signal their group.
+    child = os.posix_spawn(path, [path, action], environment, file_actions=files, setpgroup=0)
     _, status, used = os.wait4(child, 0)
     wall, forks = time.monotonic() - began, last_pid() - pids - 1
     os.close(log)
