@@ -96,13 +96,9 @@ def _announcers(cluster: Cluster, server: VirtualServer) -> Iterator[Colocation 
         part = naming.announcer(server.name, subnet.name)
         yield _with(part, net, f"the node of {server.name} announces its addresses on {subnet.name}")
         yield _after(part, net, f"there is nothing to announce before {server.name} is there")
-        for serves, daemon in (
-            (server.serves_nfs, naming.nfs(server.name)),
-            (server.serves_smb, naming.smb(server.name)),
-        ):
-            if serves:
-                reason = f"clients of {server.name} see its servers end before its addresses go"
-                yield _after(daemon, part, reason, Kind.OPTIONAL)
+        if server.serves_smb:  # NFS is silent behind the gate, and does not wait for it
+            reason = f"SMB clients of {server.name} see the server end before its addresses go"
+            yield _after(naming.smb(server.name), part, reason, Kind.OPTIONAL)
 
 
 def _gate(cluster: Cluster, server: VirtualServer) -> Iterator[Colocation | Order]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import vsctl.agents
 from vsctl.agents import metadata
 from vsctl.agents.exports import Exports
 from vsctl.agents.fs import Fs
@@ -57,3 +58,16 @@ def test_text_is_escaped() -> None:
         """Serve <b> & "c\""""
 
     assert "Serve &lt;b&gt; &amp; &quot;c&quot;" in metadata.of(Strange)
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_metadata_costs_a_failover_next_to_nothing(agent: type[Agent]) -> None:
+    """Pacemaker asks for it before each start, and starts only then."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(next(iter(vsctl.agents.__path__))).parents[1])!r})\n"
+        f"from vsctl.agents import metadata, {agent.type_name()}\n"
+        f"metadata.of({agent.type_name()}.{agent.__name__})\n"
+        "print(*sys.modules)\n"
+    )
+    done = subprocess.run(["/usr/bin/python3", "-IS", "-c", code], capture_output=True, text=True, check=True)
+    assert not {"inspect", "re", "ast", "tokenize", "enum", "typing"} & set(done.stdout.split())
