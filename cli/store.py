@@ -135,9 +135,7 @@ class CibFile:
 
     def facts(self) -> Facts:
         try:
-            return facts.read(
-                etree.fromstring(run(*CRM_MON, env={"CIB_file": os.fspath(self.path.absolute())}))
-            )
+            return facts.read(_monitored(CIB_file=os.fspath(self.path.absolute())))
         except Failed as problem:
             raise Refused(
                 f"{self.path}: this Pacemaker does not understand the CIB: {problem.reason}"
