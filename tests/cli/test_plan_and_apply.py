@@ -282,3 +282,17 @@ def test_a_file_with_problems_is_refused_with_all_of_them(nas: Path, cib: Path) 
         said = vsctl(command, nas, *([] if command == "render" else ["--cib", cib]))
         assert said.status == 1
         assert "vs1 has no key prioritiy: did you mean priority?" in said.err
+
+
+def test_on_a_running_cluster_what_goes_is_waited_for(nas: Path, cib: Path) -> None:
+    """$CIB_file makes Pacemaker's tools take a file for the cluster: one in which nothing ever stops by itself."""
+    cluster = {"CIB_file": str(cib)}
+    nas.write_text(without_vs3())
+    late = vsctl("apply", nas, "--limit", "1", env=cluster)
+    assert (late.status, late.out, late.err.count("\n")) == (1, "", 1)
+    assert late.err.startswith("after 1 s: vs3-net, vs3-fs-root, vs3-vip-lan-a and others still to stop; ")
+    assert resource(cib, "vs3-net") is not None and b"vsctl-retired-vs3-net" in cib.read_bytes()
+    cib.write_bytes(after(cib.read_bytes()))
+    assert vsctl("apply", nas, env=cluster).status == 0
+    assert resource(cib, "vs3-net") is None
+    assert vsctl("apply", nas, env=cluster).out == NOTHING
