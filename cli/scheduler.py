@@ -72,7 +72,7 @@ def _transition(cib: bytes, events: Sequence[str]) -> Outcome:
                 *("--output-as", "xml", *events),
             )
         except Failed as problem:
-            raise Refused(f"Pacemaker's scheduler does not understand the CIB: {problem.reason}") from None
+            raise Refused(f"Pacemaker's scheduler does not answer for this CIB: {problem}") from None
         result, written = etree.fromstring(said), after.read_bytes()
     actions = tuple(
         Action(each.get("op", ""), each.get("resource", ""), each.get("node", ""))
