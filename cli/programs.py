@@ -57,5 +57,8 @@ def run(
 def _useful(said: bytes) -> tuple[str, ...]:
     """Return what a program said: Pacemaker's repeat whole CIBs, name functions of their own, and files of ours."""
     lines = [each.strip() for each in said.decode(errors="replace").splitlines() if each.strip()]
+    lines = [
+        each.removeprefix("<error>").removesuffix("</error>") for each in lines
+    ]  # where the output is XML
     plain = (_NOISE.sub("", each) for each in lines if "Partial" not in each and not each.startswith("<"))
     return tuple(dict.fromkeys(plain))

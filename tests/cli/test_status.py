@@ -13,6 +13,7 @@ import pytest
 from lxml import etree
 
 from tests.cli.vsctl import CLUSTER_FILE, after, aged, settled, vsctl
+from vsctl.cli import scheduler
 from vsctl.cli.faults import with_attributes
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -85,7 +86,9 @@ def test_a_stop_failed(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Without fencing Pacemaker can only leave it alone."""
     file = tmp_path / "cib.xml"
     events = ["--op-inject", "vs1-fs-data_monitor_10000@n1=1", "--op-fail", "vs1-fs-data_stop_0@n1=1"]
-    file.write_bytes(aged(after(settled(UNFENCED), *events), because("/srv/vsctl/vs1/data is busy")))
+    file.write_bytes(
+        aged(scheduler._transition(settled(UNFENCED), events).cib, because("/srv/vsctl/vs1/data is busy"))
+    )
     compare("a stop failed", file, request)
 
 
