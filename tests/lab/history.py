@@ -15,9 +15,9 @@ from tests.lab.lab import Lab
 
 LOG = "/var/log/pacemaker/pacemaker.log"
 _BEGUN = re.compile(
-    r"^(\w+ \d+ [\d:.]+) \S+ .*Requesting local execution of (\w+) operation for (\S+) on (\S+)"
+    r"^(\w+ \d+ [\d:.]+) \S+ .*Requesting local execution of ([\w-]+) operation for (\S+) on (\S+)"
 )
-_ENDED = re.compile(r"^(\w+ \d+ [\d:.]+) \S+ .*Result of (\w+) operation for (\S+) on (\S+): (\S+)")
+_ENDED = re.compile(r"^(\w+ \d+ [\d:.]+) \S+ .*Result of ([\w-]+) operation for (\S+) on (\S+): (\S+)")
 
 
 @dataclass(frozen=True)
