@@ -74,18 +74,19 @@ def _daemons(server: VirtualServer) -> Iterator[Colocation | Order]:
     ):
         if serves:
             yield _with(part, server.name, f"the {protocol} server is where {server.name} is")
-            yield _after(part, server.name, f"the {protocol} server keeps its state on the root filesystem")
+            root = naming.filesystem(server.name, ROOT)
+            yield _after(part, root, f"the {protocol} server keeps its state on the root filesystem")
 
 
 def _exported(server: VirtualServer) -> Iterator[Colocation | Order]:
     for each in server.filesystems:
-        below = _holder(server, each)
+        below = naming.filesystem(server.name, each.name)
         for what, part, daemon in (
             (each.exports, naming.exports(server.name, each.name), naming.nfs(server.name)),
             (each.shares, naming.shares(server.name, each.name), naming.smb(server.name)),
         ):
             if what:
-                yield _with(part, below, f"what {part} serves is on filesystem {each.name}")
+                yield _with(part, _holder(server, each), f"what {part} serves is on filesystem {each.name}")
                 yield _after(part, below, f"what {part} serves is on filesystem {each.name}")
                 yield _after(part, daemon, f"{daemon} serves it")
 
@@ -122,7 +123,11 @@ def _gate(cluster: Cluster, server: VirtualServer) -> Iterator[Colocation | Orde
 
 
 def _holder(server: VirtualServer, filesystem: Filesystem) -> str:
-    """Return what must be there for a filesystem to be mounted: it, or the group it is in."""
+    """Return what goes with a filesystem: it, or the group it is in.
+
+    What comes after it is ordered after the filesystem itself: after a group that cannot start, the
+    scheduler of Pacemaker 2.1.5 may plan a start that never becomes possible, and gives up in the middle.
+    """
     return server.name if filesystem.name == ROOT else naming.filesystem(server.name, filesystem.name)
 
 

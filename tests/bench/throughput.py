@@ -110,7 +110,9 @@ def _sink(node: Machine, address: str, where: list[str]):  # type: ignore[no-unt
     import subprocess
 
     process = node.popen(
-        [*where, sys.executable, "-IS", "-c", _SINK, address, str(SINK_PORT)], stdout=subprocess.PIPE, text=True
+        [*where, sys.executable, "-IS", "-c", _SINK, address, str(SINK_PORT)],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout and process.stdout.readline() == "ready\n"
     return process

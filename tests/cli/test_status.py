@@ -87,7 +87,7 @@ def test_a_stop_failed(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     file = tmp_path / "cib.xml"
     events = ["--op-inject", "vs1-fs-data_monitor_10000@n1=1", "--op-fail", "vs1-fs-data_stop_0@n1=1"]
     file.write_bytes(
-        aged(scheduler._transition(settled(UNFENCED), events).cib, because("/srv/vsctl/vs1/data is busy"))
+        aged(scheduler.settle(settled(UNFENCED), events=events).cib, because("/srv/vsctl/vs1/data is busy"))
     )
     compare("a stop failed", file, request)
 
