@@ -98,9 +98,12 @@ class Exports(Agent):
     def monitor(self) -> None:
         if not os.path.exists(self.fragment):
             raise NotRunning(f"filesystem {self.filesystem} of {self.server} is not exported")
+        problem = self._problem() if self._ganesha() else None
         if self._ganesha() is None:
-            raise NotRunning(f"the NFS server of {self.server} does not run")
-        if problem := self._problem():
+            if self.probing:
+                raise NotRunning(f"the NFS server of {self.server} does not run")
+            return  # its own monitor says so, and its recovery includes this; alone, a start here could only fail
+        if problem:
             raise Failure(problem)
 
     def _ganesha(self) -> int | None:

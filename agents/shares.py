@@ -88,9 +88,12 @@ class Shares(Agent):
     def monitor(self) -> None:
         if not os.path.exists(self.fragment):
             raise NotRunning(f"filesystem {self.filesystem} of {self.server} is not shared")
+        problem = self._problem() if self._smbd() else None
         if self._smbd() is None:
-            raise NotRunning(f"the SMB server of {self.server} does not run")
-        if problem := self._problem():
+            if self.probing:
+                raise NotRunning(f"the SMB server of {self.server} does not run")
+            return  # its own monitor says so, and its recovery includes this; alone, a start here could only fail
+        if problem:
             raise Failure(problem)
 
     def _smbd(self) -> int | None:

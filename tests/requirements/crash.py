@@ -54,6 +54,7 @@ def happen(on: Stage) -> Crash:
         "vs6": Client.nfs(c1, "192.0.2.16", "/root/archive"),
     }
     locker = Client.nlm(c1, "192.0.2.11", "/data/projects")
+    began = stage.now()
     everyone = [*clients.values(), locker]
     for each in everyone:
         each.start()
@@ -61,6 +62,8 @@ def happen(on: Stage) -> Crash:
         for each in clients.values():
             each.wait_for_progress()
         lab.wait(lambda: locker.report().acks, "the locker has its lock")
+        # A client that waits for an answer learns of the crash from the list that a gate's monitor keeps.
+        lab.wait(lambda: _recorded(on, "vs2") > began, "the gate of vs2 has noted its client", 60)
         killed, killed_at = stage.now(), time.monotonic()
         lab.kill("n1")
         lab.wait_until_fenced("n1", 60)
@@ -80,3 +83,9 @@ def happen(on: Stage) -> Crash:
             each.stop()
     fenced = lab.journal("off", "n1")[-1].wall
     return Crash(clients, locker, killed, killed_at, fenced, acts, after, on.status(), back_at)
+
+
+def _recorded(on: Stage, server: str) -> float:
+    """Return when the list of a server's connections last changed."""
+    path = on.lab.node(on.node_of(server)).path(f"/srv/vsctl/{server}/root/.vsctl/connections")
+    return path.stat().st_mtime if path.exists() else 0.0

@@ -31,7 +31,7 @@ def test_a_mount_that_hangs_holds_back_nobody(six: Stage) -> None:
     """
     lab = six.lab
     for node in lab.nodes:
-        node.write("/sbin/mount.ext4", HANGING_MOUNT.format(device=stage.device("vs1", "root")), 0o755)
+        node.write("/sbin/mount.ext4", HANGING_MOUNT, 0o755)
         node.write("/run/mount-hangs", "")
     begin = stage.now()
     try:
@@ -66,7 +66,7 @@ def _begun(on: Stage, since: float, resource: str) -> float | None:
 
 HANGING_MOUNT = """#!/bin/sh
 # mount.ext4 DEVICE POINT [-o OPTIONS]
-if [ "$1" = {device} ]; then
+if [ "$2" = /srv/vsctl/vs1/root ]; then
     while [ -e /run/mount-hangs ]; do sleep 0.1; done
 fi
 exec mount --internal-only -t ext4 "$@"
