@@ -46,7 +46,9 @@ def main() -> int:
             tables[part] = replace(PARTS[part](wanted.trials), load=before)
             print(tables[part].text(), flush=True)
             if wanted.json:
-                wanted.json.write_text(json.dumps({name: each.plain() for name, each in tables.items()}, indent=1))
+                wanted.json.write_text(
+                    json.dumps({name: each.plain() for name, each in tables.items()}, indent=1)
+                )
     except KeyboardInterrupt:
         return 130
     except LabProblem as problem:

@@ -181,7 +181,9 @@ def _rows(costs: Costs) -> list[Row]:
     for kind, unit in (("cpu", "ms"), ("forks", ""), ("wall", "ms")):
         for title, ours, stock in PAIRS:
             for action in ("start", "monitor", "stop"):
-                target = {"cpu": _TARGETS[action], "forks": "0" if action == "monitor" else "", "wall": ""}[kind]
+                target = {"cpu": _TARGETS[action], "forks": "0" if action == "monitor" else "", "wall": ""}[
+                    kind
+                ]
                 found.append(
                     Row(
                         f"{kind}: {title.partition(',')[0]} {action}",

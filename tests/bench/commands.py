@@ -91,7 +91,14 @@ def _pcs(cib: Path) -> list[list[object]]:
         ]
         for part, agent, its in _PARTS
     ]
-    group: list[object] = [*pcs, "resource", "group", "add", "vs6s", *(f"vs6-{part}" for part, _, _ in _PARTS)]
+    group: list[object] = [
+        *pcs,
+        "resource",
+        "group",
+        "add",
+        "vs6s",
+        *(f"vs6-{part}" for part, _, _ in _PARTS),
+    ]
     located: list[list[object]] = [
         [*pcs, "constraint", "location", "vs6s", "prefers", f"{node}={score}", "--force"]
         for node, score in (("n1", 10), ("n2", 20), ("n3", 50))
@@ -106,6 +113,8 @@ def _crm(place: Path) -> list[list[object]]:
         for part, agent, its in _PARTS
     ]
     lines.append(f"group vs6s {' '.join(f'vs6-{part}' for part, _, _ in _PARTS)}")
-    lines += [f"location vs6-{node} vs6s {score}: {node}" for node, score in (("n1", 10), ("n2", 20), ("n3", 50))]
+    lines += [
+        f"location vs6-{node} vs6s {score}: {node}" for node, score in (("n1", 10), ("n2", 20), ("n3", 50))
+    ]
     (place / "vs6.crm").write_text("\n".join(lines) + "\n")
     return [["crm", "-F", "configure", "load", "update", place / "vs6.crm"]]

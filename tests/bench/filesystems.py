@@ -80,7 +80,13 @@ def _device(side: str, n: int) -> str:
 def _cluster_file(node: Machine) -> str:
     """Write the measured cluster with one server of ten filesystems; return where."""
     head = (HERE / "ours.yaml").read_text().partition("virtual_servers:")[0]
-    lines = ["virtual_servers:", "  vs1:", "    home: n1", "    addresses: [192.0.2.11/24]", "    filesystems:"]
+    lines = [
+        "virtual_servers:",
+        "  vs1:",
+        "    home: n1",
+        "    addresses: [192.0.2.11/24]",
+        "    filesystems:",
+    ]
     for n in range(COUNT):
         name = f"data{n}" if n else "root"
         exports = ", exports: [{nfs: {path: /data, clients: {192.0.2.0/24: rw}}}]" if n == 0 else ""
@@ -150,7 +156,9 @@ def _alone(node: Machine, group: str) -> dict[str, dict[str, float]]:
         else:
             parameters = {"device": _device("stock", n), "directory": f"/srv/stock/{n}", "fstype": "ext4"}
             resources.append([f"stock-{n}", "heartbeat/Filesystem", parameters])
-    wanted = [[name, agent, action, its, False] for action in ("start", "stop") for name, agent, its in resources]
+    wanted = [
+        [name, agent, action, its, False] for action in ("start", "stop") for name, agent, its in resources
+    ]
     python = ["env", f"--chdir={CHECKOUT}", "PYTHONDONTWRITEBYTECODE=1", sys.executable]
     done = node.run([*python, "-m", "tests.bench.inside"], input=json.dumps(wanted), timeout=300)
     costs = json.loads(done.stdout)

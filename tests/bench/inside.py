@@ -21,7 +21,9 @@ def main() -> None:
     json.dump([measure(*each) for each in json.load(sys.stdin)], sys.stdout)
 
 
-def measure(name: str, agent: str, action: str, parameters: dict[str, str], may_fail: bool) -> dict[str, object]:
+def measure(
+    name: str, agent: str, action: str, parameters: dict[str, str], may_fail: bool
+) -> dict[str, object]:
     environment = {
         "PATH": os.environ["PATH"],
         "OCF_ROOT": ROOT,

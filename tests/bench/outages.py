@@ -23,7 +23,12 @@ QUIET = 12.0
 Values = dict[str, list[float]]
 
 _TARGETS = {
-    "kill": {"NFS answers": "<= 4.4", "SMB answers": "<= 4.4", "NFS client": "<= 4.8", "SMB client": "<= 4.8"},
+    "kill": {
+        "NFS answers": "<= 4.4",
+        "SMB answers": "<= 4.4",
+        "NFS client": "<= 4.8",
+        "SMB client": "<= 4.8",
+    },
     "move": {"NFS client": "<= 1.5", "SMB client": "<= 1.5"},
 }
 _OURS_ONLY = ("fenced", "net", "fs", "vip", "nfs", "exp", "gate")

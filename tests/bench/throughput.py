@@ -114,7 +114,9 @@ def _cluster_file(node: Machine) -> str:
 
 def _sink(node: Machine, address: str, where: list[str]) -> subprocess.Popen[str]:
     process = node.popen(
-        [*where, sys.executable, "-IS", "-c", _SINK, address, str(SINK_PORT)], stdout=subprocess.PIPE, text=True
+        [*where, sys.executable, "-IS", "-c", _SINK, address, str(SINK_PORT)],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout and process.stdout.readline() == "ready\n"
     return process
