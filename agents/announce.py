@@ -89,9 +89,8 @@ def announce(
     old_ports, old_addresses = record.ports, record.addresses
     present = [each for each in ports if rtnetlink.link(netlink, each)]
     record.write(_merged(old_ports, present), _merged(old_addresses, (each.ip for each in addresses)))
-    for each in present:
-        if each not in old_ports:
-            forwarding.open_port(f"{server}/{subnet}", each)
+    if new := [each for each in present if each not in old_ports]:
+        forwarding.open_ports(f"{server}/{subnet}", new)
     _route(netlink, server, subnet, link, addresses, gateways)
     for address in addresses:
         rtnetlink.add_proxy(netlink, link.index, address.family, address.packed)
@@ -236,8 +235,8 @@ def _tidy(
         for ip in record.addresses:
             if link is not None and not (each == port and ip in kept):
                 rtnetlink.remove_proxy(netlink, link.index, parse(ip).family, parse(ip).packed)
-        if each not in ports:
-            forwarding.close_port(f"{server}/{subnet}", each)
+    if gone := [each for each in record.ports if each not in ports]:
+        forwarding.close_ports(f"{server}/{subnet}", gone)
     record.write(ports, kept)
 
 

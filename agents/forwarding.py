@@ -59,34 +59,49 @@ def _without(server: str) -> list[str]:
     ]
 
 
-def open_port(holder: str, port: str) -> None:
-    """Make a port forward, announce without delay and accept replies that another port would get.
+def open_ports(holder: str, ports: Iterable[str]) -> None:
+    """Make ports forward, announce without delay and accept replies that another port would get.
+
+    All at once: each change of the packet filter is a program to run, with the lock in hand.
 
     `rp_filter` is loosened only where it is strict: two ports on one subnet
     share a route, and a strict port would drop what the other one's route covers.
     """
     with node.locked():
-        settings = [
-            (f"ipv4/neigh/{port}/proxy_delay", "0"),
-            (f"ipv6/neigh/{port}/proxy_delay", "0"),
-            (f"ipv6/conf/{port}/proxy_ndp", "1"),
-        ]
-        strict = "1" in (sysctls.get("ipv4/conf/all/rp_filter"), sysctls.get(f"ipv4/conf/{port}/rp_filter"))
-        if strict or sysctls.held(f"ipv4/conf/{port}/rp_filter"):
-            settings.append((f"ipv4/conf/{port}/rp_filter", "2"))
-        forwarded = sysctls.get(f"ipv4/conf/{port}/forwarding") == "1"
-        kept = [line for line in node.read(_FILE) if line != f"port {port} {holder}"]
-        if not forwarded or sysctls.held(f"ipv4/conf/{port}/forwarding"):
-            _store([*kept, f"port {port} {holder}"])
-            settings.append((f"ipv4/conf/{port}/forwarding", "1"))
-        sysctls.hold(_port_holder(holder, port), settings)
+        lines = node.read(_FILE)
+        settings = {}
+        for port in ports:
+            settings[port] = [
+                (f"ipv4/neigh/{port}/proxy_delay", "0"),
+                (f"ipv6/neigh/{port}/proxy_delay", "0"),
+                (f"ipv6/conf/{port}/proxy_ndp", "1"),
+            ]
+            strict = "1" in (
+                sysctls.get("ipv4/conf/all/rp_filter"),
+                sysctls.get(f"ipv4/conf/{port}/rp_filter"),
+            )
+            if strict or sysctls.held(f"ipv4/conf/{port}/rp_filter"):
+                settings[port].append((f"ipv4/conf/{port}/rp_filter", "2"))
+            forwarded = sysctls.get(f"ipv4/conf/{port}/forwarding") == "1"
+            if not forwarded or sysctls.held(f"ipv4/conf/{port}/forwarding"):
+                lines = [
+                    *(each for each in lines if each != f"port {port} {holder}"),
+                    f"port {port} {holder}",
+                ]
+                settings[port].append((f"ipv4/conf/{port}/forwarding", "1"))
+        _store(lines)  # before the first packet can be forwarded
+        for port, its in settings.items():
+            sysctls.hold(_port_holder(holder, port), its)
 
 
-def close_port(holder: str, port: str) -> None:
-    """Put a port back as it was, unless others announce on it."""
+def close_ports(holder: str, ports: Iterable[str]) -> None:
+    """Put ports back as they were, unless others announce on them."""
     with node.locked():
-        sysctls.release(_port_holder(holder, port))
-        _store([line for line in node.read(_FILE) if line != f"port {port} {holder}"])
+        lines = node.read(_FILE)
+        for port in ports:
+            sysctls.release(_port_holder(holder, port))
+            lines = [each for each in lines if each != f"port {port} {holder}"]
+        _store(lines)
 
 
 def _port_holder(holder: str, port: str) -> str:

@@ -66,3 +66,26 @@ def test_monitors_import_next_to_nothing_and_start_no_process(
     imported = set(done.stdout.split())
     assert not imported & HEAVY
     assert len(imported) <= MODULES
+
+
+def test_two_ports_cost_one_program(lan: Lan) -> None:
+    """Announcing holds the node's lock while it changes the packet filter: once, however many ports."""
+    assert lan.node.agent("net", "start", **NET).code == RUNNING
+    code = (
+        f"import sys, os; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from vsctl.agents.vip import Vip\n"
+        "real, run = os.posix_spawnp, []\n"
+        "def counted(program, *rest, **more): run.append(program); return real(program, *rest, **more)\n"
+        "os.posix_spawnp = counted\n"
+        "Vip().start(); print(*run)\n"
+        "run.clear(); Vip().stop(); print(*run)\n"
+    )
+    environment = {f"OCF_RESKEY_{key}": value for key, value in LAN_A.items()}
+    done = subprocess.run(
+        lan.node.command(PYTHON, "-IS", "-c", code),
+        env=environment | {"OCF_RESKEY_CRM_meta_on_node": "n1", "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines() == ["nft", "nft"], done.stderr

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-WHAT, FIGURE, RATIO = 27, 18, 6
+WHAT, FIGURE, RATIO = 25, 17, 5
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Row:
 
     def line(self) -> str:
         ratio = "" if self.ratio is None else f"{self.ratio:.2f}"
-        what = f"{self.what} ({self.unit})" if self.unit else self.what
+        what = f"{self.what} {self.unit}" if self.unit else self.what
         return (
             f"{what:<{WHAT}} {_figure(self.ours):>{FIGURE}} {_figure(self.peer):>{FIGURE}} "
             f"{ratio:>{RATIO}} {self.target}"
