@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 ENXIO = 105
 """What cibadmin exits with if there is no such object."""
 
+PATIENCE = "3"
+"""Seconds for the cluster to answer: a stop that waited for it longer would cost the node."""
+
 SIGHUP = 1
 SIGKILL = 9
 
@@ -142,12 +145,9 @@ class Exports(Agent):
             gate.open(self.server, self._resource)
 
     def _is_configured(self) -> bool:
-        """Say whether the cluster still has this resource; believe so if it cannot be asked."""
-        query = ["cibadmin", "--query", "--xpath", f"//primitive[@id='{self._resource}']"]
-        try:
-            return processes.here(query)[0] != ENXIO
-        except FileNotFoundError:
-            return True
+        """Say whether the cluster still has this resource; believe so if it cannot be asked, or is slow to answer."""
+        this = f"//primitive[@id='{self._resource}']"
+        return processes.here(["timeout", PATIENCE, "cibadmin", "--query", "--xpath", this])[0] != ENXIO
 
     def _await(self, condition: Callable[[], bool], failing: str) -> None:
         if not processes.until(condition, self.timeout * 0.4):

@@ -20,7 +20,7 @@ def set_aside(server: str) -> None:
     state = f"{paths.state(server)}/statd"
     os.makedirs(f"{state}/held", mode=0o700, exist_ok=True)
     for name in _names(f"{state}/sm"):
-        shutil.copyfile(f"{state}/sm/{name}", f"{state}/held/{name}")
+        shutil.copyfile(f"{state}/sm/{name}", f"{state}/held/{name}", follow_symlinks=False)
 
 
 def recall(server: str) -> bool:

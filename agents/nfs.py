@@ -171,7 +171,10 @@ def _anything_to_reclaim(state: str) -> bool:
 
 
 def _lay_out(state: str) -> None:
-    """Make statd's directories, its user's own: it gives up root for whoever owns them."""
+    """Make statd's directories, its user's own: it gives up root for whoever owns them.
+
+    What that user may have put there is never followed elsewhere.
+    """
     import pwd
 
     try:
@@ -180,17 +183,17 @@ def _lay_out(state: str) -> None:
         user = 0
     for each in ("", "/sm", "/sm.bak"):
         os.makedirs(f"{state}{each}", mode=0o700, exist_ok=True)
-        os.chown(f"{state}{each}", user, -1)
+        os.chown(f"{state}{each}", user, -1, follow_symlinks=False)
     for parent, _, files in os.walk(state):
         for each in files:
-            os.chown(f"{parent}/{each}", user, -1)
+            os.chown(f"{parent}/{each}", user, -1, follow_symlinks=False)
 
 
 def _copy(state: str, copy: str) -> None:
     import shutil
 
     shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(state, copy, ignore=shutil.ignore_patterns("notify", "held"))
+    shutil.copytree(state, copy, symlinks=True, ignore=shutil.ignore_patterns("notify", "held"))
     _lay_out(copy)
 
 

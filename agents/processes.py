@@ -1,8 +1,8 @@
 """How does a daemon come to live in a virtual server, and how does it end?
 
 A daemon runs in the server's network namespace and in a view of its own: the
-node's mounts as they come and go, the server's own /run, and whatever files
-it is given in place of the node's. Its processes are those with its name in
+node's mounts as they come and go but for the filesystems of other servers,
+the server's own /run, and whatever files it is given in place of the node's. Its processes are those with its name in
 that network namespace, whoever their parents are.
 """
 
@@ -129,6 +129,7 @@ def _in_view(
 
     inner = f"{paths.daemons_run(server)}/vsctl/{server}"
     os.makedirs(inner, mode=0o755, exist_ok=True)
+    os.makedirs(f"{paths.MOUNTS}/{server}", mode=0o755, exist_ok=True)
     _show_resolver(paths.daemons_run(server))
     os.chmod(paths.run(server), 0o700)
     mounts.share(paths.MOUNTS)
@@ -181,11 +182,28 @@ def _become(server: str, inner: str, binds: Binds) -> None:
     namespaces.enter(server)
     kernel.unshare(kernel.CLONE_NEWNS)
     kernel.mount("", "/", flags=kernel.MS_SLAVE | kernel.MS_REC)
+    _hide_other_servers(server, inner)
     # The server's directory keeps its name in the view, where /run is another one.
     kernel.mount(paths.run(server), inner, flags=kernel.MS_BIND)
     kernel.mount(paths.daemons_run(server), "/run", flags=kernel.MS_BIND | kernel.MS_REC)
     for source, target in binds:
         kernel.mount(source, target, flags=kernel.MS_BIND)
+
+
+def _hide_other_servers(server: str, aside: str) -> None:
+    """Let the view have the filesystems of this server only, those that are still to come included.
+
+    A client can put a symbolic link in the place of a directory that is
+    shared; daemons that follow it must not arrive at another server's files.
+    """
+    from vsctl.agents import kernel
+
+    own = f"{paths.MOUNTS}/{server}"
+    kernel.mount(own, aside, flags=kernel.MS_BIND | kernel.MS_REC)
+    kernel.umount(paths.MOUNTS, kernel.MNT_DETACH)
+    kernel.mount("none", paths.MOUNTS, "tmpfs", data="mode=755")
+    os.mkdir(own)
+    kernel.mount(aside, own, flags=kernel.MS_MOVE)
 
 
 def _detach() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from lxml import etree
 
-from vsctl.cli import changes, configuration, output, verification
+from vsctl.cli import changes, configuration, devices, output, verification
 from vsctl.cli.changes import Changes
 from vsctl.cli.configuration import Applied, Next
 from vsctl.cli.hand import as_value
@@ -76,6 +76,7 @@ def _objections(applied: Applied, cluster: Cluster, without_fencing: bool) -> It
             f"{', '.join(open_)} cannot be fenced: after a crash two nodes could write to one filesystem. Give the "
             "cluster file a fencing device for each node, or say --without-fencing if losing data is acceptable"
         )
+    yield from devices.used_twice(cluster)
     listed = etree.fromstring(applied.cib).iterfind("configuration/nodes/node")
     there = {each.get("uname", "") for each in listed}
     unknown = [each.name for each in cluster.nodes if each.name not in there]

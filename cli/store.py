@@ -6,6 +6,7 @@ Both answer the same calls, so every command works on either.
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -128,7 +129,9 @@ class CibFile:
             )
         beside = self.path.with_name(f".{self.path.name}.new")
         try:
+            beside.touch(mode=0o600)  # fencing has passwords
             beside.write_bytes(new)
+            shutil.copymode(self.path, beside)
             beside.replace(self.path)
         except OSError as problem:
             raise Refused(f"{self.path} cannot be written: {problem.strerror}; nothing was changed") from None

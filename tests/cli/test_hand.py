@@ -30,6 +30,12 @@ def test_a_move_and_back(cib: Path) -> None:
     assert b"vsctl-moved-vs1" not in cib.read_bytes()
 
 
+def test_a_cib_file_shows_its_secrets_to_nobody_new(cib: Path) -> None:
+    cib.chmod(0o600)
+    assert vsctl("move", "vs1", "n2", "--cib", cib).status == 0
+    assert cib.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_move_to_where_it_is(cib: Path) -> None:
     assert said("move", "vs1", "n1", cib=cib) == (
         "vs1 is on n1 already, and now stays there until `vsctl failback vs1`\n"

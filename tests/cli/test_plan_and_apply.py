@@ -98,6 +98,21 @@ def test_unknown_nodes_are_refused(nas: Path, cib: Path) -> None:
     assert "the cluster has no node n4, it has n1, n2, n3: correct the cluster file" in said.err
 
 
+def test_one_device_under_two_names_is_refused(nas: Path, cib: Path, tmp_path: Path) -> None:
+    """On two nodes at once it would be mounted twice; by its text alone the file cannot tell."""
+    device = next((each for each in Path("/dev").iterdir() if each.is_block_device()), None)
+    if device is None:
+        pytest.skip("this machine has no block device")
+    names = tmp_path / "wwn-1", tmp_path / "sdb"
+    for each in names:
+        each.symlink_to(device)
+    nas.write_text(CLUSTER_FILE.replace("/dev/disk1", str(names[0])).replace("/dev/disk4", str(names[1])))
+    before, said = cib.read_bytes(), vsctl("apply", nas, "--cib", cib, "--yes")
+    assert said.status == 1
+    assert "vs1/root" in said.err and "vs3/root" in said.err and "are the same device" in said.err
+    assert cib.read_bytes() == before
+
+
 def test_moves_that_the_change_is_not_about_need_a_yes(nas: Path, cib: Path) -> None:
     """vs3 has been driven to n1, and automatic failback brings it home: no line about vs3 has changed."""
     cib.write_bytes(up_again(after(cib.read_bytes(), "--node-fail", "n3"), "n3"))

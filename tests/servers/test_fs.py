@@ -103,6 +103,21 @@ def test_a_mount_namespace_that_nothing_reaches_does_not_keep_the_device(node):
     assert is_free(device)
 
 
+def test_a_device_whose_name_is_gone_is_unmounted_everywhere_too(node):
+    """A path that is lost takes its name out of /dev, and brings the device back under a living filesystem."""
+    device, name = node.disk("ext4"), "/run/by-id"
+    node.run(f"ln -s {device} {name}")
+    fs = data(name)
+    node.agent("fs", "start", **fs)
+    other = node.begin('unshare --mount --propagation private sh -c "echo here; read line"')
+    assert other.stdout.readline() == "here\n"
+    node.run(f"rm {name}")
+    stop = node.agent("fs", "stop", **fs)
+    assert (stop.status, "mount namespace of sh" in stop.said) == (0, True), stop.said
+    assert is_free(device)
+    assert node.agent("fs", "stop", **fs).status == 0
+
+
 def test_a_check_of_the_device_is_not_disturbed_by_stop(node):
     device = node.disk("ext4")
     checker = node.begin(

@@ -205,6 +205,18 @@ def test_a_lock_is_remembered_and_its_client_told(vs1):
     vs1.stop("nfs", "data", "root")
 
 
+def test_what_statd_may_have_put_among_its_state_leads_nowhere(vs1):
+    """statd faces the network as a user of its own: what that user owns must not lead root elsewhere."""
+    vs1.start(*BOTTOM_UP)
+    vs1.stop("exports", "nfs")
+    node, state = vs1.node, "/srv/vsctl/vs1/root/.vsctl/statd"
+    node.run("touch /run/of-root")
+    node.run(f"ln -s /run/of-root {state}/sm/192.0.2.99")
+    vs1.start("nfs")
+    assert node.run("stat -c %U /run/of-root").said == "root\n"
+    vs1.stop("nfs", "data", "root")
+
+
 _IN_CLIENT = """
 from vsctl.agents import namespaces, rpc
 namespaces.enter("client")

@@ -146,3 +146,18 @@ def make(vs1, client, directory):
     client.stdin.flush()
     place = f"/srv/vsctl/vs1/data/shared/{directory}"
     wait_for(lambda: vs1.node.run(f"test -d {place}", ok=False).status == 0, f"smbclient made no {directory}")
+
+
+def test_a_link_in_the_place_of_a_share_leads_to_no_other_server(vs1, node):
+    """A client that may rename a shared directory, by NFS for one, can put a link there."""
+    vs2 = Server(node, "vs2").start("root", "data")
+    node.run("sh -c 'echo secret >/srv/vsctl/vs2/data/secret && chmod 644 /srv/vsctl/vs2/data/secret'")
+    node.run("mv /srv/vsctl/vs1/data/shared /srv/vsctl/vs1/data/away")
+    node.run("ln -s /srv/vsctl/vs2/data /srv/vsctl/vs1/data/shared")
+    assert "secret" not in vs1.smb("projects", "alice%one two 1", "ls").said
+    node.run("rm /srv/vsctl/vs1/data/shared")
+    vs1.stop("shares", "data").start("data", "shares")
+    assert vs1.smb("projects", "alice%one two 1", "put /etc/hostname a").status == 0
+    node.run("test -e /srv/vsctl/vs1/data/shared/a")
+    vs2.stop("data", "root")
+    assert is_free(vs2.parameters["data"]["device"])
