@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 
 ROOT = "/usr/lib/ocf"
 
@@ -53,8 +54,7 @@ def measure(
 
 
 def last_pid() -> int:
-    with open("/proc/sys/kernel/ns_last_pid") as file:
-        return int(file.read())
+    return int(Path("/proc/sys/kernel/ns_last_pid").read_text())
 
 
 if __name__ == "__main__":
