@@ -57,6 +57,11 @@ class Fs(Agent):
     @action("monitor", timeout=20, interval=10)
     def monitor(self) -> None:
         if mounts.at(self.point) is None:
+            if not self.probing and mounts.has_superblock(self.device):
+                # Without a stop first, which ends that, the next node would mount it a second time.
+                raise Failure(
+                    f"nothing is mounted on {self.point}, but {self.device} is still in use on this node"
+                )
             raise NotRunning(f"nothing is mounted on {self.point}")
         self._check()
 

@@ -93,6 +93,12 @@ def is_free(device: str) -> bool:
     return True
 
 
+def has_superblock(device: str) -> bool:
+    """Say whether this kernel has a filesystem of the device alive, whoever can see it."""
+    name = os.path.basename(os.path.realpath(device))
+    return any(os.path.exists(f"/sys/fs/{each}/{name}") for each in ("ext4", "xfs", "f2fs"))
+
+
 def type_of(device: str) -> str | None:
     """Name the filesystem, or what else is known, on a device; None for nothing known."""
     descriptor = os.open(device, os.O_RDONLY)

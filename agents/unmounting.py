@@ -63,7 +63,7 @@ def release(device: str, number: int | None, timeout: float) -> None:
     if users:
         log(f"{device} was detached while in use: sending SIGKILL to {processes.describe(users)}")
         processes.kill(lambda: holders.processes(kept), SIGKILL, timeout * POLITE)
-    elif number is None and not holders.namespaces(kept) and not _has_superblock(device):
+    elif number is None and not holders.namespaces(kept) and not mounts.has_superblock(device):
         return
     if not processes.until(lambda: _is_let_go(device, kept), timeout * POLITE):
         left = processes.describe(holders.namespaces(kept) + holders.processes(kept))
@@ -76,12 +76,6 @@ def _is_let_go(device: str, number: int) -> bool:
         return mounts.is_free(device)
     except OSError:
         return not (holders.namespaces(number) or holders.processes(number))
-
-
-def _has_superblock(device: str) -> bool:
-    """Say whether the kernel still has a superblock of the device, whoever can see it."""
-    name = os.path.basename(os.path.realpath(device))
-    return any(os.path.exists(f"/sys/fs/{each}/{name}") for each in ("ext4", "xfs", "f2fs"))
 
 
 def _umount(point: str) -> bool:

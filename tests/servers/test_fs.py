@@ -103,6 +103,20 @@ def test_a_mount_namespace_that_nothing_reaches_does_not_keep_the_device(node):
     assert is_free(device)
 
 
+def test_what_was_detached_in_use_is_not_taken_for_stopped(node):
+    device = node.disk("ext4")
+    fs = data(device)
+    node.agent("fs", "start", **fs)
+    user = node.begin(f'sh -c "cd {POINT}; echo here; read line"')
+    assert user.stdout.readline() == "here\n"
+    node.run(f"umount --lazy {POINT}")
+    monitor = node.agent("fs", "monitor", **fs)
+    assert (monitor.status, "still in use" in monitor.said) == (1, True), monitor.said
+    assert node.agent("fs", "stop", **fs).status == 0
+    assert is_free(device)
+    assert node.agent("fs", "monitor", **fs).status == 7
+
+
 def test_a_device_whose_name_is_gone_is_unmounted_everywhere_too(node):
     """A path that is lost takes its name out of /dev, and brings the device back under a living filesystem."""
     device, name = node.disk("ext4"), "/run/by-id"
