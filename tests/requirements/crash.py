@@ -28,6 +28,7 @@ class Crash:
     after: dict[str, Any]
     returned: dict[str, Any]
     back_at: float
+    missing: dict[str, list[int]]
 
     def report(self, name: str) -> Report:
         return self.clients[name].report()
@@ -82,7 +83,8 @@ def happen(on: Stage) -> Crash:
         for each in everyone:
             each.stop()
     fenced = lab.journal("off", "n1")[-1].wall
-    return Crash(clients, locker, killed, killed_at, fenced, acts, after, on.status(), back_at)
+    missing = {name: each.missing() for name, each in clients.items()}  # other tests clear the stage
+    return Crash(clients, locker, killed, killed_at, fenced, acts, after, on.status(), back_at, missing)
 
 
 def _recorded(on: Stage, server: str) -> float:
