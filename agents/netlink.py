@@ -8,7 +8,7 @@ padded to four bytes. What the bodies mean is said in `rtnetlink` and `nftables`
 from __future__ import annotations
 
 import os
-from _socket import AF_NETLINK, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET, socket
+from _socket import AF_NETLINK, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW, SOL_SOCKET, socket
 from _struct import Struct, pack
 
 TYPE_CHECKING = False
@@ -102,6 +102,31 @@ class Netlink:
                         raise Interrupted("what netlink lists changed while it was listed")
                     return answers
                 answers.append(payload)
+
+
+class Events:
+    """A socket that hears what the kernel tells of itself, by groups of rtnetlink(7) (RTMGRP_...)."""
+
+    def __init__(self, groups: int) -> None:
+        self._socket = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, ROUTE)
+        self._socket.bind((0, groups))
+        self._socket.setsockopt(SOL_SOCKET, _SO_RCVBUF, 1 << 20)
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def read(self) -> Iterator[tuple[int, bytes]]:
+        """Yield type and body of everything that has come; OSError ENOBUFS if some of it was lost."""
+        while True:
+            try:
+                data = self._socket.recv(1 << 16)
+            except BlockingIOError:
+                return
+            offset = 0
+            while offset < len(data):
+                length, what, _, _, _ = _header.unpack_from(data, offset)
+                yield what, data[offset + _header.size : offset + length]
+                offset += (length + 3) & ~3
 
 
 def attribute(kind: int, payload: bytes | str | int) -> bytes:

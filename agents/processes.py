@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 
-from vsctl.agents import paths
+from vsctl.agents import paths, resident
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def start(server: str, name: str, arguments: Sequence[str], *, binds: Binds = ()
     os.close(out)
     os.close(nothing)
     with open(_pid_file(server, name), "w") as file:
-        file.write(f"{process} {_born(process)}")
+        file.write(f"{process} {resident.born(process)}")
     return process
 
 
@@ -63,7 +63,7 @@ def running(server: str, name: str) -> int | None:
             process, born = file.read().split()
     except (FileNotFoundError, ValueError):
         return None
-    return int(process) if _born(int(process)) == born else None
+    return int(process) if resident.born(int(process)) == born else None
 
 
 def named(server: str, *names: str) -> list[int]:
@@ -264,16 +264,6 @@ def _all() -> Iterator[int]:
 def _name(process: int) -> str:
     with open(f"/proc/{process}/comm") as file:
         return file.read().rstrip("\n")
-
-
-def _born(process: int) -> str | None:
-    """Return when a process started, in the kernel's ticks: with its id, unique. None for a dead one."""
-    try:
-        with open(f"/proc/{process}/stat") as file:
-            fields = file.read().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else fields[19]
 
 
 def _pid_file(server: str, name: str) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6
 from _struct import Struct, pack
 
-from vsctl.agents.netlink import F_CREATE, F_EXCL, F_REPLACE, Netlink, attribute, attributes
+from vsctl.agents.netlink import F_CREATE, F_EXCL, F_REPLACE, Events, Netlink, attribute, attributes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ _NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
 _NEWNEIGH, _DELNEIGH, _GETNEIGH = 28, 29, 30
 _NEWRULE, _DELRULE, _GETRULE = 32, 33, 34
 _GETNSID = 90
+
+_RTMGRP_LINK = 1
 
 _IFF_UP = 0x1
 _IFF_LOWER_UP = 0x10000
@@ -162,6 +164,21 @@ def links(netlink: Netlink) -> list[Link]:
     return [Link(body) for body in netlink.listed(_GETLINK, _link.pack(0, 0, 0, 0, 0))]
 
 
+def link_events() -> Events:
+    """Return a socket that hears of every change of an interface of this network namespace."""
+    return Events(_RTMGRP_LINK)
+
+
+def changed_link(kind: int, body: bytes) -> tuple[Link, bool] | None:
+    """Return the interface that an event is about, and whether it is there still; None for other events.
+
+    Bridges tell of their members in messages of a family of their own.
+    """
+    if kind not in (_NEWLINK, _DELLINK) or body[0] != 0:
+        return None
+    return Link(body), kind == _NEWLINK
+
+
 def namespace_id(netlink: Netlink, descriptor: int) -> int:
     """Return the number by which the socket's namespace knows another one, negative if it does not."""
     (body,) = netlink.ask(_GETNSID, _nsid.pack(0) + attribute(_NETNSA_FD, descriptor))
@@ -200,11 +217,20 @@ def remove_link(netlink: Netlink, name: str) -> None:
 
 def addresses(netlink: Netlink, index: int) -> dict[bytes, int]:
     """Return the global addresses of an interface, as on the wire, with their prefix lengths."""
+    return _addresses(netlink, index, _SCOPE_UNIVERSE)
+
+
+def link_local(netlink: Netlink, index: int) -> bytes | None:
+    """Return the IPv6 address that an interface has for its own link."""
+    return next((each for each in _addresses(netlink, index, _SCOPE_LINK) if len(each) == 16), None)
+
+
+def _addresses(netlink: Netlink, index: int, wanted: int) -> dict[bytes, int]:
     found = {}
     for body in netlink.listed(_GETADDR, _address.pack(0, 0, 0, 0, index)):
         _, prefix, _, scope, _ = _address.unpack_from(body)
         about = attributes(body, _address.size)
-        if scope == _SCOPE_UNIVERSE:
+        if scope == wanted:
             found[about.get(_IFA_LOCAL) or about[_IFA_ADDRESS]] = prefix
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from vsctl.agents import announce, names, namespaces, rtnetlink
+from vsctl.agents import announce, names, namespaces, resident, rtnetlink
 from vsctl.agents.addresses import several, some
 from vsctl.agents.netlink import Netlink
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
@@ -32,9 +32,10 @@ class Vip(Agent):
 
     The addresses are on no port: they live in the server's network namespace,
     and the first port of the subnet on this node that has a carrier answers
-    for them. When it loses its carrier the next one takes over, sessions
-    continue. When none is left the monitor fails, and the subnet's node
-    attribute sends this resource to another node.
+    for them. When it loses its carrier, or the node daemon finds that nobody
+    is heard on it, the next one takes over, sessions continue. When none is
+    left the monitor fails, and the subnet's node attribute sends this resource
+    to another node.
     """
 
     server = Param(names.known, "Name of the virtual server")
@@ -57,11 +58,10 @@ class Vip(Agent):
     def start(self) -> None:
         if not namespaces.exists(self.server):
             raise Failure(f"{self.server} is not on this node, so its addresses cannot be announced here")
-        netlink = Netlink()
-        good = [link.name for link in self._links(netlink) if link.carrier]
+        good = self._good(Netlink())
         if not good:
             raise Failure(self._no_port())
-        self._announce(good[0])
+        self._announce(good[0].name)
 
     @action("reload-agent", timeout=20)
     def reload(self) -> None:
@@ -77,7 +77,7 @@ class Vip(Agent):
             raise Failure(f"{self.server} has left this node, its addresses on {self.subnet} lead nowhere")
         if len(here) > 1:
             raise Failure(f"{self.server} is announced on {' and '.join(here)} at once")
-        good = [link for link in self._links(netlink) if link.carrier]
+        good = self._good(netlink)
         if not good:
             raise Failure(self._no_port())
         now = next((link for link in good if link.name in here), None)
@@ -112,6 +112,12 @@ class Vip(Agent):
     def _links(self, netlink: Netlink) -> list[Link]:
         found = (rtnetlink.link(netlink, port) for port in self._ports_here())
         return [link for link in found if link is not None]
+
+    def _good(self, netlink: Netlink) -> list[Link]:
+        """The ports with a carrier, without those that the node daemon has found bad, unless it says so of all."""
+        working = [link for link in self._links(netlink) if link.carrier]
+        bad = resident.unusable()
+        return [link for link in working if link.name not in bad] or working
 
     def _no_port(self) -> str:
         ports = self._ports_here()

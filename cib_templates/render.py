@@ -12,6 +12,7 @@ from vsctl.cib_templates.stored import Stored, pairs
 from vsctl.cib_templates.timings import timings
 from vsctl.cib_templates.windows import spans
 from vsctl.policy.constraints import INFINITY
+from vsctl.policy.resources import Clone, Group, Resource
 from vsctl.policy.rules import Configuration
 
 
@@ -38,10 +39,16 @@ def score(number: int) -> str:
 def _reasons(ours: Configuration) -> Iterator[tuple[str, str]]:
     for part in ours.resources:
         yield f"vsctl-why-{part.id}", part.reason
-        for member in getattr(part, "members", ()):
+        for member in _members(part):
             yield f"vsctl-why-{member.id}", member.reason
     for said in (*ours.constraints, *ours.levels, *ours.properties):
         yield f"vsctl-why-{said.id}", said.reason
+
+
+def _members(part: Group | Clone | Resource) -> tuple[Resource, ...]:
+    if isinstance(part, Group):
+        return part.members
+    return (part.of,) if isinstance(part, Clone) else ()
 
 
 @cache

@@ -32,7 +32,7 @@ def _resources(ours: etree._Element) -> Iterator[str]:
         members = each.findall("primitive")
         yield from map(_primitive, members)
         names = " ".join(it.get("id", "") for it in members)
-        yield f"group {each.get('id')} {names}{_pairs('meta', each.find('meta_attributes'))}"
+        yield f"{each.tag} {each.get('id')} {names}{_pairs('meta', each.find('meta_attributes'))}"
 
 
 def _primitive(of: etree._Element) -> str:
@@ -40,11 +40,15 @@ def _primitive(of: etree._Element) -> str:
         return _xml(of)
     agent = ":".join(filter(None, (of.get("class"), of.get("provider"), of.get("type"))))
     operations = "".join(
-        f" op {op.get('name')} interval={op.get('interval')} timeout={op.get('timeout')}"
-        for op in of.iterfind("operations/op")
+        f" op {op.get('name')} {' '.join(operation_options(op))}" for op in of.iterfind("operations/op")
     )
     parameters, meta = of.find("instance_attributes"), of.find("meta_attributes")
     return f"primitive {of.get('id')} {agent}{_pairs('params', parameters)}{_pairs('meta', meta)}{operations}"
+
+
+def operation_options(op: etree._Element) -> list[str]:
+    """Return all that an operation says, as name=value."""
+    return [f"{key}={op.get(key)}" for key in ("interval", "timeout", "on-fail") if op.get(key)]
 
 
 def _constraints(ours: etree._Element) -> Iterator[str]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from lxml import etree
 
 from vsctl.cib_templates.merge import BOOTSTRAP
+from vsctl.cib_templates.script_crm import operation_options
 
 HEAD = """\
 #!/bin/sh
@@ -55,8 +56,16 @@ def _resources(ours: etree._Element) -> Iterator[str]:
         members = each.findall("primitive")
         for member in members:
             yield from _primitive(member)
+        if each.tag == "clone":
+            yield pcs("resource", "clone", members[0].get("id", ""), each.get("id", ""), *_clone_meta(each))
+            continue
         yield pcs("resource", "group", "add", each.get("id", ""), *(it.get("id", "") for it in members))
         yield pcs("resource", "meta", each.get("id", ""), *_pairs(each.find("meta_attributes")))
+
+
+def _clone_meta(each: etree._Element) -> list[str]:
+    meta = _pairs(each.find("meta_attributes"))
+    return ["meta", *meta] if meta else []
 
 
 def _primitive(of: etree._Element) -> Iterator[str]:
@@ -67,7 +76,7 @@ def _primitive(of: etree._Element) -> Iterator[str]:
     fencing = names[0] == "stonith"
     operations: list[str] = []
     for op in of.iterfind("operations/op"):
-        operations += ["op", op.get("name", ""), *(f"{key}={op.get(key)}" for key in ("interval", "timeout"))]
+        operations += ["op", op.get("name", ""), *operation_options(op)]
     meta = _pairs(of.find("meta_attributes[nvpair]"))
     # Forced, since the agents need not be installed where the script runs.
     yield pcs(

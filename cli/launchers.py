@@ -24,7 +24,7 @@ import vsctl.agents
 from vsctl.agents import ocf
 from vsctl.cli.programs import Refused
 
-AGENTS = ("net", "vip", "fs", "nfs", "smb", "exports", "shares", "gate")
+AGENTS = ("net", "vip", "fs", "nfs", "smb", "exports", "shares", "gate", "daemon")
 LAUNCHERS = Path("usr/lib/ocf/resource.d") / ocf.PROVIDER
 CODE = Path("usr/lib/vsctl")
 KEPT = 2
@@ -98,16 +98,16 @@ def python() -> str:
 def _copied(code: Path) -> Path:
     """Return the directory with this version of the agents' code, copied and compiled if it is not there."""
     source = Path(next(iter(vsctl.agents.__path__)))
-    files = sorted(source.glob("*.py"))
-    content = b"".join(each.name.encode() + each.read_bytes() for each in files)
+    files = sorted(each.relative_to(source) for each in source.rglob("*.py"))
+    content = b"".join(bytes(each) + (source / each).read_bytes() for each in files)
     home = code / hashlib.sha256(content).hexdigest()[:12]
     if not home.is_dir():
         new = code / f".{home.name}.new"
         shutil.rmtree(new, ignore_errors=True)
         package = new / "vsctl" / "agents"
-        package.mkdir(parents=True)
         for each in files:
-            shutil.copyfile(each, package / each.name)
+            (package / each).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / each, package / each)
         # The files' own times would make every start look for a change; the hash in the name says there is none.
         compileall.compile_dir(package, quiet=1, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
         new.rename(home)

@@ -18,6 +18,10 @@ OURS = "vsctl"
 STATE = ".vsctl"
 """The directory on a server's root filesystem that keeps its own state."""
 
+DAEMON = f"{OURS}-daemon"
+DAEMONS = f"{DAEMON}-clone"
+"""The node daemon, and the clone of it that runs on every node."""
+
 NETBIOS_NAME = 15
 
 
@@ -122,7 +126,7 @@ def of_cluster(cluster: Cluster) -> tuple[str, ...]:
         for each in of_server(server, [subnet.name for subnet in cluster.subnets_of(server)])
     )
     of_fences = (each for fencing in cluster.fencing for level in of_fencing(fencing) for each in level)
-    return (*of_servers, *of_fences)
+    return (*of_servers, *of_fences, DAEMONS, DAEMON)
 
 
 def is_reserved(name: str) -> bool:

@@ -28,6 +28,24 @@ def ports(cluster: Cluster, subnet: Subnet) -> str:
     return " ".join(f"{node}={','.join(ports)}" for node, ports in by_node if ports)
 
 
+def ports_with_subnets(cluster: Cluster) -> str:
+    """Return every port of every node, best first: `n1=e0a:lan-a,e1a:lan-b n3=ens5:lan-a`."""
+    return " ".join(
+        f"{node.name}={','.join(f'{port.interface}:{port.subnet}' for port in node.ports)}"
+        for node in cluster.nodes
+        if node.ports
+    )
+
+
+def gateways(cluster: Cluster) -> str:
+    """Return the gateways of every subnet that has any: `lan-a=192.0.2.1,2001:db8:a::1`."""
+    return " ".join(
+        f"{subnet.name}={','.join(map(str, subnet.gateways))}"
+        for subnet in cluster.subnets
+        if subnet.gateways
+    )
+
+
 def exports(of: Iterable[NfsExport]) -> str:
     return ";".join(
         " ".join(

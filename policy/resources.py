@@ -27,7 +27,8 @@ class Resource:
     """One resource. `agent` is what `crm_resource --list-agents` would say, such as ocf:vsctl:net.
 
     `meta` are its meta attributes. `inside` are meta attributes that go before
-    them during `window`.
+    them during `window`. `on_fail` says for single actions what their failure
+    leads to, where that is not what Pacemaker would do.
     """
 
     id: str
@@ -37,6 +38,17 @@ class Resource:
     meta: Pairs = ()
     window: Window | None = None
     inside: Pairs = ()
+    on_fail: Pairs = ()
+
+
+@dataclass(frozen=True)
+class Clone:
+    """One resource that runs on every node."""
+
+    id: str
+    of: Resource
+    reason: str
+    meta: Pairs = ()
 
 
 @dataclass(frozen=True)

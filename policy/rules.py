@@ -9,6 +9,7 @@ from vsctl.policy import (
     allowed_nodes,
     apart,
     bindings,
+    daemon,
     fencing,
     leaving,
     pinning,
@@ -24,14 +25,14 @@ from vsctl.policy.constraints import FencingLevel, Property, Rule
 from vsctl.policy.hand import NO_HAND, Hand, moved
 from vsctl.policy.model import Cluster
 from vsctl.policy.placement import place
-from vsctl.policy.resources import Group, Resource, Tag
+from vsctl.policy.resources import Clone, Group, Resource, Tag
 
 
 @dataclass(frozen=True)
 class Configuration:
     """Everything of ours in the CIB. All tuples are in the order of the cluster file."""
 
-    resources: tuple[Group | Resource, ...]
+    resources: tuple[Group | Clone | Resource, ...]
     constraints: tuple[Rule, ...]
     levels: tuple[FencingLevel, ...]
     tags: tuple[Tag, ...]
@@ -54,7 +55,7 @@ def configuration(
     hand = hand.within(cluster)
     placement = place(cluster, placed or {})
     return Configuration(
-        resources=(*fencing.devices(cluster), *serving.virtual_servers(cluster)),
+        resources=(*fencing.devices(cluster), *daemon.daemon(cluster), *serving.virtual_servers(cluster)),
         constraints=(
             *fencing.elsewhere(cluster),
             *bindings.bindings(cluster, promotable),

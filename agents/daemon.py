@@ -1,0 +1,147 @@
+"""Is the node daemon here, and does it work?"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from vsctl.agents import resident
+from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action
+
+TERM, KILL = 15, 9
+READY = 10.0
+"""Seconds the daemon gets until it answers, and half of it to end by itself."""
+
+
+def _ports(text: str) -> str:
+    from vsctl.agents.noded import settings
+
+    settings.ports(text)
+    return text
+
+
+def _gateways(text: str) -> str:
+    from vsctl.agents.noded import settings
+
+    settings.gateways(text)
+    return text
+
+
+class Daemon(Agent):
+    """Watch the network ports of a node and react when one dies
+
+    One process per node: it hears of lost carriers at once, finds ports on
+    which nobody answers, announces the addresses of a dead port on the next
+    good one, and publishes node attributes. Virtual servers work without it;
+    what it does is then done by the monitors of vip, later. Its end changes
+    nothing on the node.
+    """
+
+    ports = Param(
+        _ports,
+        "For each node its ports with their subnets: n1=e0a:lan-a,e1a:lan-b n2=e0a:lan-a",
+        reloadable=True,
+    )
+    gateways = Param(
+        _gateways,
+        "For each subnet its gateways: lan-a=192.0.2.1,2001:db8:a::1 lan-b=198.51.100.1",
+        default="",
+        reloadable=True,
+    )
+    routed = Param(
+        str,
+        "Subnets whose addresses can be announced by host route from a port on another subnet",
+        default="",
+        reloadable=True,
+    )
+
+    @action("start", timeout=20)
+    def start(self) -> None:
+        self._write_settings()
+        if resident.process() is None:
+            self._spawn()
+        self._await_answer()
+
+    @action("reload-agent", timeout=20)
+    def reload(self) -> None:
+        self._write_settings()
+        try:
+            resident.ask("reload")
+        except OSError as problem:
+            raise Failure(f"the node daemon does not answer: {problem.strerror or problem}") from None
+
+    @action("monitor", timeout=20, interval=10)
+    def monitor(self) -> None:
+        if resident.process() is None:
+            raise NotRunning("the node daemon does not run")
+        try:
+            said = resident.ask("ping")
+        except OSError as problem:
+            raise Failure(f"the node daemon does not answer: {problem.strerror or problem}") from None
+        if said != "here":
+            raise Failure(f"the node daemon answers {said!r}")
+
+    @action("stop", timeout=20)
+    def stop(self) -> None:
+        for signal in (TERM, KILL):
+            process = resident.process()
+            if process is None:
+                return
+            _end(process, signal)
+        if resident.process() is not None:
+            raise Failure("the node daemon does not end")
+
+    def _write_settings(self) -> None:
+        from vsctl.agents import node
+        from vsctl.agents.noded import settings
+
+        os.makedirs(resident.DIRECTORY, mode=0o700, exist_ok=True)
+        name = os.environ.get("OCF_RESKEY_CRM_meta_on_node") or os.uname().nodename
+        text = settings.write(name, self.ports, self.gateways, self.routed)
+        node.write_lines(resident.SETTINGS, text.splitlines())
+
+    def _spawn(self) -> None:
+        """Start the daemon from the code that this agent is from; what it says goes to its log."""
+        from vsctl.agents import paths
+
+        os.makedirs(paths.LOGS, mode=0o750, exist_ok=True)
+        out = os.open(f"{paths.LOGS}/daemon.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+        nothing = os.open("/dev/null", os.O_RDONLY)
+        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        code = f"import sys; sys.path.insert(0, {root!r})\nfrom vsctl.agents.noded.main import main; main()"
+        os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-IS", "-c", code],
+            {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/root"},
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, nothing, 0),
+                (os.POSIX_SPAWN_DUP2, out, 1),
+                (os.POSIX_SPAWN_DUP2, out, 2),
+            ],
+            setsid=True,  # Pacemaker kills what an action leaves in its group
+        )
+
+    def _await_answer(self) -> None:
+        from vsctl.agents import processes
+
+        def answers() -> bool:
+            try:
+                return resident.process() is not None and resident.ask("ping") == "here"
+            except OSError:
+                return False
+
+        if not processes.until(answers, READY):
+            raise Failure(f"the node daemon does not answer after {READY:g} s, see /var/log/vsctl/daemon.log")
+
+
+def _end(process: int, signal: int) -> None:
+    """Send a signal and wait for the end, for READY / 2 seconds."""
+    import select
+
+    try:
+        ended = os.pidfd_open(process)
+        os.kill(process, signal)
+    except ProcessLookupError:
+        return
+    select.select([ended], [], [], READY / 2)
+    os.close(ended)

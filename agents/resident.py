@@ -1,0 +1,61 @@
+"""How do the agents and the node daemon find each other?
+
+The daemon's directory `/run/vsctl/_daemon` is root's alone. Agents read there which
+ports not to use; they work without the daemon, only slower to notice.
+"""
+
+from __future__ import annotations
+
+import os
+
+from vsctl.agents import node, paths
+
+DIRECTORY = f"{paths.RUN}/_daemon"
+SOCKET = f"{DIRECTORY}/socket"
+SETTINGS = f"{DIRECTORY}/settings"
+PROCESS = f"{DIRECTORY}/process"
+PORTS = f"{DIRECTORY}/ports"
+STATE = f"{DIRECTORY}/state.json"
+
+
+def process() -> int | None:
+    """Return the process id of the daemon, None if it does not live."""
+    for line in node.read_lines(PROCESS):
+        pid, _, begun = line.partition(" ")
+        if pid.isdigit() and born(int(pid)) == begun:
+            return int(pid)
+    return None
+
+
+def born(process: int) -> str | None:
+    """Return when a process started, in the kernel's ticks: with its id, unique. None for a dead one."""
+    try:
+        with open(f"/proc/{process}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def unusable() -> set[str]:
+    """Return the ports of this node that the daemon says not to use; none while it does not live."""
+    if not os.path.exists(PORTS) or process() is None:
+        return set()
+    return {line.split()[0] for line in node.read_lines(PORTS) if line.split()[1] == "0"}
+
+
+def ask(question: str, limit: float = 5.0) -> str:
+    """Return what the daemon says; OSError if it does not within `limit` seconds."""
+    from _socket import AF_UNIX, SOCK_STREAM, socket
+
+    line = socket(AF_UNIX, SOCK_STREAM)
+    try:
+        line.settimeout(limit)
+        line.connect(SOCKET)
+        line.send(f"{question}\n".encode())
+        said = b""
+        while part := line.recv(1 << 16):
+            said += part
+    finally:
+        line.close()
+    return said.decode().rstrip("\n")

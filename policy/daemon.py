@@ -1,0 +1,36 @@
+"""What watches the ports of every node?"""
+
+from __future__ import annotations
+
+from vsctl.policy import naming, parameters
+from vsctl.policy.model import Cluster
+from vsctl.policy.resources import PROVIDER, Clone, Pairs, Resource
+
+FAILURE_TIMEOUT = 60
+
+PATIENT: Pairs = (("migration-threshold", "INFINITY"), ("failure-timeout", f"{FAILURE_TIMEOUT}s"))
+"""A daemon that dies is started again where it was, however often; one that could not start is tried a minute later."""
+
+
+def daemon(cluster: Cluster) -> tuple[Clone, ...]:
+    """Run the node daemon on every node, and let nothing wait for it.
+
+    No order and no colocation lead to it: servers start before it has
+    reported, and run on without it. A daemon that does not stop is left as it
+    is: it must never cost its node a fencing.
+    """
+    gateways = parameters.gateways(cluster)
+    watcher = Resource(
+        naming.DAEMON,
+        f"{PROVIDER}:daemon",
+        (
+            ("ports", parameters.ports_with_subnets(cluster)),
+            *((("gateways", gateways),) if gateways else ()),
+        ),
+        "it watches the ports of its node",
+        meta=PATIENT,
+        on_fail=(("stop", "block"),),
+    )
+    return (
+        Clone(naming.DAEMONS, watcher, "every node watches its own ports", meta=(("interleave", "true"),)),
+    )
