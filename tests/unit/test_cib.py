@@ -87,7 +87,7 @@ def test_ids_tell_whose_they_are() -> None:
 
 def test_the_resources_are_those_of_the_contract() -> None:
     cluster = cast.cluster(LINES)
-    found = made(cluster).cib.xpath("//resources//primitive/@id | //resources/group/@id")
+    found = made(cluster).cib.xpath("//resources//primitive/@id | //resources/group/@id | //resources/clone/@id")
     assert set(found) == set(naming.of_cluster(cluster))
 
 
@@ -139,7 +139,8 @@ def test_what_the_file_no_longer_has_goes() -> None:
     none = cast.cluster(LINES[:1])
     ours = render(configuration(none), Stored("{}", ()))
     after = merge(ours, cib, frozenset(naming.of_cluster(before))).cib
-    assert after.xpath("//resources/*/@id") == ["dummy", "drbd-clone", "fence-n1", "fence-n2", "fence-n3"]
+    kept = ["dummy", "drbd-clone", "fence-n1", "fence-n2", "fence-n3", "vsctl-daemon-clone"]
+    assert after.xpath("//resources/*/@id") == kept
     assert not after.xpath("//*[contains(@id, 'vs1')]")
 
 

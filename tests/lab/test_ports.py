@@ -1,0 +1,265 @@
+"""Do addresses outlive their ports? With the node daemon, and without it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+
+from tests.lab import echo
+from tests.lab.clients import Client
+from tests.lab.echo import Program
+from tests.lab.lab import Lab
+
+pytestmark = pytest.mark.lab
+
+CLUSTER_FILE = Path(__file__).with_name("ports.yaml")
+IPV4, IPV6 = "192.0.2.11", "2001:db8:a::11"
+WHOLE = {
+    "node-ok": "1",
+    "ports-good": "3",
+    "subnet-lan-a": "2",
+    "subnet-lan-b": "2",
+    "port-e0a": "1",
+    "port-e0b": "1",
+    "port-e1a": "1",
+}
+TRIALS = 20
+ASK = """
+import socket, sys
+line = socket.socket(socket.AF_UNIX)
+line.settimeout(5)
+line.connect('/run/vsctl/_daemon/socket')
+line.sendall(sys.argv[1].encode() + b'\\n')
+while said := line.recv(4096):
+    print(said.decode(), end='')
+"""
+
+
+@pytest.fixture(scope="module")
+def applied(lab: Lab) -> Lab:
+    lab.disk("vs1-root")
+    lab.node("n1").run(["vsctl", "apply", "--wait", str(CLUSTER_FILE)], timeout=180)
+    return lab
+
+
+@pytest.fixture
+def serving(applied: Lab) -> Lab:
+    """A whole cluster: vs1 on n1, announced on e0a, and every daemon has seen three good ports."""
+    lab = applied
+    lab.wait(lambda: lab.where("vs1-gate") == "n1", "vs1 is on n1", 60)
+    for node in lab.nodes:
+        for port in ("e0a", "e0b", "e1a"):
+            lab.wait(
+                lambda it=node.name: tell(lab, it, "ping") == "here", f"the daemon of {node.name} answers"
+            )
+            tell(lab, node.name, f"release {port}")
+        lab.wait(lambda it=node.name: attributes(lab, it) == WHOLE, f"all ports of {node.name} are good")
+    if announced(lab) != {"e0a"}:
+        lab.cut("n1/e0b")
+        lab.wait(lambda: announced(lab) == {"e0a"}, "vs1 is announced on e0a")
+        lab.mend("n1/e0b")
+        lab.wait(lambda: attributes(lab, "n1") == WHOLE, "all ports of n1 are good")
+    return lab
+
+
+def tell(lab: Lab, node: str, words: str) -> str:
+    """Say something to the daemon of a node; empty if it does not answer."""
+    return lab.node(node).run([echo.PYTHON, "-c", ASK, words], check=False).stdout.strip()
+
+
+def state(lab: Lab, node: str, port: str) -> str:
+    said = tell(lab, node, "state")
+    return str(json.loads(said)["ports"][port]["state"]) if said else "nobody knows"
+
+
+def attributes(lab: Lab, node: str) -> dict[str, str]:
+    """Return what Pacemaker knows about the ports of a node."""
+    now = lab.status()
+    if now is None:
+        return {}
+    found = now.xpath("//node_attributes/node[@name=$node]/attribute", node=node)
+    return {each.get("name"): each.get("value") for each in found}
+
+
+def announced(lab: Lab, node: str = "n1") -> set[str]:
+    """Return the ports of a node on lan-a that answer for vs1."""
+    machine = lab.node(node)
+    shown = machine.run(["ip", "neighbour", "show", "proxy"]).stdout
+    shown += machine.run(["ip", "-6", "neighbour", "show", "proxy"]).stdout
+    return {line.split()[2] for line in shown.splitlines() if line.split()[0] in (IPV4, IPV6)}
+
+
+def restarts(lab: Lab) -> dict[str, Any]:
+    """Return when every resource of vs1 was started, to compare."""
+    histories = lab.cib().xpath("//lrm_resource[starts-with(@id, 'vs1')]")
+    return {
+        (each.get("id"), operation.get("id")): operation.get("last-rc-change")
+        for each in histories
+        for operation in each.iterfind("lrm_rsc_op[@operation='start']")
+    }
+
+
+@contextmanager
+def watched(lab: Lab) -> Iterator[list[Program]]:
+    """Hold TCP sessions open over IPv4 and IPv6, and assert that they live and nothing was restarted; give pulses."""
+    before = restarts(lab)
+    client = lab.client("c1")
+    with ExitStack() as all_of_them:
+        all_of_them.enter_context(echo.serve(lab.node("n1"), "vs1"))
+        sessions = [all_of_them.enter_context(echo.session(client, each)) for each in (IPV4, IPV6)]
+        yield [all_of_them.enter_context(echo.pulse(client, each)) for each in (IPV4, IPV6)]
+        assert all(each.answers() for each in sessions), "a session was lost"
+    assert restarts(lab) == before, "something was restarted"
+
+
+def test_a_pulled_cable(serving: Lab) -> None:
+    lab = serving
+    nfs = Client.nfs(lab.client("c1"), IPV4, "/root/srv")
+    with nfs as writer, watched(lab) as pulses:
+        writer.wait_for_progress()
+        lab.cut("n1/e0a")
+        lab.wait(lambda: announced(lab) == {"e0b"}, "vs1 is announced on e0b")
+        lab.wait(lambda: attributes(lab, "n1").get("port-e0a") == "0", "the cluster knows of it")
+        writer.wait_for_progress()
+        lab.mend("n1/e0a")
+        lab.wait(lambda: attributes(lab, "n1") == WHOLE, "e0a is good again")
+        writer.wait_for_progress()
+        assert announced(lab) == {"e0b"}, "what works stays where it is"
+        assert max(each.outage() for each in pulses) < 2
+        assert lab.node("n1").run(["vsctl", "status"], check=False).stdout.count("!") == 0
+    assert not writer.report().errors
+    assert writer.missing() == []
+
+
+def test_a_silent_switch_port(serving: Lab) -> None:
+    lab = serving
+    with watched(lab) as pulses:
+        lab.mute("n1/e0a")
+        lab.wait(lambda: announced(lab) == {"e0b"}, "vs1 is announced on e0b")
+        lab.wait(lambda: state(lab, "n1", "e0a") == "silent", "the daemon says why")
+        lab.unmute("n1/e0a")
+        lab.wait(lambda: attributes(lab, "n1") == WHOLE, "e0a is good again")
+        assert announced(lab) == {"e0b"}
+        assert max(each.outage() for each in pulses) < 5
+
+
+def test_a_flapping_port_costs_one_failover(serving: Lab) -> None:
+    lab = serving
+    log = lab.node("n1").path("/var/log/vsctl/daemon.log")
+    before = log.read_text().count("is announced on")
+    with watched(lab):
+        for _ in range(10):
+            lab.cut("n1/e0a")
+            lab.mend("n1/e0a")
+        lab.wait(lambda: state(lab, "n1", "e0a") == "flapping", "the daemon calls it so")
+        assert announced(lab) == {"e0b"}
+        assert log.read_text().count("is announced on") == before + 1
+        assert tell(lab, "n1", "release e0a") == "e0a is good"
+        lab.wait(lambda: attributes(lab, "n1") == WHOLE, "an operator has the last word")
+
+
+def test_the_last_port_of_a_subnet_is_told_to_the_cluster(serving: Lab) -> None:
+    lab = serving
+    lab.cut("n2/lan-a")
+    lost = {**WHOLE, "ports-good": "1", "subnet-lan-a": "0", "port-e0a": "0", "port-e0b": "0"}
+    lab.wait(lambda: attributes(lab, "n2") == lost, "lan-a is lost on n2")
+    lab.mend("n2/lan-a")
+    lab.wait(lambda: attributes(lab, "n2") == WHOLE, "lan-a is back on n2")
+
+
+def test_one_dead_neighbour_is_no_dead_port(serving: Lab) -> None:
+    lab = serving
+    lab.mute("n2/lan-a")
+    lab.wait(lambda: attributes(lab, "n2").get("subnet-lan-a") == "0", "n2 finds itself cut off")
+    assert attributes(lab, "n1") == WHOLE
+    assert attributes(lab, "n3") == WHOLE
+    lab.unmute("n2/lan-a")
+    lab.wait(lambda: attributes(lab, "n2") == WHOLE, "lan-a is back on n2")
+
+
+def test_a_killed_daemon_comes_back_and_disturbs_nothing(serving: Lab) -> None:
+    lab = serving
+    node = lab.node("n1")
+    with watched(lab) as pulses:
+        process = node.path("/run/vsctl/_daemon/process")
+        first = process.read_text().split()[0]
+        node.run(["kill", "-KILL", first])
+        lab.wait(
+            lambda: tell(lab, "n1", "ping") == "here" and process.read_text().split()[0] != first,
+            "Pacemaker has started another",
+        )
+        assert attributes(lab, "n1") == WHOLE
+        lab.cut("n1/e0a")
+        lab.wait(lambda: announced(lab) == {"e0b"}, "the new one does its work")
+        assert max(each.outage() for each in pulses) < 2
+    assert not lab.journal("off", "n1"), "nobody is fenced for a daemon"
+
+
+def test_without_the_daemon_the_agent_does_it(serving: Lab) -> None:
+    lab = serving
+    node = lab.node("n1")
+    with watched(lab):
+        node.run(
+            [
+                "crm_resource",
+                "--resource",
+                "vsctl-daemon-clone",
+                "--meta",
+                "-p",
+                "target-role",
+                "-v",
+                "Stopped",
+            ]
+        )
+        try:
+            lab.wait(lambda: all(not tell(lab, each.name, "ping") for each in lab.nodes), "no daemon is left")
+            lab.cut("n1/e0a")
+            lab.wait(lambda: announced(lab) == {"e0b"}, "the monitor of vip has noticed", 20)
+        finally:
+            node.run(["crm_resource", "--resource", "vsctl-daemon-clone", "--meta", "-d", "target-role"])
+        lab.wait(lambda: attributes(lab, "n1").get("port-e0a") == "0", "the daemon is back and sees it")
+
+
+def test_a_booted_node_says_nothing_false(serving: Lab) -> None:
+    """Not one attribute is there before the daemon has seen all ports, and then all are right at once."""
+    lab = serving
+    lab.kill("n3")
+    lab.wait_until_fenced("n3")
+    lab.wait(lambda: not attributes(lab, "n3"), "the attributes of n3 are gone with it")
+    lab.boot("n3")
+    seen: list[dict[str, str]] = []
+
+    def all_said() -> bool:
+        seen.append(attributes(lab, "n3"))
+        return "node-ok" in seen[-1]
+
+    lab.wait(all_said, "n3 has reported", 60)
+    assert seen[-1] == WHOLE
+    assert all(each.items() <= WHOLE.items() for each in seen), "something false was said"
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(("fault", "mended", "target"), [("cut", "mend", 0.05), ("mute", "unmute", 1.5)])
+def test_outages(serving: Lab, fault: str, mended: str, target: float) -> None:
+    lab = serving
+    outages = []
+    for trial in range(TRIALS):
+        port = "e0a" if trial % 2 == 0 else "e0b"
+        other = "e0b" if port == "e0a" else "e0a"
+        lab.wait(lambda it=port: announced(lab) == {it}, f"vs1 is announced on {port}")
+        with watched(lab) as pulses:
+            getattr(lab, fault)(f"n1/{port}")
+            lab.wait(lambda it=other: announced(lab) == {it}, f"vs1 is announced on {other}")
+            outages += [each.outage() for each in pulses]
+        getattr(lab, mended)(f"n1/{port}")
+        lab.wait(lambda it=port: state(lab, "n1", it) != "lost", f"{port} has a carrier")
+        lab.wait(lambda it=port: tell(lab, "n1", f"release {it}") == f"{it} is good", f"{port} is good")
+    print(f"{fault}: median {median(outages) * 1000:.0f} ms, worst {max(outages) * 1000:.0f} ms")
+    assert median(outages) < target
