@@ -50,12 +50,12 @@ def observed(record: Record, works: bool | None, now: float) -> Record:
 
 def usable_at(record: Record, now: float) -> float:
     """Return when a port that works now may be used if it goes on working."""
-    return record.since + quiet(len(_counting(record, now)))
+    return record.since + quiet(max(1, len(_counting(record, now))))
 
 
 def quiet(losses: int) -> float:
     """Return how long a port has to work after so many losses."""
-    return 0.0 if losses == 0 else float(min(QUIET * 2.0 ** min(losses - 1, 30), LONGEST))
+    return min(QUIET * 2.0 ** min(losses - 1, 30), LONGEST)
 
 
 def released(record: Record) -> Record:
