@@ -113,9 +113,13 @@ def processes(server: str) -> list[int]:
 
 def _share(directory: str) -> None:
     """Make a directory a shared mount of its own, so that pins appear in every mount namespace."""
-    with open("/proc/self/mountinfo") as mounts:
-        entry = next((line for line in mounts if line.split()[4] == directory), None)
-    if entry is None:
+    import errno
+
+    try:
+        kernel.mount("", directory, flags=kernel.MS_SHARED | kernel.MS_REC)
+    except OSError as problem:
+        if problem.errno != errno.EINVAL:
+            raise
+        # It is no mount yet. /proc/self/mountinfo cannot be asked: it lists what is hidden below others, too.
         kernel.mount(directory, directory, flags=kernel.MS_BIND | kernel.MS_REC)
-    if entry is None or " shared:" not in entry:
         kernel.mount("", directory, flags=kernel.MS_SHARED | kernel.MS_REC)
