@@ -7,6 +7,7 @@ of a CIB in a file.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lxml import etree
@@ -93,8 +94,11 @@ class Facts:
         return next((each.value for each in self.attributes if (each.node, each.name) == (node, name)), None)
 
 
-def read(mon: etree._Element) -> Facts:
-    """Return what the <pacemaker-result> of crm_mon says."""
+def read(mon: etree._Element, private: Iterable[etree._Element] = ()) -> Facts:
+    """Return what the <pacemaker-result> of crm_mon says.
+
+    `private` are results of attrd_updater, with attributes that crm_mon does not see.
+    """
     leader = mon.find("summary/current_dc")
     options = mon.find("summary/cluster_options")
     histories = [
@@ -128,6 +132,11 @@ def read(mon: etree._Element) -> Facts:
             Attribute(node.get("name", ""), each.get("name", ""), each.get("value", ""))
             for node in mon.iterfind("node_attributes/node")
             for each in node.iterfind("attribute")
+        )
+        + tuple(
+            Attribute(each.get("host", ""), each.get("name", ""), each.get("value", ""))
+            for result in private
+            for each in result.iterfind("attribute")
         ),
         fenced=tuple(
             Fenced(

@@ -14,7 +14,7 @@ from enum import Enum
 from vsctl.cli.facts import Facts, Failed
 from vsctl.policy import naming
 from vsctl.policy.hand import Hand
-from vsctl.policy.model import Cluster, Filesystem, VirtualServer
+from vsctl.policy.model import Cluster, Filesystem, Interface, Node, VirtualServer
 
 
 class State(Enum):
@@ -27,13 +27,36 @@ class State(Enum):
     STOPPED = "stopped"
 
 
+STATES = "ports-states"
+ANNOUNCED = "ports-announced"
+"""The private node attributes by which the node daemons say how their ports are and what is announced on them."""
+
+GOOD, UNKNOWN = "good", "unknown"
+TROUBLE = {
+    "lost": "has no carrier",
+    "silent": "has a carrier, but nobody answers on it",
+    "waiting": "is back, and is used again when it has worked for a while",
+    "flapping": "comes and goes, and is used again when it has been quiet for a while",
+}
+
+
 @dataclass(frozen=True)
 class AddressReport:
-    """`announced_by` is the node that answers for the address, None while nobody does."""
+    """`announced_by` is the node that answers for the address, None while nobody does; `port` its port, if known."""
 
     address: str
     subnet: str
     announced_by: str | None
+    port: str | None
+
+
+@dataclass(frozen=True)
+class PortReport:
+    """`state` is good, lost, silent, waiting or flapping, or unknown without news from the node's daemon."""
+
+    name: str
+    subnet: str
+    state: str
 
 
 @dataclass(frozen=True)
@@ -73,6 +96,7 @@ class NodeReport:
     name: str
     state: str
     servers: tuple[str, ...]
+    ports: tuple[PortReport, ...]
 
 
 @dataclass(frozen=True)
@@ -97,6 +121,7 @@ def of(cluster: Cluster, hand: Hand, facts: Facts) -> ClusterReport:
                 node.name,
                 _node_state(node.name, hand, facts),
                 tuple(s.name for s in servers if s.node == node.name),
+                tuple(_ports(node, facts)),
             )
             for node in cluster.nodes
         ),
@@ -108,14 +133,7 @@ def of(cluster: Cluster, hand: Hand, facts: Facts) -> ClusterReport:
 def of_server(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Facts) -> ServerReport:
     node = facts.placement.node_of(naming.net(server.name))
     filesystems = tuple(_filesystem(server, each, facts) for each in server.filesystems)
-    addresses = tuple(
-        AddressReport(
-            str(address),
-            cluster.subnet_of(address).name,
-            facts.placement.node_of(naming.announcer(server.name, cluster.subnet_of(address).name)),
-        )
-        for address in server.addresses
-    )
+    addresses = tuple(_address(cluster, server, each, facts) for each in server.addresses)
     mine = naming.primitives_of(cluster, server)
     state = _state(server, node, mine, hand, facts)
     return ServerReport(
@@ -132,6 +150,25 @@ def of_server(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Facts)
         notes=tuple(_notes(cluster, server, hand, node, addresses, facts)),
         problems=tuple(_problems(cluster, server, state, node, mine, hand, facts)),
     )
+
+
+def _address(cluster: Cluster, server: VirtualServer, address: Interface, facts: Facts) -> AddressReport:
+    subnet = cluster.subnet_of(address).name
+    node = facts.placement.node_of(naming.announcer(server.name, subnet))
+    port = _said(facts, node, ANNOUNCED).get(f"{server.name}/{subnet}") if node else None
+    return AddressReport(str(address), subnet, node, port)
+
+
+def _ports(node: Node, facts: Facts) -> Iterator[PortReport]:
+    states = _said(facts, node.name, STATES) if node.name in facts.placement.online else {}
+    for port in node.ports:
+        yield PortReport(port.interface, port.subnet, states.get(port.interface, UNKNOWN))
+
+
+def _said(facts: Facts, node: str, attribute: str) -> dict[str, str]:
+    """Return what a daemon says as `name=value name=value`."""
+    words = (facts.attribute(node, attribute) or "").split()
+    return dict(each.split("=", 1) for each in words if "=" in each)
 
 
 def _state(server: VirtualServer, node: str | None, mine: Iterable[str], hand: Hand, facts: Facts) -> State:
@@ -284,6 +321,10 @@ def _cluster_problems(cluster: Cluster, facts: Facts) -> Iterator[str]:
             yield f"the cluster has no node {node.name}; the cluster file does"
         elif not state.online:
             yield f"{node.name} is {'not known to be down: it waits for fencing' if state.unclean else 'down'}"
+    for node in cluster.nodes:
+        for port in _ports(node, facts):
+            if port.state in TROUBLE:
+                yield f"port {port.name} of {node.name} ({port.subnet}) {TROUBLE[port.state]}"
     for event in facts.fenced:
         if event.status == "failed":
             yield f"fencing of {event.target} ({event.action}) failed at {event.when}"

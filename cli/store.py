@@ -14,11 +14,16 @@ from typing import Protocol
 
 from lxml import etree
 
-from vsctl.cli import facts
+from vsctl.cli import facts, report
 from vsctl.cli.facts import Facts
 from vsctl.cli.programs import Failed, Refused, run
 
 CRM_MON = ("crm_mon", "--one-shot", "--inactive", "--include", "all", "--output-as", "xml")
+
+ATTRIBUTE = ("attrd_updater", "--query", "--all", "--output-as", "xml")
+UNKNOWN = 105
+"""The exit status of attrd_updater for an attribute that no node has (CRM_EX_NOSUCH)."""
+OF_DAEMONS = (report.STATES, report.ANNOUNCED)
 
 
 class Store(Protocol):

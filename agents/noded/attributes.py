@@ -70,7 +70,8 @@ class Attributes:
     def _go_on(self) -> None:
         if self._running:
             return
-        job = next((each for each in self._wanted.values() if self._told.get(each.name) != each.value), None)
+        untold = (each for each in self._wanted.values() if self._told.get(each.name) != each.value)
+        job = min(untold, key=lambda each: each.private, default=None)  # nothing waits for private ones
         if job is not None:
             self._start(job, lambda _: self._told.update({job.name: job.value}))
         elif self._questions:

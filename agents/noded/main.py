@@ -36,6 +36,8 @@ CATCHING_UP = 15.0
 """Seconds until the others are asked for their addresses again while one has not told them."""
 LOOKING = 60.0
 """Seconds between two looks at what the others, and the cluster of this node, say."""
+COUNTING = 10.0
+"""Seconds between two looks at what is announced where; only `vsctl status` wants to know."""
 RETRY = 0.1
 """Seconds until the reflex tries again what an agent is just busy with."""
 
@@ -64,6 +66,7 @@ class Daemon:
         node.write_lines(resident.PROCESS, [f"{os.getpid()} {resident.born(os.getpid())}"])
         self._tick()
         self._look_around()
+        self._count()
         self.loop.run()
         for each in (resident.SOCKET, resident.PROCESS):
             os.unlink(each)
@@ -217,7 +220,7 @@ class Daemon:
     def _act(self) -> None:
         good = frozenset(port for port, record in self.records.items() if record.good)
         if good != self._good:
-            gone = sorted((self._good or frozenset()) - good)
+            gone = sorted(set(self.records) & (self._good or frozenset()) - good)
             self._good = good
             self._reflex()
             for port in gone:
@@ -248,6 +251,23 @@ class Daemon:
                         log(f"{server} is announced on {port} now")
         if busy:
             self.loop.after(RETRY, self._reflex)
+        self._tell_announced()
+
+    def _count(self) -> None:
+        self._tell_announced()
+        self.loop.after(COUNTING, self._count)
+
+    def _tell_announced(self) -> None:
+        """Say which port announces what: `vs1/lan-a=e0b`."""
+        answering = rtnetlink.proxies(self._netlink)
+        names = {link.index: link.name for link in self.links.values()}
+        told = []
+        for server in _servers():
+            for subnet in announce.recorded(server):
+                ours = {parse(each).packed for each in announce.Record(server, subnet).addresses}
+                on = {names[index] for index, packed in answering if packed in ours and index in names}
+                told += [f"{server}/{subnet}={port}" for port in sorted(on)]
+        self.attributes.want([(ANNOUNCED, " ".join(told) or "none")], private=True)
 
     def _write(self) -> None:
         """Write down which ports may be used, and what a restarted daemon has to know."""

@@ -13,7 +13,7 @@ import click
 from vsctl.cli import configuration, hand, options, output, report
 from vsctl.cli.main import DONE, REFUSED
 from vsctl.cli.programs import Refused
-from vsctl.cli.report import ClusterReport, FilesystemReport, ServerReport, State
+from vsctl.cli.report import GOOD, UNKNOWN, ClusterReport, FilesystemReport, NodeReport, ServerReport, State
 from vsctl.cli.store import Store
 
 COLOURS = {State.SERVING: "green", State.STARTING: "yellow", State.WAITING: "yellow"}
@@ -101,9 +101,25 @@ def _overview(found: ClusterReport) -> Iterator[str]:
     well = output.good("all is well") if found.all_well else output.bad(output.count(number, "problem"))
     yield f"{click.style(found.name, bold=True)}: {well}"
     yield ""
-    rows = [(each.name, each.state, " ".join(each.servers)) for each in found.nodes]
-    yield output.table(("NODE", "STATE", "VIRTUAL SERVERS"), rows)
+    ports = {each.name: _ports(each) for each in found.nodes}
+    heads, known = ("NODE", "STATE", "PORTS", "VIRTUAL SERVERS"), any(ports.values())
+    rows = [(each.name, each.state, ports[each.name] or "?", " ".join(each.servers)) for each in found.nodes]
+    yield output.table(
+        heads if known else _without_ports(heads), rows if known else map(_without_ports, rows)
+    )
     yield ""
+
+
+def _ports(node: NodeReport) -> str:
+    """Say how many ports are good, nothing while the node's daemon has said nothing."""
+    if all(each.state == UNKNOWN for each in node.ports):
+        return ""
+    good = sum(each.state == GOOD for each in node.ports)
+    return f"{good} good" if good == len(node.ports) else f"{good} of {len(node.ports)} good"
+
+
+def _without_ports(row: tuple[str, str, str, str]) -> tuple[str, ...]:
+    return (*row[:2], row[3])
 
 
 def _table(servers: Sequence[ServerReport], now: float) -> Iterator[str]:
@@ -150,7 +166,8 @@ def _server(server: ServerReport, now: float) -> Iterator[str]:
     about += [f"{'pinned to' if server.pinned else 'home'} {server.home}"] if server.home else []
     yield f"{click.style(server.name, bold=True)}  {state}{where}{since}  ({', '.join(about)})"
     for each in server.addresses:
-        announced = f"announced by {each.announced_by}" if each.announced_by else "announced nowhere"
+        by = f"{each.announced_by} on {each.port}" if each.port else each.announced_by
+        announced = f"announced by {by}" if by else "announced nowhere"
         yield f"    {each.address:<24}  {each.subnet:<12}  {announced}"
     for filesystem in server.filesystems:
         yield output.fold(f"    {_filesystem(filesystem)}", "    ")
