@@ -155,8 +155,10 @@ def test_a_flapping_port_costs_one_failover(serving: Lab) -> None:
     before = log.read_text().count("is announced on")
     with watched(lab):
         for _ in range(10):
-            lab.cut("n1/e0a")
+            lab.cut("n1/e0a")  # the kernel swallows what is shorter than its own pauses
+            lab.wait(lambda: state(lab, "n1", "e0a") == "lost", "the daemon has noticed")
             lab.mend("n1/e0a")
+            lab.wait(lambda: state(lab, "n1", "e0a") != "lost", "the daemon has noticed that, too")
         lab.wait(lambda: state(lab, "n1", "e0a") == "flapping", "the daemon calls it so")
         assert announced(lab) == {"e0b"}
         assert log.read_text().count("is announced on") == before + 1
