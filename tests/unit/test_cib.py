@@ -87,8 +87,19 @@ def test_ids_tell_whose_they_are() -> None:
 
 def test_the_resources_are_those_of_the_contract() -> None:
     cluster = cast.cluster(LINES)
-    found = made(cluster).cib.xpath("//resources//primitive/@id | //resources/group/@id | //resources/clone/@id")
+    found = made(cluster).cib.xpath(
+        "//resources//primitive/@id | //resources/group/@id | //resources/clone/@id"
+    )
     assert set(found) == set(naming.of_cluster(cluster))
+
+
+def test_nothing_waits_for_the_node_daemon_and_it_costs_no_fencing() -> None:
+    cib = made(cast.cluster(LINES)).cib
+    assert cib.xpath("//clone[@id='vsctl-daemon-clone']/primitive/operations/op[@name='stop']/@on-fail") == [
+        "block"
+    ]
+    assert cib.xpath("//op[@on-fail]/@name") == ["stop"]
+    assert not cib.xpath("//constraints//@*[contains(., 'vsctl-daemon')]")
 
 
 def test_what_the_cib_remembers_is_read_back() -> None:
