@@ -121,15 +121,22 @@ def matches(found: str | None, declared: str) -> bool:
 
 
 def share(directory: str) -> None:
-    """Make a directory a shared mount of its own: what is mounted in it appears in every daemon's view."""
-    from vsctl.agents import kernel
+    """Make a directory a shared mount of its own: what is mounted in it appears in every daemon's view.
 
-    os.makedirs(directory, mode=0o755, exist_ok=True)
+    Servers may come all at once; a second mount would hide what is mounted in the first.
+    """
     mount = at(directory)
-    if mount is None:
-        kernel.mount(directory, directory, flags=kernel.MS_BIND | kernel.MS_REC)
-    if mount is None or not mount.shared:
-        kernel.mount("", directory, flags=kernel.MS_SHARED | kernel.MS_REC)
+    if mount is not None and mount.shared:
+        return
+    from vsctl.agents import kernel, node
+
+    with node.locked():
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+        mount = at(directory)
+        if mount is None:
+            kernel.mount(directory, directory, flags=kernel.MS_BIND | kernel.MS_REC)
+        if mount is None or not mount.shared:
+            kernel.mount("", directory, flags=kernel.MS_SHARED | kernel.MS_REC)
 
 
 def _plain(text: str) -> str:
