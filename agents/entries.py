@@ -31,7 +31,7 @@ class Export:
                 self.id = int(value)
             elif key == "squash" and value in _SQUASH:
                 self.squash = value
-            elif key and value in _ACCESS and "," not in key:
+            elif value in _ACCESS and _is_client(key):
                 clients.append((key, value))
             else:
                 raise ValueError(f"{word!r} of {self.path} is not understood")
@@ -67,6 +67,11 @@ class Share:
                 self.users = tuple(each for each in value.split(",") if each)
             else:
                 raise ValueError(f"{word!r} of share {self.name} is not understood")
+
+
+def _is_client(who: str) -> bool:
+    """Say whether this can be an address, a network, a host's name or `*`: it stands bare in a configuration."""
+    return bool(who) and all((each.isascii() and each.isalnum()) or each in ".:/-_*" for each in who)
 
 
 def exports(text: str) -> tuple[Export, ...]:

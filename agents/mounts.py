@@ -121,15 +121,22 @@ def matches(found: str | None, declared: str) -> bool:
 
 
 def share(directory: str) -> None:
-    """Make a directory a shared mount of its own: what is mounted in it appears in every daemon's view."""
-    from vsctl.agents import kernel
+    """Make a directory a shared mount of its own: what is mounted in it appears in every daemon's view.
 
-    os.makedirs(directory, mode=0o755, exist_ok=True)
-    mount = at(directory)
-    if mount is None:
-        kernel.mount(directory, directory, flags=kernel.MS_BIND | kernel.MS_REC)
-    if mount is None or not mount.shared:
-        kernel.mount("", directory, flags=kernel.MS_SHARED | kernel.MS_REC)
+    Servers may come all at once; a second mount would hide what is mounted in the first.
+    """
+    from vsctl.agents import kernel, node
+
+    with node.locked():
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+        try:
+            kernel.mount("", directory, flags=kernel.MS_SHARED | kernel.MS_REC)
+        except OSError as problem:
+            if problem.errno != 22:  # EINVAL
+                raise
+            # It is no mount yet. Only the call itself knows: mountinfo lists what another mount hides, too.
+            kernel.mount(directory, directory, flags=kernel.MS_BIND | kernel.MS_REC)
+            kernel.mount("", directory, flags=kernel.MS_SHARED | kernel.MS_REC)
 
 
 def _plain(text: str) -> str:

@@ -60,12 +60,11 @@ def create(server: str) -> None:
 
     The pin is what `ip netns add` would make, so `ip netns exec` works.
     """
-    from vsctl.agents import node
+    from vsctl.agents import mounts, node
 
-    with node.locked():  # servers may come all at once, and the directory is made a mount only once
+    mounts.share(paths.NAMESPACES)  # so that pins appear in every mount namespace
+    with node.locked():
         if not exists(server):
-            os.makedirs(paths.NAMESPACES, mode=0o755, exist_ok=True)
-            _share(paths.NAMESPACES)
             os.close(os.open(paths.namespace(server), os.O_RDONLY | os.O_CREAT, 0o444))
             _pin(paths.namespace(server))
 
@@ -109,17 +108,3 @@ def processes(server: str) -> list[int]:
             if (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino):
                 found.append(int(name))
     return found
-
-
-def _share(directory: str) -> None:
-    """Make a directory a shared mount of its own, so that pins appear in every mount namespace."""
-    import errno
-
-    try:
-        kernel.mount("", directory, flags=kernel.MS_SHARED | kernel.MS_REC)
-    except OSError as problem:
-        if problem.errno != errno.EINVAL:
-            raise
-        # It is no mount yet. /proc/self/mountinfo cannot be asked: it lists what is hidden below others, too.
-        kernel.mount(directory, directory, flags=kernel.MS_BIND | kernel.MS_REC)
-        kernel.mount("", directory, flags=kernel.MS_SHARED | kernel.MS_REC)

@@ -13,6 +13,7 @@ from vsctl.agents import holders, kernel, mounts, processes
 from vsctl.agents.ocf import Failure, log
 
 EBUSY = 16
+EINVAL = 22
 SIGTERM = 15
 SIGKILL = 9
 
@@ -85,8 +86,12 @@ def _umount(point: str) -> bool:
     except OSError as problem:
         if problem.errno == EBUSY:
             return False
-        if problem.errno != 22:  # EINVAL: not a mount point any more
+        if problem.errno != EINVAL:
             raise Failure(f"{point} cannot be unmounted: {problem.strerror}") from None
+        if mounts.at(point) is not None:
+            raise Failure(
+                f"{point} is hidden below something that was mounted over it: unmount that first"
+            ) from None
     return True
 
 

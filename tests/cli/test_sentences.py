@@ -126,7 +126,7 @@ def test_programs_that_fail(cib: Path, tmp_path: Path) -> None:
     assert (done.status, done.err) == (1, "crm_mon cannot be started: Exec format error\n")
 
 
-def test_a_cib_that_cannot_be_written(cib: Path) -> None:
+def test_agents_that_cannot_be_written() -> None:
     """The directory is on a full or read-only disk: /proc stands for it."""
     done = vsctl("install", "--prefix", "/proc")
     assert (done.status, done.err.count("\n")) == (1, 1)

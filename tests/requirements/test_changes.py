@@ -23,7 +23,7 @@ vs3:
 
 
 def test_clients_notice_no_change_that_is_not_about_them(two: Stage) -> None:
-    """An export, a share, an address, a filesystem, a server and a user come and go, one at a time."""
+    """An export, a share, an address, a filesystem, a server and a user come and go."""
     c1 = two.lab.client("c1")
     usual = cluster_file(two.lab, TWO_ON_ONE_NODE)
     clients = [

@@ -103,6 +103,40 @@ def test_a_mount_namespace_that_nothing_reaches_does_not_keep_the_device(node):
     assert is_free(device)
 
 
+def test_a_mount_that_another_one_hides_is_not_taken_for_unmounted(node):
+    fs = data(node.disk("ext4"))
+    node.agent("fs", "start", **fs)
+    node.run("mount --bind /srv/vsctl /srv/vsctl")
+    stop = node.agent("fs", "stop", timeout=5, **fs)
+    assert (stop.status, "hidden below something" in stop.said) == (1, True), stop.said
+    node.run("umount /srv/vsctl")
+    assert node.agent("fs", "stop", **fs).status == 0
+
+
+def test_servers_that_come_all_at_once_share_one_mount(node):
+    node.python(_ALL_AT_ONCE)
+    assert node.run("cat /proc/self/mountinfo").said.count(" /srv/vsctl ") == 1
+
+
+_ALL_AT_ONCE = """
+import os
+from vsctl.agents import kernel, mounts, paths
+wait, go = os.pipe()
+children = []
+for _ in range(20):
+    child = os.fork()
+    if child == 0:
+        os.close(go)
+        os.read(wait, 1)
+        mounts.share(paths.MOUNTS)
+        os._exit(0)
+    children.append(child)
+os.close(go)
+for each in children:
+    os.waitpid(each, 0)
+"""
+
+
 def test_what_was_detached_in_use_is_not_taken_for_stopped(node):
     device = node.disk("ext4")
     fs = data(device)

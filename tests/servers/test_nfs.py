@@ -144,7 +144,9 @@ def test_a_killed_ganesha_is_noticed_and_comes_back_alone(vs1):
     assert vs1.write("/data/projects/a").status == 0
     vs1.kill("ganesha")
     assert vs1.monitor("nfs") == 1
-    assert vs1.monitor("exports") == 0, "an export that restarted alone would fail, and take the whole server away"
+    assert vs1.monitor("exports") == 0, (
+        "an export that restarted alone would fail, and take the whole server away"
+    )
     assert vs1.monitor("data") == vs1.monitor("root") == 0
     vs1.stop("exports", "nfs").start("nfs", "exports")
     assert vs1.monitor("nfs") == vs1.monitor("exports") == 0

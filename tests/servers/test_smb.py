@@ -95,7 +95,9 @@ def test_stop_ends_every_process_and_the_client_sees_it_at_once(vs1):
 def test_a_killed_smbd_is_noticed_and_comes_back(vs1):
     vs1.kill("smbd")
     wait_for(lambda: vs1.monitor("smb") in (1, 7), "the monitor is green")
-    assert vs1.monitor("shares") == 0, "a share that restarted alone would fail, and take the whole server away"
+    assert vs1.monitor("shares") == 0, (
+        "a share that restarted alone would fail, and take the whole server away"
+    )
     vs1.stop("shares", "smb").start("smb", "shares")
     assert vs1.smb("projects", "alice%one two 1").status == 0
 

@@ -33,6 +33,7 @@ def test_many_exports_and_none_are_read():
         ("/a/../b /a id=1", "without . and .."),
         ("/a /a id=1 squash=some", "'squash=some' of /a is not understood"),
         ("/a /a id=1 192.0.2.1=wr", "is not understood"),
+        ("/a /a id=1 *%3b%7dEXPORT=rw", "is not understood"),
         ("/a%22 /a id=1", "holds a character"),
         ("/a%0a /a id=1", "holds a character"),
     ],
