@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from lxml import etree
 
 from vsctl.policy.hand import NO_HAND, Hand
+from vsctl.policy.resources import Pairs
 
 PROPERTY_SET = "vsctl"
 CLUSTER = "vsctl-cluster"
@@ -73,6 +74,20 @@ def promotable(cib: etree._Element) -> frozenset[str]:
         for each in clone.iterfind("meta_attributes/nvpair[@name='promotable']")
         if each.get("value", "").lower() in ("true", "yes", "on", "1", "y")
     ) | frozenset(each.get("id", "") for each in cib.iterfind("configuration/resources/master"))
+
+
+def fence_options(cib: etree._Element) -> dict[str, Pairs]:
+    """Return what each fencing device is told, by its id.
+
+    They are the only place for it: a password is masked there, by its name, in whatever reports on the cluster.
+    """
+    return {
+        each.get("id", ""): tuple(
+            (pair.get("name", ""), pair.get("value", ""))
+            for pair in each.iterfind("instance_attributes/nvpair")
+        )
+        for each in cib.iterfind("configuration/resources//primitive[@class='stonith']")
+    }
 
 
 def properties(cib: etree._Element) -> dict[str, str]:

@@ -17,7 +17,7 @@ from vsctl.cib_templates import stored
 from vsctl.cli import serial
 from vsctl.cli.programs import Refused, run
 from vsctl.cli.store import Store
-from vsctl.policy import naming
+from vsctl.policy import fencing, naming
 from vsctl.policy.hand import NO_HAND, Hand
 from vsctl.policy.model import Cluster
 
@@ -55,7 +55,8 @@ class Next:
 def read(store: Store) -> Applied:
     """Return what is configured."""
     cib = store.read()
-    found = stored.read(etree.fromstring(cib))
+    tree = etree.fromstring(cib)
+    found = stored.read(tree)
     if found is None:
         return Applied(cib, None, NO_HAND)
     texts = {serial.CLUSTER: found.cluster} | {f"{serial.SERVER}{name}": text for name, text in found.servers}
@@ -65,7 +66,7 @@ def read(store: Store) -> Applied:
         raise Refused(
             f"what vsctl stored in the CIB cannot be read ({problem}); apply the cluster file again with this version"
         ) from None
-    return Applied(cib, cluster, found.hand)
+    return Applied(cib, fencing.with_options(cluster, stored.fence_options(tree)), found.hand)
 
 
 def needed(store: Store) -> tuple[Applied, Cluster]:
@@ -109,6 +110,13 @@ def with_hand(applied: Applied, hand: Hand) -> Next:
     """Return the CIB in which only the operator's hand is another one."""
     if applied.cluster is None:
         raise ValueError("nothing is applied")
+    there = stored.fence_options(etree.fromstring(applied.cib))
+    gone = [each for each in naming.of_fences(applied.cluster) if each not in there]
+    if gone:
+        raise Refused(
+            f"{', '.join(gone)} is no longer in the cluster, and only the cluster file knows how it fences: "
+            "run `vsctl apply FILE` first"
+        )
     return with_(applied, applied.cluster, hand)
 
 
@@ -140,7 +148,8 @@ def empty() -> Applied:
 
 def _remembered(cluster: Cluster, hand: Hand) -> stored.Stored:
     texts = {
-        name: json.dumps(value, separators=(",", ":")) for name, value in serial.to_json(cluster).items()
+        name: json.dumps(value, separators=(",", ":"))
+        for name, value in serial.to_json(fencing.with_options(cluster, {})).items()
     }
     return stored.Stored(
         texts[serial.CLUSTER],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import chain
 
 from vsctl.policy import naming
 from vsctl.policy.constraints import FencingLevel, Preference
 from vsctl.policy.model import Cluster, FenceDevice, Fencing
-from vsctl.policy.resources import Resource
+from vsctl.policy.resources import Pairs, Resource
 from vsctl.policy.scores import NEVER
 
 HOST_LIST = "pcmk_host_list"
@@ -59,6 +61,25 @@ def levels(cluster: Cluster) -> tuple[FencingLevel, ...]:
         if len(_named(fencing)) > 1
         for number, level in enumerate(naming.of_fencing(fencing), 1)
     )
+
+
+def with_options(cluster: Cluster, told: Mapping[str, Pairs]) -> Cluster:
+    """Return a cluster whose fencing devices, by resource id, are told this; the others are told nothing."""
+
+    def filled(fencing: Fencing) -> Fencing:
+        levels = zip(naming.of_fencing(fencing), fencing.levels, strict=True)
+        return replace(
+            fencing,
+            levels=tuple(
+                tuple(
+                    replace(device, options=told.get(name, ()))
+                    for name, device in zip(names, devices, strict=True)
+                )
+                for names, devices in levels
+            ),
+        )
+
+    return replace(cluster, fencing=tuple(map(filled, cluster.fencing)))
 
 
 def _named(fencing: Fencing) -> tuple[tuple[str, FenceDevice], ...]:

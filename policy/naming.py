@@ -125,8 +125,12 @@ def of_cluster(cluster: Cluster) -> tuple[str, ...]:
         for server in cluster.servers
         for each in of_server(server, [subnet.name for subnet in cluster.subnets_of(server)])
     )
-    of_fences = (each for fencing in cluster.fencing for level in of_fencing(fencing) for each in level)
-    return (*of_servers, *of_fences, DAEMONS, DAEMON)
+    return (*of_servers, *of_fences(cluster), DAEMONS, DAEMON)
+
+
+def of_fences(cluster: Cluster) -> tuple[str, ...]:
+    """Return the id of every fencing device that the cluster has."""
+    return tuple(each for fencing in cluster.fencing for level in of_fencing(fencing) for each in level)
 
 
 def is_reserved(name: str) -> bool:
