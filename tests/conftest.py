@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -13,6 +14,9 @@ from tests.lab.lab import Lab
 from tests.lab.place import CHECKOUT
 
 LOGS = CHECKOUT / "build" / "lab-logs"
+
+# What runs in the background of a shell ignores Ctrl-C, and so would every program started here: tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -35,7 +35,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.lab.demo", description=__doc__)
     parser.add_argument("--shell", action="store_true", help="leave the cluster up, with a shell in n1")
     wanted = parser.parse_args()
-    for end in (signal.SIGTERM, signal.SIGHUP):
+    for end in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(end, signal.default_int_handler)  # whatever ends it, the lab is taken down
     try:
         with Lab(3, name=os.environ.get("VSCTL_LAB", "demo")) as lab:
