@@ -27,40 +27,59 @@ if TYPE_CHECKING:
     from vsctl.agents.addresses import Address
     from vsctl.agents.rtnetlink import Link
 
+ANNOUNCED, DETOUR, LINGERING = "announced", "detours", "lingering"
+"""Directories of records: what is announced here, what `reroute` does for a server that is here, and what
+it still does for a moment where it has ceased to announce."""
+
 BURST = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Pauses, in seconds, between the repetitions of an announcement: switches and hosts miss single frames."""
 
 
 class Record:
-    """What was begun for one server on one subnet: the ports made ready, the addresses announced."""
+    """What was begun for one server on one subnet: the ports made ready, the addresses announced.
 
-    def __init__(self, server: str, subnet: str) -> None:
-        self._directory = f"{paths.run(server)}/announced"
-        self._path = f"{self._directory}/{subnet}"
+    `inward` are the ports by which this node reaches a server that is on
+    another one; none for a server that is here.
+    """
+
+    def __init__(self, server: str, subnet: str, kind: str = ANNOUNCED) -> None:
+        self._server = server
+        self._subnet = subnet
+        self._path = f"{paths.run(server)}/{kind}/{subnet}"
         self.ports: list[str] = []
         self.addresses: list[str] = []
+        self.inward: list[str] = []
+        fields = {"port": self.ports, "address": self.addresses, "inward": self.inward}
         for line in node.read_lines(self._path):
             kind, value = line.split()
-            (self.ports if kind == "port" else self.addresses).append(value)
+            fields[kind].append(value)
 
     def __bool__(self) -> bool:
-        return bool(self.ports or self.addresses)
+        return bool(self.ports or self.addresses or self.inward)
 
-    def write(self, ports: Iterable[str], addresses: Iterable[str]) -> None:
+    def write(self, ports: Iterable[str], addresses: Iterable[str], inward: Iterable[str] = ()) -> None:
         """Remember exactly these; none at all forgets the record."""
-        self.ports, self.addresses = list(ports), list(addresses)
+        self.ports, self.addresses, self.inward = list(ports), list(addresses), list(inward)
         if self:
-            os.makedirs(self._directory, mode=0o700, exist_ok=True)
+            os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
         node.write_lines(
             self._path,
-            [f"port {each}" for each in self.ports] + [f"address {each}" for each in self.addresses],
+            [f"port {each}" for each in self.ports]
+            + [f"address {each}" for each in self.addresses]
+            + [f"inward {each}" for each in self.inward],
         )
 
+    def rename(self, kind: str) -> None:
+        """Make it a record of another kind at one blow."""
+        path = f"{paths.run(self._server)}/{kind}/{self._subnet}"
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        os.rename(self._path, path)
 
-def recorded(server: str) -> list[str]:
-    """Return the subnets on which something of a server is or may be announced here."""
+
+def recorded(server: str, kind: str = ANNOUNCED) -> list[str]:
+    """Return the subnets for which there is a record of a server here."""
     try:
-        return [each for each in os.listdir(f"{paths.run(server)}/announced") if not each.endswith(".new")]
+        return [each for each in os.listdir(f"{paths.run(server)}/{kind}") if not each.endswith(".new")]
     except FileNotFoundError:
         return []
 
@@ -72,12 +91,15 @@ def announce(
     ports: Sequence[str],
     addresses: Sequence[Address],
     gateways: Sequence[Address],
+    inward: Sequence[str] | None = None,
 ) -> None:
     """Announce a server's addresses of one subnet on one port, and on no other.
 
     `ports` are all that may take over later, made ready now. What was
     announced before and is not wanted any more is withdrawn last: moving
-    interrupts nothing. Failure if the port does not exist.
+    interrupts nothing. `inward` are the ports by which the packets of a server
+    on another node come (`reroute.lead`), as recorded if it is left out.
+    Failure if the port does not exist.
     """
     from vsctl.agents import forwarding
 
@@ -87,25 +109,37 @@ def announce(
         raise Failure(f"this node has no port {port}")
     record = Record(server, subnet)
     old_ports, old_addresses = record.ports, record.addresses
+    inward = record.inward if inward is None else inward
     present = [each for each in ports if rtnetlink.link(netlink, each)]
-    record.write(_merged(old_ports, present), _merged(old_addresses, (each.ip for each in addresses)))
+    record.write(
+        merged(old_ports, present), merged(old_addresses, (each.ip for each in addresses)), inward
+    )
     for each in present:
         if each not in old_ports:
             forwarding.open_port(f"{server}/{subnet}", each)
-    _route(netlink, server, subnet, link, addresses, gateways)
+    _route(netlink, server, subnet, link, addresses, gateways, inward)
     for address in addresses:
         rtnetlink.add_proxy(netlink, link.index, address.family, address.packed)
-    _tell(link, addresses)
+    tell(link, addresses)
     _tidy(netlink, record, server, subnet, port, present, addresses)
 
 
 def withdraw(server: str, subnet: str) -> None:
     """Announce nothing of a server on a subnet any more, and undo all that was done for it."""
+    undo(server, subnet, Record(server, subnet))
+
+
+def undo(server: str, subnet: str, record: Record) -> None:
+    """Withdraw what a record says, and what is there without one."""
     netlink = Netlink()
-    record = Record(server, subnet)
+    if record.inward:
+        from vsctl.agents import reroute
+
+        reroute.undo(netlink, server, subnet, record)
+    sources = record.addresses
     _tidy(netlink, record, server, subnet, None, (), ())
     for family in rtnetlink.FAMILIES:
-        for rule in _rules(netlink, family, names.table(server, subnet)):
+        for rule in _rules(netlink, family, server, subnet, sources):
             rtnetlink.remove_rule(netlink, rule)
         for route in rtnetlink.routes(netlink, family, names.table(server, subnet)):
             rtnetlink.remove_route(netlink, route)
@@ -126,17 +160,18 @@ def problem(
     link: Link,
     addresses: Sequence[Address],
     gateways: Sequence[Address],
+    inward: Sequence[str] = (),
 ) -> str | None:
     """Say in a sentence what is wrong with an announcement on a port, None if all is right."""
     answering = rtnetlink.proxies(netlink)
     for address in addresses:
         if (link.index, address.packed) not in answering:
             return f"{address.ip} is not announced on {link.name}"
-    wanted_rules = _wanted_rules(server, subnet, addresses)
+    wanted_rules = _wanted_rules(server, subnet, addresses, inward)
     wanted_routes = _wanted_routes(server, subnet, link, addresses, gateways)
     table = names.table(server, subnet)
     for family in sorted({address.family for address in addresses}):
-        rules = _rules(netlink, family, table)
+        rules = rtnetlink.rules(netlink, family, names.PROTOCOL)
         routes = rtnetlink.routes(netlink, family, table)
         for rule in wanted_rules:
             if rule.family == family and rule not in rules:
@@ -151,7 +186,9 @@ def traces(netlink: Netlink, server: str, subnet: str) -> bool:
     """Say whether anything is left of an announcement here, complete or not."""
     table = names.table(server, subnet)
     return bool(Record(server, subnet)) or any(
-        _rules(netlink, family, table) for family in rtnetlink.FAMILIES
+        rule.table == table and not Record(server, subnet, LINGERING)
+        for family in rtnetlink.FAMILIES
+        for rule in rtnetlink.rules(netlink, family, names.PROTOCOL)
     )
 
 
@@ -162,11 +199,13 @@ def _route(
     link: Link,
     addresses: Sequence[Address],
     gateways: Sequence[Address],
+    inward: Sequence[str],
 ) -> None:
     """Let replies leave by the port; the routes are there before a rule leads to them."""
     table = names.table(server, subnet)
     wanted_routes = _wanted_routes(server, subnet, link, addresses, gateways)
-    wanted_rules = _wanted_rules(server, subnet, addresses)
+    wanted_rules = _wanted_rules(server, subnet, addresses, inward)
+    sources = Record(server, subnet).addresses
     for route in wanted_routes:
         rtnetlink.add_route(netlink, route)
     for family in rtnetlink.FAMILIES:
@@ -176,22 +215,22 @@ def _route(
     for rule in wanted_rules:
         rtnetlink.add_rule(netlink, rule)
     for family in rtnetlink.FAMILIES:
-        for rule in _rules(netlink, family, table):
+        for rule in _rules(netlink, family, server, subnet, sources):
             if rule not in wanted_rules:
                 rtnetlink.remove_rule(netlink, rule)
 
 
-def _wanted_rules(server: str, subnet: str, addresses: Sequence[Address]) -> list[Rule]:
+def _wanted_rules(
+    server: str, subnet: str, addresses: Sequence[Address], inward: Sequence[str]
+) -> list[Rule]:
+    """What comes from the addresses looks into their table; a server's that is here, then into the main one."""
+    here = names.interface(server)
+    looks = [(interface, names.table(server, subnet), names.RULES) for interface in inward or (here,)]
+    looks += [] if inward else [(here, rtnetlink.MAIN, names.MAIN_RULES)]
     return [
-        Rule(
-            address.family,
-            address.packed,
-            names.interface(server),
-            names.table(server, subnet),
-            names.RULES,
-            names.PROTOCOL,
-        )
+        Rule(address.family, address.packed, interface, table, priority, names.PROTOCOL)
         for address in addresses
+        for interface, table, priority in looks
     ]
 
 
@@ -213,8 +252,19 @@ def _wanted_routes(
     return found
 
 
-def _rules(netlink: Netlink, family: int, table: int) -> list[Rule]:
-    return [rule for rule in rtnetlink.rules(netlink, family, names.PROTOCOL) if rule.table == table]
+def _rules(
+    netlink: Netlink, family: int, server: str, subnet: str, addresses: Sequence[str]
+) -> list[Rule]:
+    """Return the rules of an announcement of these addresses."""
+    from vsctl.agents.addresses import parse
+
+    table = names.table(server, subnet)
+    sources = {parse(each).packed for each in addresses}
+    return [
+        rule
+        for rule in rtnetlink.rules(netlink, family, names.PROTOCOL)
+        if rule.table == table or (rule.priority == names.MAIN_RULES and rule.source in sources)
+    ]
 
 
 def _tidy(
@@ -228,27 +278,44 @@ def _tidy(
 ) -> None:
     """Leave the addresses on the one port and the ports ready; withdraw the rest of the record."""
     from vsctl.agents import forwarding
-    from vsctl.agents.addresses import parse
 
     kept = [each.ip for each in addresses]
+    withdraw_proxies(netlink, record, () if port is None else (port,), kept)
+    for each in record.ports:
+        if each not in ports:
+            forwarding.close_port(f"{server}/{subnet}", each)
+    record.write(ports, kept, record.inward if kept else ())
+
+
+def withdraw_proxies(netlink: Netlink, record: Record, ports: Sequence[str], kept: Sequence[str]) -> None:
+    """Let the ports of a record answer for none of its addresses, but `ports` for those kept."""
     for each in record.ports:
         link = rtnetlink.link(netlink, each)
         for ip in record.addresses:
-            if link is not None and not (each == port and ip in kept):
-                rtnetlink.remove_proxy(netlink, link.index, parse(ip).family, parse(ip).packed)
-        if each not in ports:
-            forwarding.close_port(f"{server}/{subnet}", each)
-    record.write(ports, kept)
+            if link is not None and not (each in ports and ip in kept):
+                remove_proxy(netlink, link, ip)
 
 
-def _tell(link: Link, addresses: Sequence[Address]) -> None:
+def remove_proxy(netlink: Netlink, link: Link, ip: str) -> None:
+    from vsctl.agents.addresses import parse
+
+    address = parse(ip)
+    rtnetlink.remove_proxy(netlink, link.index, address.family, address.packed)
+
+
+def tell(link: Link, addresses: Sequence[Address]) -> None:
     """Say on the wire where the addresses are, at once, and again from a child while it is so."""
+    tell_packed(link, [(each.family, each.packed) for each in addresses])
+
+
+def tell_packed(link: Link, addresses: Sequence[tuple[int, bytes]]) -> None:
+    """Do the same for addresses as on the wire, with their families."""
     from vsctl.agents import background, frames
 
     told = [
-        (each, frame)
-        for each in addresses
-        for frame in frames.announcement(each.family, each.packed, link.hardware)
+        (packed, frame)
+        for family, packed in addresses
+        for frame in frames.announcement(family, packed, link.hardware)
     ]
     try:
         frames.send(link.name, [frame for _, frame in told])
@@ -257,12 +324,12 @@ def _tell(link: Link, addresses: Sequence[Address]) -> None:
 
     def again() -> bool:
         answering = rtnetlink.proxies(Netlink())
-        still = [frame for each, frame in told if (link.index, each.packed) in answering]
+        still = [frame for packed, frame in told if (link.index, packed) in answering]
         frames.send(link.name, still)
         return bool(still)
 
     background.repeat(BURST, again)
 
 
-def _merged(old: Iterable[str], new: Iterable[str]) -> list[str]:
+def merged(old: Iterable[str], new: Iterable[str]) -> list[str]:
     return list(dict.fromkeys((*old, *new)))
