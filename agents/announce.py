@@ -111,9 +111,7 @@ def announce(
     old_ports, old_addresses = record.ports, record.addresses
     inward = record.inward if inward is None else inward
     present = [each for each in ports if rtnetlink.link(netlink, each)]
-    record.write(
-        merged(old_ports, present), merged(old_addresses, (each.ip for each in addresses)), inward
-    )
+    record.write(merged(old_ports, present), merged(old_addresses, (each.ip for each in addresses)), inward)
     for each in present:
         if each not in old_ports:
             forwarding.open_port(f"{server}/{subnet}", each)
@@ -252,9 +250,7 @@ def _wanted_routes(
     return found
 
 
-def _rules(
-    netlink: Netlink, family: int, server: str, subnet: str, addresses: Sequence[str]
-) -> list[Rule]:
+def _rules(netlink: Netlink, family: int, server: str, subnet: str, addresses: Sequence[str]) -> list[Rule]:
     """Return the rules of an announcement of these addresses."""
     from vsctl.agents.addresses import parse
 

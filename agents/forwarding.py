@@ -82,7 +82,9 @@ def end_relay(holder: str) -> None:
 
 
 def _without_relay(holder: str) -> list[str]:
-    return [line for line in node.read(_FILE) if line.split()[:2] not in (["relay", holder], ["ipv6", holder])]
+    return [
+        line for line in node.read(_FILE) if line.split()[:2] not in (["relay", holder], ["ipv6", holder])
+    ]
 
 
 def open_port(holder: str, port: str) -> None:

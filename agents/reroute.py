@@ -168,9 +168,7 @@ def _part(server: str, subnet: str) -> None:
 def _rules(server: str, detour: Detour) -> list[Rule]:
     table = names.detour_table(server, detour.subnet)
     return [
-        Rule(
-            each.family, each.packed, names.interface(server), table, names.DETOUR_RULES, names.PROTOCOL
-        )
+        Rule(each.family, each.packed, names.interface(server), table, names.DETOUR_RULES, names.PROTOCOL)
         for each in detour.addresses
     ]
 
