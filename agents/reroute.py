@@ -338,6 +338,35 @@ def _aside(packed: bytes) -> Route:
     return Route(AF_INET, rtnetlink.LOOPBACK, packed, 32, protocol=names.PROTOCOL)
 
 
+# When is a route no way to live?
+
+
+def should_leave(
+    lost: bool, routed: bool, elsewhere: bool, seconds: float, bridge: float | None, patience: float = 5.0
+) -> bool:
+    """Say whether a server should leave its node because of one subnet: what no rule of Pacemaker can see.
+
+    `lost`: the node cannot announce there. `routed`: a peer answers. `elsewhere`:
+    another node could announce all its addresses. `seconds`: how long it has
+    been so. With nobody to route it leaves after `patience`, with a peer when
+    its `bridge` (None: for ever) is over, and stays where nowhere is better.
+    """
+    if not lost or not elsewhere:
+        return False
+    if routed:
+        return bridge is not None and seconds >= bridge
+    return seconds >= patience
+
+
+def routed(server: str, detour: Detour, patience: float = PATIENCE) -> bool:
+    """Say whether a peer routes to the server for a subnet: it answers for the meeting address."""
+    netlink = Netlink()
+    links = [link for link in _present(netlink, detour.ports) if link.carrier]
+    return (
+        _answering(netlink, links, _meetings(server, detour.subnet, detour.addresses), patience) is not None
+    )
+
+
 # Both
 
 

@@ -29,11 +29,16 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class AddressReport:
-    """`announced_by` is the node that answers for the address, None while nobody does."""
+    """`announced_by` is the node that answers for the address, None while nobody does.
+
+    `routed` says that it is another node than the server's; `since` when it began, in seconds since the epoch.
+    """
 
     address: str
     subnet: str
     announced_by: str | None
+    routed: bool = False
+    since: float | None = None
 
 
 @dataclass(frozen=True)
@@ -109,11 +114,7 @@ def of_server(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Facts)
     node = facts.placement.node_of(naming.net(server.name))
     filesystems = tuple(_filesystem(server, each, facts) for each in server.filesystems)
     addresses = tuple(
-        AddressReport(
-            str(address),
-            cluster.subnet_of(address).name,
-            facts.placement.node_of(naming.announcer(server.name, cluster.subnet_of(address).name)),
-        )
+        _address(str(address), server, cluster.subnet_of(address).name, node, facts)
         for address in server.addresses
     )
     mine = naming.primitives_of(cluster, server)
@@ -131,6 +132,16 @@ def of_server(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Facts)
         filesystems=filesystems,
         notes=tuple(_notes(cluster, server, hand, node, addresses, facts)),
         problems=tuple(_problems(cluster, server, state, node, mine, hand, facts)),
+    )
+
+
+def _address(
+    address: str, server: VirtualServer, subnet: str, node: str | None, facts: Facts
+) -> AddressReport:
+    announcer = naming.announcer(server.name, subnet)
+    by = facts.placement.node_of(announcer)
+    return AddressReport(
+        address, subnet, by, by not in (None, node), facts.since(announcer, by) if by else None
     )
 
 
@@ -234,7 +245,7 @@ def _why_stopped(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Fac
                 f"{server.name} is pinned to {home}, which is down; it starts when {home} is back, "
                 "or `vsctl move` sends it elsewhere"
             )
-    candidates = cluster.candidates(server)
+    candidates = (*cluster.candidates(server), *cluster.refuges(server))
     if not any(each in online for each in candidates):
         return f"{server.name} can run on {', '.join(candidates)} only, and none of them is up"
     banned = any(

@@ -68,6 +68,7 @@ def configuration(
             *leaving.eviction(cluster),
             *port_loss.port_loss(cluster),
             *subnet_loss.subnet_loss(cluster),
+            *subnet_loss.refuges(cluster),
             *subnet_loss.announcers(cluster),
             *preferences.preferences(cluster, placement),
             *leaving.unreported(cluster),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vsctl.policy import naming, scores
-from vsctl.policy.constraints import Location, is_not_node, says
+from vsctl.policy.constraints import Location, is_node, is_not_node, says
 from vsctl.policy.model import Cluster, OnSubnetLoss, VirtualServer
 
 
@@ -25,6 +25,28 @@ def subnet_loss(cluster: Cluster) -> tuple[Location, ...]:
         for server in cluster.servers
         if server.on_subnet_loss is OnSubnetLoss.MOVE
         for subnet in cluster.subnets_of(server)
+    )
+
+
+def refuges(cluster: Cluster) -> tuple[Location, ...]:
+    """Let a server on a node without a port on one of its subnets leave as soon as there is a better one.
+
+    Only a node that the operator listed for it, and that peers can route to,
+    takes it at all.
+    """
+    return tuple(
+        Location(
+            "portless",
+            (server.name, subnet.name),
+            f"{server.name} is routed on {' '.join(nodes)}, which has no port on {subnet.name}",
+            resource=naming.group(server.name),
+            score=scores.SUBNET_LOST,
+            when=tuple(is_node(node) for node in nodes),
+            any=True,
+        )
+        for server in cluster.servers
+        for subnet in cluster.subnets_of(server)
+        if (nodes := [each for each in cluster.refuges(server) if subnet.name in cluster.lacks(each, server)])
     )
 
 

@@ -13,7 +13,7 @@ import click
 from vsctl.cli import configuration, hand, options, output, report
 from vsctl.cli.main import DONE, REFUSED
 from vsctl.cli.programs import Refused
-from vsctl.cli.report import ClusterReport, FilesystemReport, ServerReport, State
+from vsctl.cli.report import AddressReport, ClusterReport, FilesystemReport, ServerReport, State
 from vsctl.cli.store import Store
 
 COLOURS = {State.SERVING: "green", State.STARTING: "yellow", State.WAITING: "yellow"}
@@ -150,14 +150,22 @@ def _server(server: ServerReport, now: float) -> Iterator[str]:
     about += [f"{'pinned to' if server.pinned else 'home'} {server.home}"] if server.home else []
     yield f"{click.style(server.name, bold=True)}  {state}{where}{since}  ({', '.join(about)})"
     for each in server.addresses:
-        announced = f"announced by {each.announced_by}" if each.announced_by else "announced nowhere"
-        yield f"    {each.address:<24}  {each.subnet:<12}  {announced}"
+        yield f"    {each.address:<24}  {each.subnet:<12}  {_announced(each, now)}"
     for filesystem in server.filesystems:
         yield output.fold(f"    {_filesystem(filesystem)}", "    ")
     for problem in server.problems:
         yield _marked(problem, "    ")
     for note in server.notes:
         yield output.fold(f"    - {note}", "  ")
+
+
+def _announced(address: AddressReport, now: float) -> str:
+    if not address.announced_by:
+        return "announced nowhere"
+    if not address.routed:
+        return f"announced by {address.announced_by}"
+    since = f" for {output.lasted(now - address.since)}" if address.since else ""
+    return f"routed through {address.announced_by}{since}"
 
 
 def _filesystem(filesystem: FilesystemReport) -> str:
