@@ -113,21 +113,61 @@ def begun(lab: Lab, since: float) -> set[str]:
 @pytest.mark.parametrize("how", ["cut", "mute"])
 def test_a_lost_subnet_is_routed_through_a_peer(at_home: Lab, how: str) -> None:
     lab = at_home
+    before = {node: traces(lab, node) for node in ("n2", "n3")}
     with Users(lab) as users:
         users.go_on()
         since = time.time()
         lose(lab, "n1", how=how)
         users.go_on()
-        assert lab.where(ANNOUNCER) in ("n2", "n3")
+        router = lab.where(ANNOUNCER)
+        assert router in ("n2", "n3")
         assert lab.where("vs1-net") == "n1"
         only_announcers(lab, since)
+        assert not forwards(lab, router, "198.51.100.202", "2001:db8:b::202"), (
+            "it routes to vs1, and nowhere else"
+        )
+        assert f"routed through {router}" in lab.node("n1").run(["vsctl", "status"], check=False).stdout
 
-        since = time.time()
+        since, clock = time.time(), time.monotonic()
         regain(lab, "n1", how=how)
         lab.wait(lambda: lab.where(ANNOUNCER) == "n1", "the announcer is back", SETTLED)
         users.go_on()
         only_announcers(lab, since)
+        for each in users.clients:
+            gaps = [length for at, length in each.report().gaps if at > clock]
+            assert max(gaps, default=0.0) < 1.0, "coming back interrupts nobody"
         users.lost_nothing()
+    for node, was in before.items():
+        lab.wait(lambda node=node, was=was: traces(lab, node) == was, f"{node} is as it was", SETTLED)
+
+
+def traces(lab: Lab, node: str) -> str:
+    """Return all that routing may leave on a peer."""
+    return "".join(
+        lab.node(node).run(command.split()).stdout
+        for command in (
+            "ip rule",
+            "ip -6 rule",
+            "ip route show proto 86",
+            "ip -6 route show proto 86",
+            "ip neighbour show proxy",
+            "ip -6 neighbour show proxy",
+            "nft list ruleset",
+            "sysctl net.ipv4.conf.e0a.forwarding net.ipv4.conf.e1a.forwarding net.ipv6.conf.all.forwarding",
+        )
+    )
+
+
+def forwards(lab: Lab, router: str, *hosts: str) -> bool:
+    """Say whether a node forwards from c1 to a host on the other subnet, IPv4 or IPv6."""
+    c1, number = lab.client("c1"), router.removeprefix("n")
+    answered = []
+    for host in hosts:
+        via = f"2001:db8:a::10{number}" if ":" in host else f"192.0.2.10{number}"
+        c1.run(["ip", "route", "replace", host, "via", via])
+        answered.append(c1.run(["ping", "-c1", "-W1", host], check=False).returncode == 0)
+        c1.run(["ip", "route", "delete", host])
+    return any(answered)
 
 
 def only_announcers(lab: Lab, since: float) -> None:
