@@ -141,8 +141,10 @@ def problem(netlink: Netlink, server: str, detour: Detour) -> str | None:
             if (link.index, address.packed) not in answering:
                 return f"peers do not find {address.ip} on {link.name}"
     table = names.detour_table(server, detour.subnet)
-    for rule in _rules(server, detour):
-        if rule not in rtnetlink.rules(netlink, rule.family, names.PROTOCOL):
+    wanted = _rules(server, detour)
+    for family in sorted({each.family for each in detour.addresses}):
+        present = rtnetlink.rules(netlink, family, names.PROTOCOL)
+        if any(rule.family == family and rule not in present for rule in wanted):
             return f"a routing rule of {server} for table {table} is missing"
     return None
 

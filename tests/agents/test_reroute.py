@@ -6,19 +6,23 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.agents.cast import EVERY, FAILED, IPV4, IPV4_B, IPV6, LAN_A, NET, NOT_RUNNING, RUNNING, SMB
+from tests.agents.cast import (
+    ANNOUNCER,
+    DETOURED,
+    EVERY,
+    FAILED,
+    IPV4,
+    IPV4_B,
+    IPV6,
+    NOT_RUNNING,
+    RUNNING,
+    SMB,
+)
 from tests.agents.node import Lan, Node, Session, attempt, serve, until
 from vsctl.agents import names
 from vsctl.agents.reroute import should_leave
 
 pytestmark = pytest.mark.lab
-
-DETOURED = {
-    **NET,
-    "detours": "lan-a 192.0.2.11/24 2001:db8:a::11/64 n1=e1a n2=e1a;lan-b 198.51.100.11/24 n1=e0a,e0b n2=e0a",
-}
-ANNOUNCER = {**LAN_A, "ports": "n1=e0a,e0b", "detours": "n1=e1a"}
-"""Both nodes take themselves for n1; their ports have the same names."""
 
 
 @pytest.fixture
