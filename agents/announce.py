@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     """Calls a function after each pause, until it says False: `background.repeat` or the daemon's own."""
     Choose = Callable[[Sequence[str], Sequence[str]], str | None]
 
+ANNOUNCED, DETOUR, LINGERING = "announced", "detours", "lingering"
+"""Directories of records: what is announced here, what `reroute` does for a server that is here, and what
+it still does for a moment where it has ceased to announce."""
+
 BURST = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Pauses, in seconds, between the repetitions of an announcement: switches and hosts miss single frames."""
 
@@ -68,39 +72,60 @@ class Record:
 
     With the gateways it is all that is needed to announce them elsewhere. A
     complete one has the ports best first.
+
+    `inward` are the ports by which this node reaches a server that is on
+    another one; none for a server that is here.
     """
 
-    def __init__(self, server: str, subnet: str) -> None:
-        self._directory = f"{paths.run(server)}/announced"
-        self._path = f"{self._directory}/{subnet}"
+    def __init__(self, server: str, subnet: str, kind: str = ANNOUNCED) -> None:
+        self._server = server
+        self._subnet = subnet
+        self._path = f"{paths.run(server)}/{kind}/{subnet}"
         self.ports: list[str] = []
         self.addresses: list[str] = []
         self.gateways: list[str] = []
-        kinds = {"port": self.ports, "address": self.addresses, "gateway": self.gateways}
+        self.inward: list[str] = []
         for line in node.read_lines(self._path):
             kind, value = line.split()
-            kinds[kind].append(value)
+            self._fields()[kind].append(value)
 
     def __bool__(self) -> bool:
-        return bool(self.ports or self.addresses)
+        return bool(self.ports or self.addresses or self.inward)
 
-    def write(self, ports: Iterable[str], addresses: Iterable[str], gateways: Iterable[str] = ()) -> None:
-        """Remember exactly these; no ports and no addresses forget the record."""
-        self.ports, self.addresses, self.gateways = list(ports), list(addresses), list(gateways)
+    def _fields(self) -> dict[str, list[str]]:
+        return {
+            "port": self.ports,
+            "address": self.addresses,
+            "gateway": self.gateways,
+            "inward": self.inward,
+        }
+
+    def write(
+        self,
+        ports: Iterable[str],
+        addresses: Iterable[str],
+        gateways: Iterable[str] = (),
+        inward: Iterable[str] = (),
+    ) -> None:
+        """Remember exactly these; no ports, no addresses and no way inward forget the record."""
+        self.ports, self.addresses = list(ports), list(addresses)
+        self.gateways, self.inward = list(gateways), list(inward)
         if self:
-            os.makedirs(self._directory, mode=0o700, exist_ok=True)
-        lines = (
-            *(f"port {each}" for each in self.ports),
-            *(f"address {each}" for each in self.addresses),
-            *(f"gateway {each}" for each in self.gateways),
-        )
-        node.write_lines(self._path, list(lines) if self else [])
+            os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+        lines = [f"{kind} {each}" for kind, values in self._fields().items() for each in values]
+        node.write_lines(self._path, lines if self else [])
+
+    def rename(self, kind: str) -> None:
+        """Make it a record of another kind at one blow."""
+        path = f"{paths.run(self._server)}/{kind}/{self._subnet}"
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        os.rename(self._path, path)
 
 
-def recorded(server: str) -> list[str]:
-    """Return the subnets on which something of a server is or may be announced here."""
+def recorded(server: str, kind: str = ANNOUNCED) -> list[str]:
+    """Return the subnets for which there is a record of a server here."""
     try:
-        names_of = os.listdir(f"{paths.run(server)}/announced")
+        names_of = os.listdir(f"{paths.run(server)}/{kind}")
         return [each for each in names_of if not (each.endswith(".new") or each.startswith("."))]
     except FileNotFoundError:
         return []
@@ -113,17 +138,20 @@ def announce(
     ports: Sequence[str],
     addresses: Sequence[Address],
     gateways: Sequence[Address],
+    inward: Sequence[str] | None = None,
 ) -> None:
     """Announce a server's addresses of one subnet on one port, and on no other.
 
     `ports` are all that may take over later, made ready now. What was
     announced before and is not wanted any more is withdrawn last: moving
-    interrupts nothing. Failure if the port does not exist.
+    interrupts nothing. `inward` are the ports by which the packets of a server
+    on another node come (`reroute.lead`), as recorded if it is left out.
+    Failure if the port does not exist.
     """
     from vsctl.agents import background
 
     with locked(server, subnet):
-        _announce(server, subnet, port, ports, addresses, gateways, background.repeat)
+        _announce(server, subnet, port, ports, addresses, gateways, inward, background.repeat)
 
 
 def move(server: str, subnet: str, choose: Choose, repeat: Repeat) -> str | None:
@@ -146,7 +174,7 @@ def move(server: str, subnet: str, choose: Choose, repeat: Repeat) -> str | None
         port = choose(record.ports, port_of(netlink, links, addresses)) if record else None
         if port is not None:
             gateways = [parse(each) for each in record.gateways]
-            _announce(server, subnet, port, record.ports, addresses, gateways, repeat)
+            _announce(server, subnet, port, record.ports, addresses, gateways, None, repeat)
         return port
 
 
@@ -157,6 +185,7 @@ def _announce(
     ports: Sequence[str],
     addresses: Sequence[Address],
     gateways: Sequence[Address],
+    inward: Sequence[str] | None,
     repeat: Repeat,
 ) -> None:
     from vsctl.agents import forwarding
@@ -167,33 +196,39 @@ def _announce(
         raise Failure(f"this node has no port {port}")
     record = Record(server, subnet)
     old_ports, old_addresses = record.ports, record.addresses
+    inward = record.inward if inward is None else inward
     present = [each for each in ports if rtnetlink.link(netlink, each)]
     through = [each.ip for each in gateways]
-    record.write(_merged(old_ports, present), _merged(old_addresses, map(str, addresses)), through)
+    record.write(merged(old_ports, present), merged(old_addresses, map(str, addresses)), through, inward)
     if new := [each for each in present if each not in old_ports]:
         forwarding.open_ports(f"{server}/{subnet}", new)
-    _route(netlink, server, subnet, link, addresses, gateways)
+    _route(netlink, server, subnet, link, addresses, gateways, inward)
     for address in addresses:
         rtnetlink.add_proxy(netlink, link.index, address.family, address.packed)
-    _tell(link, addresses, repeat)
+    tell(link, [(each.family, each.packed) for each in addresses], repeat)
     _tidy(netlink, record, server, subnet, port, present, addresses, through)
 
 
 def withdraw(server: str, subnet: str) -> None:
     """Announce nothing of a server on a subnet any more, and undo all that was done for it."""
     if not os.path.exists(paths.run(server)):
-        _withdraw(server, subnet)
+        undo(server, subnet, Record(server, subnet))
         return
     with locked(server, subnet):
-        _withdraw(server, subnet)
+        undo(server, subnet, Record(server, subnet))
 
 
-def _withdraw(server: str, subnet: str) -> None:
+def undo(server: str, subnet: str, record: Record) -> None:
+    """Withdraw what a record says, and what is there without one."""
     netlink = Netlink()
-    record = Record(server, subnet)
+    if record.inward:
+        from vsctl.agents import reroute
+
+        reroute.undo(netlink, server, subnet, record)
+    sources = record.addresses
     _tidy(netlink, record, server, subnet, None, (), ())
     for family in rtnetlink.FAMILIES:
-        for rule in _rules(netlink, family, names.table(server, subnet)):
+        for rule in _rules(netlink, family, server, subnet, sources):
             rtnetlink.remove_rule(netlink, rule)
         for route in rtnetlink.routes(netlink, family, names.table(server, subnet)):
             rtnetlink.remove_route(netlink, route)
@@ -214,17 +249,18 @@ def problem(
     link: Link,
     addresses: Sequence[Address],
     gateways: Sequence[Address],
+    inward: Sequence[str] = (),
 ) -> str | None:
     """Say in a sentence what is wrong with an announcement on a port, None if all is right."""
     answering = rtnetlink.proxies(netlink)
     for address in addresses:
         if (link.index, address.packed) not in answering:
             return f"{address.ip} is not announced on {link.name}"
-    wanted_rules = _wanted_rules(server, subnet, addresses)
+    wanted_rules = _wanted_rules(server, subnet, addresses, inward)
     wanted_routes = _wanted_routes(server, subnet, link, addresses, gateways)
     table = names.table(server, subnet)
     for family in sorted({address.family for address in addresses}):
-        rules = _rules(netlink, family, table)
+        rules = rtnetlink.rules(netlink, family, names.PROTOCOL)
         routes = rtnetlink.routes(netlink, family, table)
         for rule in wanted_rules:
             if rule.family == family and rule not in rules:
@@ -239,7 +275,9 @@ def traces(netlink: Netlink, server: str, subnet: str) -> bool:
     """Say whether anything is left of an announcement here, complete or not."""
     table = names.table(server, subnet)
     return bool(Record(server, subnet)) or any(
-        _rules(netlink, family, table) for family in rtnetlink.FAMILIES
+        rule.table == table and not Record(server, subnet, LINGERING)
+        for family in rtnetlink.FAMILIES
+        for rule in rtnetlink.rules(netlink, family, names.PROTOCOL)
     )
 
 
@@ -250,11 +288,13 @@ def _route(
     link: Link,
     addresses: Sequence[Address],
     gateways: Sequence[Address],
+    inward: Sequence[str],
 ) -> None:
     """Let replies leave by the port; the routes are there before a rule leads to them."""
     table = names.table(server, subnet)
     wanted_routes = _wanted_routes(server, subnet, link, addresses, gateways)
-    wanted_rules = _wanted_rules(server, subnet, addresses)
+    wanted_rules = _wanted_rules(server, subnet, addresses, inward)
+    sources = Record(server, subnet).addresses
     for route in wanted_routes:
         rtnetlink.add_route(netlink, route)
     for family in rtnetlink.FAMILIES:
@@ -264,22 +304,22 @@ def _route(
     for rule in wanted_rules:
         rtnetlink.add_rule(netlink, rule)
     for family in rtnetlink.FAMILIES:
-        for rule in _rules(netlink, family, table):
+        for rule in _rules(netlink, family, server, subnet, sources):
             if rule not in wanted_rules:
                 rtnetlink.remove_rule(netlink, rule)
 
 
-def _wanted_rules(server: str, subnet: str, addresses: Sequence[Address]) -> list[Rule]:
+def _wanted_rules(
+    server: str, subnet: str, addresses: Sequence[Address], inward: Sequence[str]
+) -> list[Rule]:
+    """What comes from the addresses looks into their table; a server's that is here, then into the main one."""
+    here = names.interface(server)
+    looks = [(interface, names.table(server, subnet), names.RULES) for interface in inward or (here,)]
+    looks += [] if inward else [(here, rtnetlink.MAIN, names.MAIN_RULES)]
     return [
-        Rule(
-            address.family,
-            address.packed,
-            names.interface(server),
-            names.table(server, subnet),
-            names.RULES,
-            names.PROTOCOL,
-        )
+        Rule(address.family, address.packed, interface, table, priority, names.PROTOCOL)
         for address in addresses
+        for interface, table, priority in looks
     ]
 
 
@@ -301,8 +341,17 @@ def _wanted_routes(
     return found
 
 
-def _rules(netlink: Netlink, family: int, table: int) -> list[Rule]:
-    return [rule for rule in rtnetlink.rules(netlink, family, names.PROTOCOL) if rule.table == table]
+def _rules(netlink: Netlink, family: int, server: str, subnet: str, addresses: Sequence[str]) -> list[Rule]:
+    """Return the rules of an announcement of these addresses."""
+    from vsctl.agents.addresses import parse
+
+    table = names.table(server, subnet)
+    sources = {parse(each).packed for each in addresses}
+    return [
+        rule
+        for rule in rtnetlink.rules(netlink, family, names.PROTOCOL)
+        if rule.table == table or (rule.priority == names.MAIN_RULES and rule.source in sources)
+    ]
 
 
 def _tidy(
@@ -317,28 +366,34 @@ def _tidy(
 ) -> None:
     """Leave the addresses on the one port and the ports ready; withdraw the rest of the record."""
     from vsctl.agents import forwarding
+
+    withdraw_proxies(netlink, record, () if port is None else (port,), addresses)
+    if gone := [each for each in record.ports if each not in ports]:
+        forwarding.close_ports(f"{server}/{subnet}", gone)
+    record.write(ports, map(str, addresses), gateways, record.inward if addresses else ())
+
+
+def withdraw_proxies(netlink: Netlink, record: Record, ports: Sequence[str], kept: Sequence[Address]) -> None:
+    """Let the ports of a record answer for none of its addresses, but `ports` for those kept."""
     from vsctl.agents.addresses import parse
 
-    kept = [each.packed for each in addresses]
+    stay = [each.packed for each in kept]
     known = [parse(each) for each in record.addresses]
     for each in record.ports:
         link = rtnetlink.link(netlink, each)
         for address in known:
-            if link is not None and not (each == port and address.packed in kept):
+            if link is not None and not (each in ports and address.packed in stay):
                 rtnetlink.remove_proxy(netlink, link.index, address.family, address.packed)
-    if gone := [each for each in record.ports if each not in ports]:
-        forwarding.close_ports(f"{server}/{subnet}", gone)
-    record.write(ports, map(str, addresses), gateways)
 
 
-def _tell(link: Link, addresses: Sequence[Address], repeat: Repeat) -> None:
-    """Say on the wire where the addresses are, at once, and again while it is so."""
+def tell(link: Link, addresses: Sequence[tuple[int, bytes]], repeat: Repeat) -> None:
+    """Say on the wire where addresses are, by family and as on the wire, at once, and again while it is so."""
     from vsctl.agents import frames
 
     told = [
-        (each, frame)
-        for each in addresses
-        for frame in frames.announcement(each.family, each.packed, link.hardware)
+        (packed, frame)
+        for family, packed in addresses
+        for frame in frames.announcement(family, packed, link.hardware)
     ]
     try:
         frames.send(link.name, [frame for _, frame in told])
@@ -347,12 +402,12 @@ def _tell(link: Link, addresses: Sequence[Address], repeat: Repeat) -> None:
 
     def again() -> bool:
         answering = rtnetlink.proxies(Netlink())
-        still = [frame for each, frame in told if (link.index, each.packed) in answering]
+        still = [frame for packed, frame in told if (link.index, packed) in answering]
         frames.send(link.name, still)
         return bool(still)
 
     repeat(BURST, again)
 
 
-def _merged(old: Iterable[str], new: Iterable[str]) -> list[str]:
+def merged(old: Iterable[str], new: Iterable[str]) -> list[str]:
     return list(dict.fromkeys((*old, *new)))

@@ -59,6 +59,34 @@ def _without(server: str) -> list[str]:
     ]
 
 
+def relay(holder: str, addresses: Iterable[Address], inward: Iterable[str], outward: Iterable[str]) -> None:
+    """Let packets to and from a server on another node pass between two sets of ports, and only between them."""
+    addresses = tuple(addresses)
+    words = ["relay", holder, ",".join(inward), ",".join(outward), *(each.ip for each in addresses)]
+    with node.locked():
+        lines = [*_without_relay(holder), " ".join(words)]
+        if any(each.family == AF_INET6 for each in addresses) and (
+            sysctls.get(_ALL_IPV6) != "1" or sysctls.held(_ALL_IPV6)
+        ):
+            _store([*lines, f"ipv6 {holder}"])
+            _open_ipv6(holder)
+        else:
+            _store(lines)
+
+
+def end_relay(holder: str) -> None:
+    """Let nothing pass for the holder any more."""
+    with node.locked():
+        sysctls.release(holder)
+        _store(_without_relay(holder))
+
+
+def _without_relay(holder: str) -> list[str]:
+    return [
+        line for line in node.read(_FILE) if line.split()[:2] not in (["relay", holder], ["ipv6", holder])
+    ]
+
+
 def open_ports(holder: str, ports: Iterable[str]) -> None:
     """Make ports forward, announce without delay and accept replies that another port would get.
 
@@ -135,7 +163,8 @@ def ruleset(lines: list[str]) -> str:
     """Return the content of the table.
 
     A line is `server NAME ADDRESS...`, or `port NAME HOLDER`, a port that forwards IPv4
-    because of us, or `ipv6 NAME`, a server for which everything forwards IPv6.
+    because of us, or `ipv6 NAME`, a server or a relay for which everything forwards IPv6, or
+    `relay HOLDER INWARD OUTWARD ADDRESS...`, ports between which a server's packets pass.
     """
     split = [line.split() for line in lines]
     servers = [(names.interface(words[1]), words[2:]) for words in split if words[0] == "server"]
@@ -143,8 +172,20 @@ def ruleset(lines: list[str]) -> str:
     interfaces = [interface for interface, _ in servers]
     four = [f"{interface} . {each}" for interface, ips in servers for each in ips if ":" not in each]
     six = [f"{interface} . {each}" for interface, ips in servers for each in ips if ":" in each]
+    relayed = [
+        (f"{one} . {other} . {ip}", ":" in ip)
+        for words in split
+        if words[0] == "relay"
+        for one in words[2].split(",")
+        for other in words[3].split(",")
+        for ip in words[4:]
+    ]
     rules = [
         "iifname @servers oifname @servers drop",
+        "iifname . oifname . ip saddr @relayed4 accept",
+        "oifname . iifname . ip daddr @relayed4 accept",
+        "iifname . oifname . ip6 saddr @relayed6 accept",
+        "oifname . iifname . ip6 daddr @relayed6 accept",
         "iifname . ip saddr @ipv4 accept",
         "oifname . ip daddr @ipv4 accept",
         "iifname . ip6 saddr @ipv6 accept",
@@ -160,6 +201,8 @@ def ruleset(lines: list[str]) -> str:
         + _set("ports", "ifname", ports)
         + _set("ipv4", "ifname . ipv4_addr", four)
         + _set("ipv6", "ifname . ipv6_addr", six)
+        + _set("relayed4", "ifname . ifname . ipv4_addr", [each for each, is_six in relayed if not is_six])
+        + _set("relayed6", "ifname . ifname . ipv6_addr", [each for each, is_six in relayed if is_six])
         + "chain forward {\n type filter hook forward priority filter; policy accept;\n"
         + "".join(f" {rule}\n" for rule in rules)
         + "}\n"

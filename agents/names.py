@@ -6,6 +6,8 @@ cluster file alone, so that whatever is left behind is found again.
 
 from __future__ import annotations
 
+from _socket import AF_INET
+
 INSIDE = "node"
 """The namespace's side of the veth pair."""
 
@@ -16,7 +18,13 @@ TABLES = 0x40000000
 """Routing tables of ours are from here to 0x7fffffff, far from any that distributions use."""
 
 RULES = 10000
-"""The priority of our routing rules."""
+"""The priority of the rules for what is announced here, by the port that announces it."""
+
+MAIN_RULES = RULES + 1
+"""The priority of the rules that let the node's own routes complete those: no detour for what is announced here."""
+
+DETOUR_RULES = RULES + 2
+"""The priority of the rules for what is not announced here, by way of a peer."""
 
 PROTOCOL = 86
 """Who made a route or a rule (`proto 86` in `ip route`), a number nobody has in rt_protos."""
@@ -41,6 +49,23 @@ def interface(server: str) -> str:
 def table(server: str, subnet: str) -> int:
     """Return the routing table that answers for a server's addresses on one subnet leave by."""
     return TABLES | _hash(f"{server}/{subnet}") & 0x3FFFFFFF
+
+
+def detour_table(server: str, subnet: str) -> int:
+    """Return the routing table of replies that leave by way of a peer, which announces the addresses."""
+    return table(server, f"{subnet}/detour")
+
+
+def meeting(server: str, subnet: str, family: int) -> bytes:
+    """Return the link-local address for which the node answers that announces a server on one subnet.
+
+    On other subnets, for the server's own node; 169.254.1.0 to 169.254.127.255
+    or in fe80::/64. No host has it: it is nobody's, like a virtual router's.
+    """
+    value = _hash(f"{server}/{subnet}/meeting")
+    if family == AF_INET:
+        return b"\xa9\xfe" + (0x100 + value % 0x7F00).to_bytes(2, "big")
+    return b"\xfe\x80" + bytes(6) + (value | 1 << 63).to_bytes(8, "big")
 
 
 def hardware(server: str, side: str) -> bytes:

@@ -14,6 +14,7 @@ from vsctl.agents.rtnetlink import Route
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from vsctl.agents.addresses import Address
+    from vsctl.agents.reroute import Detour
     from vsctl.agents.rtnetlink import Link
 
 NEXT_HOP = {AF_INET: inet_pton(AF_INET, "169.254.1.1"), AF_INET6: inet_pton(AF_INET6, "fe80::1")}
@@ -23,6 +24,24 @@ a permanent neighbour entry says which hardware address is meant."""
 TERM, KILL = 15, 9
 PATIENCE = 3.0
 """How many seconds processes get to end by themselves, and then the kernel to end them."""
+
+
+def detours_by_subnet(text: str) -> list[tuple[str, tuple[Address, ...], dict[str, tuple[str, ...]]]]:
+    """Read `lan-a 192.0.2.10 n1=e1a n2=e1a;lan-b ...`: name, addresses and ports by node of each subnet."""
+    found = []
+    for section in text.split(";"):
+        subnet, *words = section.split() or [""]
+        if not subnet:
+            continue
+        nodes: dict[str, tuple[str, ...]] = {}
+        for each in words:
+            name, equals, ports = each.partition("=")
+            if equals and not (name and all(ports.split(","))):
+                raise ValueError(f"{each} is not of the form node=port,port")
+            if equals:
+                nodes[name] = tuple(ports.split(","))
+        found.append((names.known(subnet), some(" ".join(each for each in words if "=" not in each)), nodes))
+    return found
 
 
 class Net(Agent):
@@ -38,6 +57,13 @@ class Net(Agent):
     addresses = Param(
         some,
         "Every address of the server with prefix length, such as 192.0.2.10/24, separated by spaces",
+        reloadable=True,
+    )
+    detours = Param(
+        detours_by_subnet,
+        "For each subnet its addresses and each node's ports on other subnets, by which peers route to the "
+        "server: lan-a 192.0.2.10 n1=e1a n2=e1a;lan-b 198.51.100.10 n1=e0a,e0b n2=e0a",
+        default="",
         reloadable=True,
     )
 
@@ -85,16 +111,18 @@ class Net(Agent):
                 netlink, family, rtnetlink.MAIN, inside.index
             ):
                 raise Failure(f"{server} has lost its default route")
+        self._meet_peers()
 
     @action("stop", timeout=20)
     def stop(self) -> None:
-        from vsctl.agents import announce, forwarding
+        from vsctl.agents import announce, forwarding, reroute
 
         server = self.server
         if namespaces.exists(server) or os.path.exists(paths.run(server)):
             _tell_cluster(server, here=False)
         for subnet in announce.recorded(server):
             announce.withdraw(server, subnet)
+        reroute.part(server)
         _end_processes(server)
         rtnetlink.remove_link(Netlink(), names.interface(server))
         forwarding.dismiss(server)
@@ -111,7 +139,7 @@ class Net(Agent):
             ) from None
 
     def _establish_all(self) -> None:
-        from vsctl.agents import forwarding, gate
+        from vsctl.agents import forwarding, gate, reroute
 
         server, addresses = self.server, self.addresses
         os.makedirs(paths.run(server), mode=0o700, exist_ok=True)
@@ -131,6 +159,32 @@ class Net(Agent):
             netlink = Netlink()
         _fill(netlink, inside, outside, addresses)
         _lead_there(Netlink(), inside, outside, addresses)
+        reroute.meet_all(server, self._detours_here())
+
+    def _detours_here(self) -> list[Detour]:
+        from vsctl.agents.reroute import Detour
+
+        name = os.environ.get("OCF_RESKEY_CRM_meta_on_node") or os.uname().nodename
+        return [
+            Detour(subnet, addresses, ports.get(name, ()))
+            for subnet, addresses, ports in self.detours
+            if ports.get(name)
+        ]
+
+    def _meet_peers(self) -> None:
+        """See that peers find the server; where none of its addresses is announced here, look for who does."""
+        if not self.detours or self.probing:
+            return
+        from vsctl.agents import announce, reroute
+
+        netlink = Netlink()
+        for each in self._detours_here():
+            wrong = reroute.problem(netlink, self.server, each)
+            if wrong:
+                log(f"{wrong}: mended")
+                reroute.meet_all(self.server, self._detours_here())
+            elif not announce.Record(self.server, each.subnet):
+                reroute.settle(self.server, each, reroute.PATIENCE)
 
 
 def _pair(server: str) -> tuple[Link, Link]:

@@ -50,7 +50,9 @@ _RTN_UNICAST = 1
 _RTNH_F_ONLINK = 4
 
 _NDA_DST, _NDA_LLADDR = 1, 2
+_NTF_USE = 0x01
 _NTF_PROXY = 0x08
+_NUD_REACHABLE = 0x02
 _NUD_PERMANENT = 0x80
 
 _FRA_SRC, _FRA_IIFNAME, _FRA_PRIORITY, _FRA_TABLE, _FRA_PROTOCOL = 2, 3, 6, 15, 21
@@ -368,6 +370,22 @@ def set_neighbour(netlink: Netlink, index: int, family: int, packed: bytes, hard
 def remove_neighbour(netlink: Netlink, index: int, family: int, packed: bytes) -> None:
     body = _neighbour.pack(family, index, 0, 0, 0) + attribute(_NDA_DST, packed)
     _unless_gone(lambda: netlink.ask(_DELNEIGH, body), _ENOENT)
+
+
+def ask_neighbour(netlink: Netlink, index: int, family: int, packed: bytes) -> None:
+    """Make the kernel find out who answers for an address, as if there were a packet for it."""
+    body = _neighbour.pack(family, index, 0, _NTF_USE, 0) + attribute(_NDA_DST, packed)
+    netlink.ask(_NEWNEIGH, body, F_CREATE)
+
+
+def reachable(netlink: Netlink) -> set[tuple[int, bytes]]:
+    """Return for which address somebody has answered lately behind which interface (by index)."""
+    found = set()
+    for body in netlink.listed(_GETNEIGH, _neighbour.pack(0, 0, 0, 0, 0)):
+        _, index, state, _, _ = _neighbour.unpack_from(body)
+        if state & _NUD_REACHABLE:
+            found.add((index, attributes(body, _neighbour.size)[_NDA_DST]))
+    return found
 
 
 def permanent_neighbours(netlink: Netlink, index: int) -> set[bytes]:

@@ -11,20 +11,32 @@ from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vsctl.agents.rtnetlink import Link
 
 
 def ports_by_node(text: str) -> dict[str, tuple[str, ...]]:
-    """Read `n1=e0a,e0b n2=ens5`."""
-    found = {}
+    """Read `n1=e0a,e0b n2=ens5`, of one node at least."""
+    found = detours_by_node(text)
+    if not found:
+        raise ValueError("at least one node is needed")
+    return found
+
+
+def detours_by_node(text: str) -> dict[str, tuple[str, ...]]:
+    """Read the same form, of any number of nodes."""
+    found: dict[str, tuple[str, ...]] = {}
     for each in text.split():
         name, equals, ports = each.partition("=")
         if not (name and equals and all(ports.split(","))):
             raise ValueError(f"{each} is not of the form node=port,port")
         found[name] = tuple(ports.split(","))
-    if not found:
-        raise ValueError("at least one node is needed")
     return found
+
+
+def this_node() -> str:
+    return os.environ.get("OCF_RESKEY_CRM_meta_on_node") or os.uname().nodename
 
 
 class Vip(Agent):
@@ -35,7 +47,8 @@ class Vip(Agent):
     for them. When it loses its carrier, or the node daemon finds that nobody
     is heard on it, the next one takes over, sessions continue. When none is
     left the monitor fails, and the subnet's node attribute sends this resource
-    to another node.
+    to another node, which routes to the server over another subnet. Sessions
+    continue there, too.
     """
 
     server = Param(names.known, "Name of the virtual server")
@@ -53,15 +66,25 @@ class Vip(Agent):
     gateways = Param(
         several, "The subnet's gateways, at most one of each family is used", default="", reloadable=True
     )
+    detours = Param(
+        detours_by_node,
+        "For each node its ports on other subnets, by which it meets a server on another node: n1=e1a n2=e1a",
+        default="",
+        reloadable=True,
+    )
 
     @action("start", timeout=20)
     def start(self) -> None:
-        if not namespaces.exists(self.server):
-            raise Failure(f"{self.server} is not on this node, so its addresses cannot be announced here")
-        good = self._good(Netlink())
+        from vsctl.agents import reroute
+
+        good = [link.name for link in self._good(Netlink())]
         if not good:
             raise Failure(self._no_port())
-        self._announce(good[0].name)
+        reroute.end(self.server, self.subnet)
+        if namespaces.exists(self.server):
+            self._announce(good[0], ())
+        else:
+            self._announce(good[0], self._lead())
 
     @action("reload-agent", timeout=20)
     def reload(self) -> None:
@@ -70,11 +93,18 @@ class Vip(Agent):
     @action("monitor", timeout=20, interval=10)
     def monitor(self) -> None:
         netlink = Netlink()
-        here = announce.port_of(netlink, rtnetlink.links(netlink), self.addresses)
+        detours = self.detours.get(this_node(), ())
+        others = [link for link in rtnetlink.links(netlink) if link.name not in detours]
+        here = announce.port_of(netlink, others, self.addresses)
         if not here and not announce.traces(netlink, self.server, self.subnet):
             raise NotRunning(f"no address of {self.server} on {self.subnet} is announced on this node")
-        if not namespaces.exists(self.server):
-            raise Failure(f"{self.server} has left this node, its addresses on {self.subnet} lead nowhere")
+        inward = announce.Record(self.server, self.subnet).inward
+        if namespaces.exists(self.server) == bool(inward):
+            raise Failure(
+                f"{self.server} has come to this node, its addresses on {self.subnet} lead away from it"
+                if inward
+                else f"{self.server} has left this node, its addresses on {self.subnet} lead nowhere"
+            )
         if len(here) > 1:
             raise Failure(f"{self.server} is announced on {' and '.join(here)} at once")
         good = self._good(netlink)
@@ -82,7 +112,9 @@ class Vip(Agent):
             raise Failure(self._no_port())
         now = next((link for link in good if link.name in here), None)
         if now is not None:
-            wrong = announce.problem(netlink, self.server, self.subnet, now, self.addresses, self.gateways)
+            wrong = announce.problem(
+                netlink, self.server, self.subnet, now, self.addresses, self.gateways, inward
+            ) or (inward and self._misled(netlink, inward))
             if wrong:
                 raise Failure(wrong)
         elif self.probing:
@@ -90,24 +122,54 @@ class Vip(Agent):
         else:
             lost = here[0] if here else "the port where it was announced"
             log(f"{lost} is lost: announcing {self.server} on {good[0].name}")
-            self._announce(good[0].name)
+            self._announce(good[0].name, inward)
 
     @action("stop", timeout=20)
     def stop(self) -> None:
-        announce.withdraw(self.server, self.subnet)
+        from vsctl.agents import reroute
 
-    def _announce(self, port: str) -> None:
+        record = announce.Record(self.server, self.subnet)
+        if record.inward and record.ports:
+            reroute.linger(self.server, self.subnet)
+            return
+        announce.withdraw(self.server, self.subnet)
+        if record and namespaces.exists(self.server):
+            reroute.seek(
+                self.server, reroute.Detour(self.subnet, self.addresses, self.detours.get(this_node(), ()))
+            )
+
+    def _announce(self, port: str, inward: Sequence[str]) -> None:
         try:
             announce.announce(
-                self.server, self.subnet, port, self._ports_here(), self.addresses, self.gateways
+                self.server, self.subnet, port, self._ports_here(), self.addresses, self.gateways, inward
             )
         except OSError as problem:
             raise Failure(f"{self.server} cannot be announced on {port}: {problem.strerror}") from None
 
+    def _lead(self) -> Sequence[str]:
+        """Route to the server on its node; return the ports by which its replies come."""
+        from vsctl.agents import reroute
+
+        detours = self.detours.get(this_node(), ())
+        try:
+            inward = reroute.lead(self.server, self.subnet, self.addresses, detours, self._ports_here())
+        except OSError as problem:
+            raise Failure(f"this node cannot route to {self.server}: {problem.strerror}") from None
+        log(f"{self.server} is on another node: routing its addresses on {self.subnet} there")
+        return inward
+
+    def _misled(self, netlink: Netlink, inward: Sequence[str]) -> str | None:
+        """Say what keeps packets from the server on its node; where only the way is lost, take another."""
+        from vsctl.agents import reroute
+
+        wrong = reroute.leads(netlink, self.server, self.subnet, self.addresses, inward)
+        if wrong is None and not self.probing:
+            reroute.follow(self.server, self.addresses, inward)
+        return wrong
+
     def _ports_here(self) -> tuple[str, ...]:
         """The ports of this node on the subnet, best first."""
-        name = os.environ.get("OCF_RESKEY_CRM_meta_on_node") or os.uname().nodename
-        return self.ports.get(name, ())
+        return self.ports.get(this_node(), ())
 
     def _links(self, netlink: Netlink) -> list[Link]:
         found = (rtnetlink.link(netlink, port) for port in self._ports_here())

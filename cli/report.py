@@ -42,12 +42,17 @@ TROUBLE = {
 
 @dataclass(frozen=True)
 class AddressReport:
-    """`announced_by` is the node that answers for the address, None while nobody does; `port` its port, if known."""
+    """`announced_by` is the node that answers for the address, None while nobody does; `port` its port, if known.
+
+    `routed` says that it is another node than the server's; `since` when it began, in seconds since the epoch.
+    """
 
     address: str
     subnet: str
     announced_by: str | None
     port: str | None
+    routed: bool = False
+    since: float | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ def of(cluster: Cluster, hand: Hand, facts: Facts) -> ClusterReport:
 def of_server(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Facts) -> ServerReport:
     node = facts.placement.node_of(naming.net(server.name))
     filesystems = tuple(_filesystem(server, each, facts) for each in server.filesystems)
-    addresses = tuple(_address(cluster, server, each, facts) for each in server.addresses)
+    addresses = tuple(_address(cluster, server, each, node, facts) for each in server.addresses)
     mine = naming.primitives_of(cluster, server)
     state = _state(server, node, mine, hand, facts)
     return ServerReport(
@@ -152,11 +157,22 @@ def of_server(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Facts)
     )
 
 
-def _address(cluster: Cluster, server: VirtualServer, address: Interface, facts: Facts) -> AddressReport:
+def _address(
+    cluster: Cluster, server: VirtualServer, address: Interface, node: str | None, facts: Facts
+) -> AddressReport:
     subnet = cluster.subnet_of(address).name
-    node = facts.placement.node_of(naming.announcer(server.name, subnet))
-    port = _said(facts, node, ANNOUNCED).get(f"{server.name}/{subnet}") if node else None
-    return AddressReport(str(address), subnet, node, port)
+    announcer = naming.announcer(server.name, subnet)
+    by = facts.placement.node_of(announcer)
+    if by is None:
+        return AddressReport(str(address), subnet, None, None)
+    return AddressReport(
+        address=str(address),
+        subnet=subnet,
+        announced_by=by,
+        port=_said(facts, by, ANNOUNCED).get(f"{server.name}/{subnet}"),
+        routed=by != node,
+        since=facts.since(announcer, by),
+    )
 
 
 def _ports(node: Node, facts: Facts) -> Iterator[PortReport]:
@@ -271,7 +287,7 @@ def _why_stopped(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Fac
                 f"{server.name} is pinned to {home}, which is down; it starts when {home} is back, "
                 "or `vsctl move` sends it elsewhere"
             )
-    candidates = cluster.candidates(server)
+    candidates = (*cluster.candidates(server), *cluster.refuges(server))
     if not any(each in online for each in candidates):
         return f"{server.name} can run on {', '.join(candidates)} only, and none of them is up"
     banned = any(

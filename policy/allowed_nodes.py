@@ -29,7 +29,8 @@ def base(cluster: Cluster) -> tuple[Location, ...]:
 def allowed_nodes(cluster: Cluster) -> tuple[Location, ...]:
     """Ban every server from the nodes that lack a port or storage it needs, or that the file leaves out.
 
-    Nodes that are in the cluster and not in the file are among them.
+    Nodes that are in the cluster and not in the file are among them. A node that
+    lacks only a subnet, and is listed, is no more than bad (`subnet_loss.refuges`).
     """
     return tuple(
         Location(
@@ -38,12 +39,13 @@ def allowed_nodes(cluster: Cluster) -> tuple[Location, ...]:
             _reason(cluster, server),
             resource=naming.group(server.name),
             score=scores.NEVER,
-            when=tuple(is_not_node(node) for node in cluster.candidates(server)),
+            when=tuple(is_not_node(node) for node in (*cluster.candidates(server), *cluster.refuges(server))),
         )
         for server in cluster.servers
     )
 
 
 def _reason(cluster: Cluster, server: VirtualServer) -> str:
-    candidates = cluster.candidates(server)
-    return f"{server.name} is allowed, and finds its subnets and its storage, on {' '.join(candidates)} only"
+    candidates, refuges = cluster.candidates(server), cluster.refuges(server)
+    only = f"{server.name} is allowed, and finds its subnets and its storage, on {' '.join(candidates)} only"
+    return f"{only}; peers may route to it on {' '.join(refuges)}" if refuges else only

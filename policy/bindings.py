@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from vsctl.policy import naming
+from vsctl.policy import naming, scores
 from vsctl.policy.constraints import Colocation, Kind, Order
 from vsctl.policy.model import ROOT, Cluster, Filesystem, VirtualServer
 
@@ -95,7 +95,14 @@ def _announcers(cluster: Cluster, server: VirtualServer) -> Iterator[Colocation 
     net = naming.net(server.name)
     for subnet in cluster.subnets_of(server):
         part = naming.announcer(server.name, subnet.name)
-        yield _with(part, net, f"the node of {server.name} announces its addresses on {subnet.name}")
+        yield Colocation(
+            "with",
+            (part, net),
+            f"the node of {server.name} announces its addresses on {subnet.name} if it can, else a peer",
+            resource=part,
+            other=net,
+            score=scores.ANNOUNCER,
+        )
         yield _after(part, net, f"there is nothing to announce before {server.name} is there")
         if server.serves_smb:  # NFS is silent behind the gate, and does not wait for it
             reason = f"SMB clients of {server.name} see the server end before its addresses go"

@@ -9,6 +9,7 @@ bits a second), addresses in the canonical form of `ipaddress`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -177,8 +178,9 @@ class VirtualServer:
 
     `home` is the operator's wish, None where the policy engine chooses.
     `nodes` are the nodes it may run on by the file alone; `Cluster.candidates`
-    says which of them have what it needs. `bridge` is how long it may stay
-    routed through a peer, None for ever.
+    says which of them have what it needs. `listed` says that the operator named
+    them one by one. `bridge` is how long it may stay routed through a peer,
+    None for ever.
     """
 
     name: str
@@ -193,6 +195,7 @@ class VirtualServer:
     bridge: int | None = None
     on_storage_loss: OnStorageLoss = OnStorageLoss.STAY
     load: Load = Load()
+    listed: bool = False
 
     @property
     def pinned(self) -> bool:
@@ -325,13 +328,28 @@ class Cluster:
         return tuple(address for address in server.addresses if self.subnet_of(address) == subnet)
 
     def candidates(self, server: VirtualServer) -> tuple[str, ...]:
-        """Return the nodes a server can run on: allowed, with all its subnets and all its storage."""
-        subnets = self.subnets_of(server)
-        units = {each.storage for each in server.filesystems}
+        """Return the nodes a server belongs on: allowed, with all its subnets and all its storage."""
+        return tuple(each for each in self._reaching(server) if not self.lacks(each, server))
+
+    def refuges(self, server: VirtualServer) -> tuple[str, ...]:
+        """Return the nodes a server can run on only if a peer routes to it, as a last resort.
+
+        They reach its storage and have a port, but not on all its subnets. The
+        operator has listed them, and `on_subnet_loss` says route.
+        """
+        if not server.listed or server.on_subnet_loss is not OnSubnetLoss.ROUTE:
+            return ()
         return tuple(
-            node.name
-            for node in self.nodes
-            if node.name in server.nodes
-            and all(node.ports_on(subnet.name) for subnet in subnets)
-            and all(node.name in self.unit(unit).nodes for unit in units)
+            each for each in self._reaching(server) if self.lacks(each, server) and self.node(each).ports
         )
+
+    def lacks(self, node: str, server: VirtualServer) -> tuple[str, ...]:
+        """Return the subnets of a server on which a node has no port."""
+        return tuple(each.name for each in self.subnets_of(server) if not self.node(node).ports_on(each.name))
+
+    def _reaching(self, server: VirtualServer) -> Iterator[str]:
+        """Yield the nodes that a server is allowed on and that reach all its storage."""
+        units = {each.storage for each in server.filesystems}
+        for node in self.nodes:
+            if node.name in server.nodes and all(node.name in self.unit(unit).nodes for unit in units):
+                yield node.name

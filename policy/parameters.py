@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from vsctl.policy.model import Cluster, Interface, NfsExport, SmbShare, Subnet
+from vsctl.policy.model import Cluster, Interface, NfsExport, SmbShare, Subnet, VirtualServer
 
 _UNSAFE = re.compile(rb"[^A-Za-z0-9/._\-@:$]")
 
@@ -44,6 +44,24 @@ def gateways(cluster: Cluster) -> str:
         for subnet in cluster.subnets
         if subnet.gateways
     )
+
+
+def detours(cluster: Cluster, subnet: Subnet) -> str:
+    """Return for every node its ports on other subnets, by which a server and a peer that announces it meet."""
+    by_node = (
+        (node.name, [port.interface for port in node.ports if port.subnet != subnet.name])
+        for node in cluster.nodes
+    )
+    return " ".join(f"{node}={','.join(ports)}" for node, ports in by_node if ports)
+
+
+def all_detours(cluster: Cluster, server: VirtualServer) -> str:
+    """Return the detours of every subnet of a server, with its addresses there."""
+    by_subnet = (
+        (each, detours(cluster, each), addresses(cluster.addresses_on(server, each)))
+        for each in cluster.subnets_of(server)
+    )
+    return ";".join(f"{subnet.name} {own} {found}" for subnet, found, own in by_subnet if found)
 
 
 def exports(of: Iterable[NfsExport]) -> str:

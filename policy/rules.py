@@ -69,6 +69,8 @@ def configuration(
             *leaving.eviction(cluster),
             *port_loss.port_loss(cluster),
             *subnet_loss.subnet_loss(cluster),
+            *subnet_loss.refuges(cluster),
+            *subnet_loss.announcers(cluster),
             *preferences.preferences(cluster, placement),
             *leaving.unreported(cluster),
             *priority_order.priority_order(cluster),

@@ -45,7 +45,7 @@ STICKINESS = 500
 PREFERENCE = 300
 UNREPORTED = -50
 ANNOUNCER = 10
-"""An announcer's colocation once a peer can route for it: `docs/decisions/0001-announcer-colocation.md`."""
+"""An announcer's colocation with its server: it is elsewhere only where it must (`subnet_loss`)."""
 
 DESCENDING = (
     STORAGE_LOST,

@@ -44,7 +44,10 @@ def _core(cluster: Cluster, server: VirtualServer) -> Group:
         naming.net(server.name),
         server,
         "net",
-        (("addresses", parameters.addresses(server.addresses)),),
+        (
+            ("addresses", parameters.addresses(server.addresses)),
+            *_given("detours", parameters.all_detours(cluster, server)),
+        ),
         f"{server.name} is a network namespace of this name",
     )
     return Group(
@@ -116,7 +119,8 @@ def _vip(cluster: Cluster, server: VirtualServer, subnet: Subnet) -> Resource:
             ("subnet", subnet.name),
             ("addresses", parameters.addresses(cluster.addresses_on(server, subnet))),
             ("ports", parameters.ports(cluster, subnet)),
-            *((("gateways", " ".join(map(str, subnet.gateways))),) if subnet.gateways else ()),
+            *_given("gateways", " ".join(map(str, subnet.gateways))),
+            *_given("detours", parameters.detours(cluster, subnet)),
         ),
         f"{server.name} has addresses on {subnet.name}",
     )
@@ -130,6 +134,11 @@ def _gate(server: VirtualServer) -> Resource:
         (("nfs", str(int(server.serves_nfs))),),
         f"clients of {server.name} wait in silence while it starts and stops",
     )
+
+
+def _given(name: str, value: str) -> Pairs:
+    """Return a parameter, none where its value is empty."""
+    return ((name, value),) if value else ()
 
 
 def _part(id: str, server: VirtualServer, agent: str, of_its_own: Pairs, reason: str) -> Resource:

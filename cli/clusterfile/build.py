@@ -100,6 +100,7 @@ def _server(draft: Draft, name: str, entry: Entry) -> VirtualServer:
         addresses=_values(entry, "addresses"),
         filesystems=tuple(_filesystem(name, each, what) for each, what in entry.each("filesystems")),
         nodes=_nodes(draft, entry),
+        listed=entry.get("nodes") is not None,
         apart_from=_values(entry, "apart_from"),
         load=Load(**_given(entry.get("load"), "cpu", "memory", "network", "disk")),
         **chosen,

@@ -118,6 +118,19 @@ class Draft:
     def candidates(self, server: str) -> tuple[str, ...]:
         return tuple(each for each in self.allowed(server) if not self.lacks(each, server))
 
+    def refuges(self, server: str) -> tuple[str, ...]:
+        """Return the nodes that are listed for a server, and where it can run only if peers route to it."""
+        entry = self.servers[server]
+        if entry.get("nodes") is None or entry.plain("on_subnet_loss") == "move":
+            return ()
+        return tuple(
+            each
+            for each in self.allowed(server)
+            if self.lacks(each, server)
+            and all(self.reaches(each, unit) for unit in self.units_of(server))
+            and self.nodes[each].plain("ports")
+        )
+
     def exports(self, server: str) -> tuple[Directory, ...]:
         return tuple(self._directories(server, "nfs"))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
 from itertools import combinations
+from socket import AF_INET
 
 from vsctl.agents import names
 from vsctl.cli.clusterfile.draft import Draft
@@ -133,6 +135,17 @@ def short_names_differ(draft: Draft) -> Iterator[Problem]:
         draft,
         "routing table",
         ((each, names.table(each, subnet)) for each in servers for subnet in draft.subnets_of(each)),
+    )
+    pairs = [(each, subnet) for each in servers for subnet in draft.subnets_of(each)]
+    yield from _same(
+        draft,
+        "routing table of detours",
+        ((each, names.detour_table(each, subnet)) for each, subnet in pairs),
+    )
+    yield from _same(
+        draft,
+        "meeting address",
+        ((each, str(ip_address(names.meeting(each, subnet, AF_INET)))) for each, subnet in pairs),
     )
     with_shares = (each for each in servers if draft.shares(each))
     yield from _same(draft, "NetBIOS name", ((each, naming.netbios(each)) for each in with_shares))

@@ -126,7 +126,10 @@ def nodes_that_cannot(draft: Draft) -> Iterator[Problem]:
         for node in entry.all("nodes"):
             if node.value in draft.nodes and (lacks := draft.lacks(node.value, server)):
                 yield node.note(
-                    f"{server} cannot run on {node.value} yet, which is among its nodes: "
+                    f"{server} runs on {node.value} only when all else is lost, and peers route to it there: "
+                    f"{node.value} {listed(lacks, 'and')}"
+                    if node.value in draft.refuges(server)
+                    else f"{server} cannot run on {node.value} yet, which is among its nodes: "
                     f"{node.value} {listed(lacks, 'and')}"
                 )
 
@@ -135,7 +138,7 @@ def servers_without_refuge(draft: Draft) -> Iterator[Problem]:
     """Note the virtual servers that are not pinned and have one node only, so that its loss is theirs."""
     for server, entry in draft.servers.items():
         candidates = draft.candidates(server)
-        if len(candidates) == 1 and entry.plain("migrate") is not False:
+        if len(candidates) == 1 and not draft.refuges(server) and entry.plain("migrate") is not False:
             others = (
                 f"{node} {listed(draft.lacks(node, server), 'and')}"
                 for node in draft.allowed(server)

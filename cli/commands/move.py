@@ -26,10 +26,11 @@ def move(server: str, node: str, wait: bool, limit: float, store: Store, as_json
     applied, cluster = configuration.needed(store)
     wanted = cluster.server(configuration.server(cluster, server))
     configuration.node(cluster, node)
-    if node not in cluster.candidates(wanted):
+    possible = (*cluster.candidates(wanted), *cluster.refuges(wanted))
+    if node not in possible:
         raise Refused(
             f"{server} cannot run on {node}: the nodes that the cluster file allows it, and that have its subnets "
-            f"and its storage, are {', '.join(cluster.candidates(wanted))}"
+            f"and its storage, are {', '.join(possible)}"
         )
     if node in applied.hand.drained and not wanted.pinned:
         raise Refused(f"{node} is drained and would not keep {server}: `vsctl undrain {node}` first")

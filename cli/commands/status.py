@@ -13,7 +13,16 @@ import click
 from vsctl.cli import configuration, hand, options, output, report
 from vsctl.cli.main import DONE, REFUSED
 from vsctl.cli.programs import Refused
-from vsctl.cli.report import GOOD, UNKNOWN, ClusterReport, FilesystemReport, NodeReport, ServerReport, State
+from vsctl.cli.report import (
+    GOOD,
+    UNKNOWN,
+    AddressReport,
+    ClusterReport,
+    FilesystemReport,
+    NodeReport,
+    ServerReport,
+    State,
+)
 from vsctl.cli.store import Store
 
 COLOURS = {State.SERVING: "green", State.STARTING: "yellow", State.WAITING: "yellow"}
@@ -166,15 +175,23 @@ def _server(server: ServerReport, now: float) -> Iterator[str]:
     about += [f"{'pinned to' if server.pinned else 'home'} {server.home}"] if server.home else []
     yield f"{click.style(server.name, bold=True)}  {state}{where}{since}  ({', '.join(about)})"
     for each in server.addresses:
-        by = f"{each.announced_by} on {each.port}" if each.port else each.announced_by
-        announced = f"announced by {by}" if by else "announced nowhere"
-        yield f"    {each.address:<24}  {each.subnet:<12}  {announced}"
+        yield f"    {each.address:<24}  {each.subnet:<12}  {_announced(each, now)}"
     for filesystem in server.filesystems:
         yield output.fold(f"    {_filesystem(filesystem)}", "    ")
     for problem in server.problems:
         yield _marked(problem, "    ")
     for note in server.notes:
         yield output.fold(f"    - {note}", "  ")
+
+
+def _announced(address: AddressReport, now: float) -> str:
+    if not address.announced_by:
+        return "announced nowhere"
+    by = f"{address.announced_by} on {address.port}" if address.port else address.announced_by
+    if not address.routed:
+        return f"announced by {by}"
+    since = f" for {output.lasted(now - address.since)}" if address.since else ""
+    return f"routed through {by}{since}"
 
 
 def _filesystem(filesystem: FilesystemReport) -> str:

@@ -10,6 +10,12 @@ LAN_A = {
     "ports": "n1=e0a,e0b n2=e0a",
     "gateways": "192.0.2.1 2001:db8:a::1",
 }
+DETOURED = {
+    **NET,
+    "detours": "lan-a 192.0.2.11/24 2001:db8:a::11/64 n1=e1a n2=e1a;lan-b 198.51.100.11/24 n1=e0a,e0b n2=e0a",
+}
+ANNOUNCER = {**LAN_A, "ports": "n1=e0a,e0b", "detours": "n1=e1a"}
+"""Where there are two nodes, both take themselves for n1; their ports have the same names."""
 LAN_B = {"server": "vs1", "subnet": "lan-b", "addresses": "198.51.100.11/24", "ports": "n1=e1a"}
 GATE = {"server": "vs1", "nfs": "1"}
 

@@ -183,9 +183,9 @@ class Lan:
             self.switches.ip("link", "add", lan, "type", "bridge", "mcast_snooping", "0")
             self.switches.ip("link", "set", lan, "up")
         for port, (lan, addresses) in NODE_PORTS.items():
-            self._plug(self.node, port, port, lan, addresses)
+            self.plug(self.node, port, port, lan, addresses)
         for name, (lan, addresses) in CLIENTS.items():
-            self._plug(self.clients[name], "eth0", name, lan, addresses)
+            self.plug(self.clients[name], "eth0", name, lan, addresses)
         until(
             lambda: not any("tentative" in each.ip("address") for each in self._hosts()),
             "addresses are ready",
@@ -194,7 +194,7 @@ class Lan:
     def _hosts(self) -> list[Place]:
         return [self.node, *self.clients.values()]
 
-    def _plug(self, host: Place, port: str, socket: str, lan: str, addresses: Sequence[str]) -> None:
+    def plug(self, host: Place, port: str, socket: str, lan: str, addresses: Sequence[str]) -> None:
         self.switches.ip("link", "add", socket, "type", "veth", "peer", "name", port, "netns", str(host.pid))
         self.switches.ip("link", "set", socket, "master", lan, "up")
         for each in addresses:

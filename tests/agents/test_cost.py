@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.agents.cast import EVERY, GATE, LAN_A, NET, RUNNING
+from tests.agents.cast import ANNOUNCER, DETOURED, EVERY, GATE, LAN_A, NET, RUNNING
 from tests.agents.node import PYTHON, ROOT, Lan
 
 pytestmark = pytest.mark.lab
@@ -36,12 +36,12 @@ MODULES = 60
 """A bare interpreter (-IS) has 32 to 36."""
 
 
-@pytest.mark.parametrize(("agent", "parameters"), [("net", NET), ("vip", LAN_A), ("gate", GATE)])
+@pytest.mark.parametrize(("agent", "parameters"), [("net", DETOURED), ("vip", ANNOUNCER), ("gate", GATE)])
 def test_monitors_import_next_to_nothing_and_start_no_process(
     lan: Lan, agent: str, parameters: dict[str, str]
 ) -> None:
     lan.node.mount_root("vs1")
-    for name, its in (("net", NET), ("vip", LAN_A), ("gate", GATE)):
+    for name, its in (("net", DETOURED), ("vip", ANNOUNCER), ("gate", GATE)):
         assert lan.node.agent(name, "start", **its).code == RUNNING
     code = (
         f"import sys, os; sys.path.insert(0, {str(ROOT)!r})\n"

@@ -46,7 +46,9 @@ def test_a_device_that_is_gone_is_not_made_again_without_it(cib: Path) -> None:
 def test_what_is_stored_of_a_file_has_none_of_it(tmp_path: Path) -> None:
     example = Path(__file__).parents[2] / "docs/examples/nas1.yaml"
     file = tmp_path / "nas1.yaml"
-    file.write_text(example.read_text().replace("username: fence", f"username: fence, password: {SECRET.decode()}"))
+    file.write_text(
+        example.read_text().replace("username: fence", f"username: fence, password: {SECRET.decode()}")
+    )
     rendered = vsctl("render", file).out
     tree = etree.fromstring(rendered.encode())
     places = [each.get("name") for each in tree.iter("nvpair") if SECRET.decode() in each.get("value", "")]

@@ -132,13 +132,13 @@ def test_what_is_not_understood_is_one_sentence_too(argv: list[str], words: str)
 def test_faults_one_after_the_other(cib: Path) -> None:
     faults = ("node:n3", "port:n1/e0a", "port:n1/e0b", "storage:n2/san1", "filesystem:vs1/data")
     done = vsctl("simulate", "--cib", cib, *(word for each in faults for word in ("--fail", each)))
+    routed = "    vs1 is reached on lan-a through n2\n    vs3 is reached on lan-a through n2\n"
     assert done.out == (
         "fail node:n3\n    vs3 moves n3 -> n1\n"
         "fail port:n1/e0a\n    nothing moves\n"
-        "fail port:n1/e0b\n    vs1 moves n1 -> n2\n    vs3 cannot be reached on lan-a\n"
-        "fail storage:n2/san1\n    vs1 moves n2 -> n1\n    vs1 cannot be reached on lan-a\n    vs3 cannot be reached on lan-a\n"
-        "fail filesystem:vs1/data\n    restarted: vs1-fs-data, vs1-exp-data, vs1-shr-data\n"
-        "    vs1 cannot be reached on lan-a\n    vs3 cannot be reached on lan-a\n"
+        f"fail port:n1/e0b\n{routed}"
+        f"fail storage:n2/san1\n{routed}"
+        f"fail filesystem:vs1/data\n    restarted: vs1-fs-data, vs1-exp-data, vs1-shr-data\n{routed}"
     )
     twice = vsctl("simulate", "--cib", cib, "--fail", "node:n3", "--fail", "subnet:n3/lan-a")
     assert twice.err == "subnet:n3/lan-a: n3 is down already, nothing more of it can fail\n"

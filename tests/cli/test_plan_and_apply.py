@@ -176,7 +176,7 @@ def up_again(cib: bytes, node: str) -> bytes:
             id="a filesystem without exports restarts nothing",
         ),
         pytest.param("203.0.113.11", "203.0.113.99", {"fence-n1"}, set(), id="a fencing device is told its new address"),
-        pytest.param("e0b: lan-a, e1a: lan-b}}\n  n2", "e1a: lan-b}}\n  n2", set(), {"vs1-vip-lan-a", "vs2-vip-lan-a", "vs3-vip-lan-a", "vsctl-daemon"}, id="ports are told to announcers and daemons"),
+        pytest.param("e0b: lan-a, e1a: lan-b}}\n  n2", "e1a: lan-b}}\n  n2", set(), {"vs1-net", "vs1-vip-lan-a", "vs1-vip-lan-b", "vs2-vip-lan-a", "vs3-vip-lan-a", "vsctl-daemon"}, id="ports are told to announcers and daemons"),
     ],
 )  # fmt: skip
 def test_what_a_change_restarts(

@@ -3,7 +3,7 @@
     nodes: n1 n2 n3
     vs1: priority=100 home=n1 subnets=lan-a,lan-b filesystems=root,data nfs=data smb=root pinned
 
-Everything has a default: ports e0a and e0b on lan-a and e1a on lan-b, one
+Everything has a default: ports e0a and e0b on lan-a and e1a on lan-b (but `without: n3/lan-b`), one
 address on lan-a, a root filesystem on san1 that is exported by NFS.
 """
 
@@ -53,6 +53,7 @@ def cluster(lines: list[str]) -> Cluster:
         for name, words in list(said.items())
         if name.startswith("san") and said.pop(name, None) is not None
     }
+    without = said.pop("without", [])
     fenced = said.pop("fencing", ["simple"])
     servers = tuple(_server(name, said[name], nodes) for name in said)
     units = dict.fromkeys([*reach, *(each.storage for server in servers for each in server.filesystems)])
@@ -62,7 +63,10 @@ def cluster(lines: list[str]) -> Cluster:
         name="nas1",
         subnets=tuple(SUBNETS[name] for name in sorted(used)),
         storage=tuple(StorageUnit(name, _listed(reach.get(name)) or tuple(nodes)) for name in units),
-        nodes=tuple(Node(name, ports) for name in nodes),
+        nodes=tuple(
+            Node(name, tuple(each for each in ports if f"{name}/{each.subnet}" not in without))
+            for name in nodes
+        ),
         servers=servers,
         fencing=() if fenced == ["none"] else tuple(_fencing(name) for name in nodes),
         policy=policy,
@@ -91,6 +95,7 @@ def _server(name: str, words: list[str], nodes: list[str]) -> VirtualServer:
             for place, each in enumerate(given.get("filesystems", ROOT).split(","))
         ),
         nodes=_listed(given.get("nodes")) or tuple(nodes),
+        listed="nodes" in given,
         priority=int(given.get("priority", "0")),
         home=given.get("home"),
         migrate="pinned" not in given,

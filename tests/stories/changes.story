@@ -24,15 +24,15 @@ vs1-smb stops
 change
 vs1: priority=10 home=n1 filesystems=root,data nfs=root,data subnets=lan-a,lan-b
 ----
+vs1-vip-lan-b starts on n1
 vs1-net reloads
-vs1-vip-lan-b starts
 
 change
 vs1: priority=10 home=n1 filesystems=root,data nfs=root,data addresses=192.0.2.11/24,192.0.2.99/24
 ----
+vs1-vip-lan-b stops
 vs1-net reloads
 vs1-vip-lan-a reloads
-vs1-vip-lan-b stops
 
 change
 vs1: priority=10 home=n1 filesystems=root,data,more nfs=root,data,more

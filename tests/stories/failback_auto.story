@@ -2,7 +2,7 @@
 cluster
 nodes: n1 n2
 vs1: home=n1
-vs2: home=n2
+vs2: home=n2 on_subnet_loss=move
 policy: failback=auto
 ----
 vs1 starts on n1

@@ -68,7 +68,19 @@ class LabWorld:
         ]
         begun = tuple((each.resource, each.operation) for each in acts if each.result is None)
         self.since = end
-        return Seen(servers, begun, tuple(dict.fromkeys(fenced)), tuple(self._waves(acts)))
+        announcers = (
+            naming.announcer(each.name, subnet.name)
+            for each in self.cluster.servers
+            for subnet in self.cluster.subnets_of(each)
+        )
+        placed = ((each, self.lab.where(each)) for each in announcers)
+        return Seen(
+            servers,
+            begun,
+            tuple(dict.fromkeys(fenced)),
+            tuple(self._waves(acts)),
+            tuple(sorted((each, node) for each, node in placed if node)),
+        )
 
     def leave(self) -> None:
         """Take everything back: the nodes are on, nothing is drained, and there is no virtual server."""
@@ -137,11 +149,13 @@ def _server(server: VirtualServer) -> dict[str, Any]:
     words: dict[str, Any] = {
         "priority": server.priority,
         "migrate": server.migrate,
-        "nodes": list(server.nodes),
+        "on_subnet_loss": server.on_subnet_loss.value,
         "apart_from": list(server.apart_from),
         "addresses": list(map(str, server.addresses)),
         "filesystems": {each.name: _filesystem(server.name, each) for each in server.filesystems},
     }
+    if server.listed:
+        words["nodes"] = list(server.nodes)
     if server.home:
         words["home"] = server.home
     return words

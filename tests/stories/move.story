@@ -12,7 +12,7 @@ vs1 moves n1 -> n2
 
 fail subnet n2/lan-a
 ----
-nothing moves
+vs1-vip-lan-a moves n2 -> n3
 
 fail storage n2/san1
 ----
@@ -21,6 +21,7 @@ vs1 moves n2 -> n1
 heal storage n2/san1
 ----
 vs1 moves n1 -> n2
+vs1-vip-lan-a moves n1 -> n3
 
 fail node n2
 ----

@@ -27,11 +27,11 @@ nothing moves
 
 fail subnet n1/lan-a
 ----
-nothing moves
+vs2-vip-lan-a moves n1 -> n3
 
 heal subnet n1/lan-a
 ----
-nothing moves
+vs2-vip-lan-a moves n3 -> n1
 
 drain n1
 ----

@@ -8,6 +8,7 @@ are told by the scheduler alone, and `full lab` is a lab with time.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tests.stories import cast
@@ -148,7 +149,8 @@ def outcome(before: Seen, now: Seen) -> list[str]:
     untouched = {
         server for server in {*was, *where} if was.get(server) == where.get(server) and where.get(server)
     }
-    told += _of_resources(now.done, untouched)
+    told += _of_announcers(before, now)
+    told += _of_resources([each for each in now.done if not _moves_announcer(*each)], untouched)
     if len(now.waves) > 1:
         told.append(f"starts in order: {', then '.join(' '.join(wave) for wave in now.waves)}")
     return told or ["nothing moves"]
@@ -164,7 +166,34 @@ def _of_server(server: str, was: str | None, now: str | None, known: bool) -> li
     return [f"{server} waits" if known else f"{server} stops"]
 
 
-def _of_resources(done: tuple[tuple[str, str], ...], servers: set[str]) -> list[str]:
+def _moves_announcer(resource: str, what: str) -> bool:
+    return "-vip-" in resource and what in ("start", "stop")
+
+
+def _of_announcers(before: Seen, now: Seen) -> list[str]:
+    """Say which announcers went elsewhere than with their servers."""
+    was, where, servers = dict(before.announcers), dict(now.announcers), dict(now.servers)
+    stayed = {name for name, node in before.servers if node and servers.get(name) == node}
+    told = []
+    for announcer in sorted({*was, *where}):
+        server = announcer.partition("-vip-")[0]
+        here, old = where.get(announcer), was.get(announcer)
+        if here == old or (server not in stayed and here in (None, servers.get(server))):
+            continue
+        if here is None:
+            told.append(f"{announcer} stops")
+        else:
+            told.append(f"{announcer} {f'moves {old} -> {here}' if old else f'starts on {here}'}")
+    restarted = {each for each, what in now.done if what == "start"} & {*was}
+    told += [
+        f"{each} restarts"
+        for each in sorted(restarted)
+        if was[each] == where.get(each) and each.partition("-vip-")[0] in stayed
+    ]
+    return told
+
+
+def _of_resources(done: Iterable[tuple[str, str]], servers: set[str]) -> list[str]:
     """Say what happened to parts of servers that stayed where they were."""
     parts: dict[str, list[str]] = {}
     for resource, what in done:

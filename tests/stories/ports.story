@@ -15,10 +15,11 @@ nothing moves
 
 fail port n1/e0b
 ----
-vs1 moves n1 -> n3
+vs1-vip-lan-a moves n1 -> n3
 
 fail port n1/e1a
 ----
+vs1 moves n1 -> n3
 vs2 moves n1 -> n2
 
 heal port n1/e1a
@@ -27,8 +28,9 @@ nothing moves
 
 fail subnet n2/lan-a
 ----
-vs3 moves n2 -> n3
+vs3-vip-lan-a moves n2 -> n3
 
 fail subnet n3/lan-a
 ----
-nothing moves
+vs1-vip-lan-a stops
+vs3-vip-lan-a stops

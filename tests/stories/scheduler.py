@@ -96,6 +96,7 @@ class Scheduler:
             tuple(each for each in acted if each[1] not in ("monitor", "delete")),
             fenced,
             waves,
+            tuple(sorted(each for each in self.where.items() if "-vip-" in each[0])),
         )
 
     @property

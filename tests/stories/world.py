@@ -21,13 +21,15 @@ class Seen:
     `servers` has the node of every server, None where it does not run;
     `done` what happened to single resources (start, stop, reload), in order;
     `fenced` the nodes cut off; `waves` the servers that started, those in one
-    wave side by side, and no wave before the one ahead of it.
+    wave side by side, and no wave before the one ahead of it; `announcers`
+    where each announcer is that is anywhere.
     """
 
     servers: tuple[tuple[str, str | None], ...]
     done: tuple[tuple[str, str], ...] = ()
     fenced: tuple[str, ...] = ()
     waves: tuple[tuple[str, ...], ...] = ()
+    announcers: tuple[tuple[str, str], ...] = ()
 
 
 class World(Protocol):

@@ -191,13 +191,19 @@ def test_one_server_s_parameters_are_as_the_contract_says() -> None:
         pairs = cib.iterfind(f".//primitive[@id='{resource}']/instance_attributes/nvpair")
         return {each.get("name", ""): each.get("value", "") for each in pairs}
 
-    assert parameters("vs1-net") == {"server": "vs1", "addresses": "192.0.2.11/24 198.51.100.11/24"}
+    assert parameters("vs1-net") == {
+        "server": "vs1",
+        "addresses": "192.0.2.11/24 198.51.100.11/24",
+        "detours": "lan-a 192.0.2.11/24 n1=e1a n2=e1a n3=e1a;"
+        "lan-b 198.51.100.11/24 n1=e0a,e0b n2=e0a,e0b n3=e0a,e0b",
+    }
     assert parameters("vs1-vip-lan-b") == {
         "server": "vs1",
         "subnet": "lan-b",
         "addresses": "198.51.100.11/24",
         "ports": "n1=e1a n2=e1a n3=e1a",
         "gateways": "198.51.100.1",
+        "detours": "n1=e0a,e0b n2=e0a,e0b n3=e0a,e0b",
     }
     assert parameters("vs1-exp-root") == {
         "server": "vs1",

@@ -112,3 +112,16 @@ def test_the_gate_holds_nfs_and_not_smb() -> None:
     for port in ports.OF_NFS:
         assert f" {port}" in gate.ruleset()
     assert str(ports.SMB) not in gate.ruleset()
+
+
+def test_a_relay_passes_only_between_the_ports_to_the_server_and_those_to_its_clients() -> None:
+    rules = forwarding.ruleset(["relay vs1/lan-a/detour e1a,e2a e0a 192.0.2.11 2001:db8:a::11"])
+    assert "elements = { e1a . e0a . 192.0.2.11, e2a . e0a . 192.0.2.11 }" in rules
+    assert "elements = { e1a . e0a . 2001:db8:a::11, e2a . e0a . 2001:db8:a::11 }" in rules
+
+
+def test_meeting_addresses_are_link_local_and_apart_from_all_that_mean_something() -> None:
+    seen = {names.meeting(f"vs{each}", "lan-a", AF_INET) for each in range(2000)}
+    assert all(b"\xa9\xfe\x01\x00" <= each < b"\xa9\xfe\x80\x00" for each in seen)
+    assert len(seen) > 1900, "they are spread"
+    assert names.meeting("vs1", "lan-a", AF_INET6)[:8] == b"\xfe\x80" + bytes(6)

@@ -1,0 +1,413 @@
+"""How do a virtual server and a peer that announces its addresses find each other?
+
+When a node has lost a subnet, a peer announces there and routes. The two meet
+on any other subnet that both are on, by ARP and neighbour discovery alone, so
+that neither needs to know who the other is, and a new one is found at once:
+
+- The server's node answers for the server's addresses on its ports to other
+  subnets (its detours). The peer's route to an address is simply such a port.
+- The peer answers, on its own detours, for the meeting address of server and
+  subnet (`names.meeting`). What the server says goes there, unless it is
+  announced on its own node: that rule comes first.
+
+`net` keeps the one side (`meet`, `settle`, `part`), `vip` the other (`lead`,
+`end`). Nobody ever owns an address of the server but the server.
+"""
+
+from __future__ import annotations
+
+from _socket import AF_INET
+
+from vsctl.agents import announce, names, rtnetlink
+from vsctl.agents.netlink import Netlink
+from vsctl.agents.ocf import Failure, log
+from vsctl.agents.rtnetlink import Route, Rule
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from vsctl.agents.addresses import Address
+    from vsctl.agents.announce import Record
+    from vsctl.agents.rtnetlink import Link
+
+PATIENCE = 1.0
+"""How many seconds somebody has to answer on a detour; on a healthy subnet it is a millisecond."""
+
+LINGER = 3.0
+"""How many seconds a peer goes on routing when it has ceased to announce: clients may not have heard yet."""
+
+AGAIN = (0.1, 0.2, 0.4, 0.8, 1.5, 3.0)
+"""When, in seconds each after the other, the server's node looks for a peer that has just begun to announce."""
+
+
+class Detour:
+    """Of one subnet of a server: its addresses, and the ports of this node to other subnets, best first."""
+
+    __slots__ = ("addresses", "ports", "subnet")
+
+    def __init__(self, subnet: str, addresses: Sequence[Address], ports: Sequence[str]) -> None:
+        self.subnet = subnet
+        self.addresses = addresses
+        self.ports = ports
+
+
+# The server's node
+
+
+def meet_all(server: str, detours: Sequence[Detour]) -> None:
+    """Let peers find a server here by all its detours, and by no others.
+
+    What is wrong with a detour is only said: the server does not need it as
+    long as its own node announces it.
+    """
+    for each in detours:
+        try:
+            meet(server, each)
+        except (OSError, Failure) as problem:
+            log(f"peers cannot route to {server} for {each.subnet}: {problem}")
+    for subnet in announce.recorded(server, announce.DETOUR):
+        if all(each.subnet != subnet for each in detours):
+            _part(server, subnet)
+
+
+def meet(server: str, detour: Detour) -> None:
+    """Let peers find the server here, and the server answer through whichever announces for it."""
+    from vsctl.agents import background, forwarding
+
+    subnet, addresses = detour.subnet, detour.addresses
+    netlink = Netlink()
+    links = _present(netlink, detour.ports)
+    ports = [link.name for link in links]
+    record = announce.Record(server, subnet, announce.DETOUR)
+    old = announce.Record(server, subnet, announce.DETOUR)
+    record.write(
+        announce.merged(old.ports, ports),
+        announce.merged(old.addresses, map(str, addresses)),
+    )
+    if new := [each for each in ports if each not in old.ports]:
+        forwarding.open_ports(_holder(server, subnet), new)
+    settle(server, detour)
+    for rule in _rules(server, detour):
+        rtnetlink.add_rule(netlink, rule)
+    _tidy_rules(netlink, server, detour)
+    for link in links:
+        for address in addresses:
+            rtnetlink.add_proxy(netlink, link.index, address.family, address.packed)
+    announce.withdraw_proxies(netlink, record, ports, addresses)
+    if gone := [each for each in old.ports if each not in ports]:
+        forwarding.close_ports(_holder(server, subnet), gone)
+    record.write(ports, map(str, addresses))
+    for link in links:
+        announce.tell(link, [(each.family, each.packed) for each in addresses], background.repeat)
+
+
+def settle(server: str, detour: Detour, patience: float = 0.0) -> bool:
+    """Let replies take the detour on which a peer answers within some seconds; say whether it is found.
+
+    Until it is they take the first with a carrier; where there is no other, nobody need be asked.
+    """
+    netlink = Netlink()
+    links = [link for link in _present(netlink, detour.ports) if link.carrier]
+    found = next(iter(links), None)
+    if len(links) > 1:
+        found = _answering(netlink, links, _meetings(server, detour.subnet, detour.addresses), patience)
+    wanted = _through(server, detour, found or next(iter(links), None))
+    table = names.detour_table(server, detour.subnet)
+    for route in wanted:
+        rtnetlink.add_route(netlink, route)
+    for family in rtnetlink.FAMILIES:
+        for route in rtnetlink.routes(netlink, family, table):
+            if route not in wanted:
+                rtnetlink.remove_route(netlink, route)
+    return found is not None
+
+
+def seek(server: str, detour: Detour) -> None:
+    """Look for a new peer for some seconds, from a process of its own."""
+    from vsctl.agents import background
+
+    background.repeat(AGAIN, lambda: not settle(server, detour, AGAIN[0]))
+
+
+def problem(netlink: Netlink, server: str, detour: Detour) -> str | None:
+    """Say in a sentence what keeps peers and the server from meeting here, None if nothing does."""
+    links = _present(netlink, detour.ports)
+    answering = rtnetlink.proxies(netlink)
+    for link in links:
+        for address in detour.addresses:
+            if (link.index, address.packed) not in answering:
+                return f"peers do not find {address.ip} on {link.name}"
+    table = names.detour_table(server, detour.subnet)
+    wanted = _rules(server, detour)
+    for family in sorted({each.family for each in detour.addresses}):
+        present = rtnetlink.rules(netlink, family, names.PROTOCOL)
+        if any(rule.family == family and rule not in present for rule in wanted):
+            return f"a routing rule of {server} for table {table} is missing"
+    return None
+
+
+def part(server: str) -> None:
+    """Undo all that `meet` did for a server."""
+    for subnet in announce.recorded(server, announce.DETOUR):
+        _part(server, subnet)
+
+
+def _part(server: str, subnet: str) -> None:
+    from vsctl.agents import forwarding
+
+    netlink = Netlink()
+    record = announce.Record(server, subnet, announce.DETOUR)
+    announce.withdraw_proxies(netlink, record, (), ())
+    _clear(netlink, names.detour_table(server, subnet))
+    forwarding.close_ports(_holder(server, subnet), record.ports)
+    record.write((), ())
+
+
+def _rules(server: str, detour: Detour) -> list[Rule]:
+    table = names.detour_table(server, detour.subnet)
+    return [
+        Rule(each.family, each.packed, names.interface(server), table, names.DETOUR_RULES, names.PROTOCOL)
+        for each in detour.addresses
+    ]
+
+
+def _tidy_rules(netlink: Netlink, server: str, detour: Detour) -> None:
+    wanted = _rules(server, detour)
+    table = names.detour_table(server, detour.subnet)
+    for family in rtnetlink.FAMILIES:
+        for rule in rtnetlink.rules(netlink, family, names.PROTOCOL):
+            if rule.table == table and rule not in wanted:
+                rtnetlink.remove_rule(netlink, rule)
+
+
+def _through(server: str, detour: Detour, link: Link | None) -> list[Route]:
+    """The default routes, one a family, by way of the meeting address on a port."""
+    if link is None:
+        return []
+    return [
+        Route(
+            family,
+            link.index,
+            gateway=packed,
+            table=names.detour_table(server, detour.subnet),
+            protocol=names.PROTOCOL,
+        )
+        for family, packed in _meetings(server, detour.subnet, detour.addresses)
+    ]
+
+
+# The peer
+
+
+def lead(
+    server: str, subnet: str, addresses: Sequence[Address], detours: Sequence[str], ports: Sequence[str]
+) -> list[str]:
+    """Route a server's addresses to the node that it is on; return the detours its replies may come by.
+
+    `ports` are those of the subnet, which packets may go to and come from.
+    Failure if the server answers for all its addresses on no detour.
+    """
+    from vsctl.agents import background, forwarding
+
+    netlink = Netlink()
+    way = _way(netlink, server, addresses, detours)
+    links = _present(netlink, detours)
+    inward = [link.name for link in links]
+    record = announce.Record(server, subnet)
+    record.write(
+        record.ports,  # those of the subnet are made ready by who announces on them
+        announce.merged(record.addresses, map(str, addresses)),
+        record.gateways,
+        announce.merged(record.inward, inward),
+    )
+    forwarding.open_ports(_holder(server, subnet), inward)
+    forwarding.relay(_holder(server, subnet), addresses, inward, ports)
+    for route in _to(way, addresses):
+        rtnetlink.add_route(netlink, route)
+    meetings = _meetings(server, subnet, addresses)
+    for family, packed in meetings:
+        if family == AF_INET:
+            # The kernel answers ARP only for what is routed to another interface than the asking one.
+            rtnetlink.add_route(netlink, _aside(packed))
+        for link in links:
+            rtnetlink.add_proxy(netlink, link.index, family, packed)
+    for link in links:
+        announce.tell(link, meetings, background.repeat)
+    return inward
+
+
+def follow(server: str, addresses: Sequence[Address], detours: Sequence[str]) -> None:
+    """Route the addresses by the first detour on which the server answers for all of them, or fail."""
+    netlink = Netlink()
+    for route in _to(_way(netlink, server, addresses, detours), addresses):
+        rtnetlink.add_route(netlink, route)
+
+
+def _way(netlink: Netlink, server: str, addresses: Sequence[Address], detours: Sequence[str]) -> Link:
+    links = [link for link in _present(netlink, detours) if link.carrier]
+    asked = [(each.family, each.packed) for each in addresses]
+    way = _answering(netlink, links, asked, PATIENCE)
+    if way is None:
+        ports = " or ".join(link.name for link in links)
+        raise Failure(
+            f"{server} is not on this node, and it does not answer on {ports}"
+            if ports
+            else f"{server} is not on this node, and no port to another subnet has a carrier"
+        )
+    return way
+
+
+def leads(
+    netlink: Netlink, server: str, subnet: str, addresses: Sequence[Address], inward: Sequence[str]
+) -> str | None:
+    """Say in a sentence what keeps a server on another node and this one apart, None if nothing does."""
+    links = _present(netlink, inward)
+    answering = rtnetlink.proxies(netlink)
+    for _, packed in _meetings(server, subnet, addresses):
+        for link in links:
+            if (link.index, packed) not in answering:
+                return f"{server} does not find this node on {link.name}"
+    routes = [
+        route
+        for link in links
+        for family in sorted({each.family for each in addresses})
+        for route in rtnetlink.routes(netlink, family, rtnetlink.MAIN, link.index)
+    ]
+    for address in addresses:
+        if not any(each.destination == address.packed and each.prefix == address.bits for each in routes):
+            return f"no route leads to {address.ip} on its node"
+    return None
+
+
+def linger(server: str, subnet: str) -> None:
+    """Cease to announce, but go on routing for a moment: nothing is lost until clients have heard."""
+    from vsctl.agents import background
+
+    with announce.locked(server, subnet):
+        announce.Record(server, subnet).rename(announce.LINGERING)
+        record = announce.Record(server, subnet, announce.LINGERING)
+        announce.withdraw_proxies(Netlink(), record, (), ())
+
+    def finish() -> bool:
+        end(server, subnet)
+        return False
+
+    background.repeat((LINGER,), finish)
+
+
+def end(server: str, subnet: str) -> None:
+    """Undo what `lead` did and what lingers of it."""
+    record = announce.Record(server, subnet, announce.LINGERING)
+    if record:
+        announce.undo(server, subnet, record)
+
+
+def undo(netlink: Netlink, server: str, subnet: str, record: Record) -> None:
+    """Take back the routes to a server on another node."""
+    from vsctl.agents import forwarding
+    from vsctl.agents.addresses import parse
+
+    addresses = [parse(each) for each in record.addresses]
+    meetings = _meetings(server, subnet, addresses)
+    for link in _present(netlink, record.inward):
+        for family, packed in meetings:
+            rtnetlink.remove_proxy(netlink, link.index, family, packed)
+        for route in _to(link, addresses):
+            rtnetlink.remove_route(netlink, route)
+    for family, packed in meetings:
+        if family == AF_INET:
+            rtnetlink.remove_route(netlink, _aside(packed))
+    forwarding.end_relay(_holder(server, subnet))
+    forwarding.close_ports(_holder(server, subnet), record.inward)
+
+
+def _to(way: Link, addresses: Iterable[Address]) -> list[Route]:
+    return [
+        Route(each.family, way.index, each.packed, each.bits, protocol=names.PROTOCOL) for each in addresses
+    ]
+
+
+def _aside(packed: bytes) -> Route:
+    return Route(AF_INET, rtnetlink.LOOPBACK, packed, 32, protocol=names.PROTOCOL)
+
+
+# When is a route no way to live?
+
+
+def should_leave(
+    lost: bool, routed: bool, elsewhere: bool, seconds: float, bridge: float | None, patience: float = 5.0
+) -> bool:
+    """Say whether a server should leave its node because of one subnet: what no rule of Pacemaker can see.
+
+    `lost`: the node cannot announce there. `routed`: a peer answers. `elsewhere`:
+    another node could announce all its addresses. `seconds`: how long it has
+    been so. With nobody to route it leaves after `patience`, with a peer when
+    its `bridge` (None: for ever) is over, and stays where nowhere is better.
+    """
+    if not lost or not elsewhere:
+        return False
+    if routed:
+        return bridge is not None and seconds >= bridge
+    return seconds >= patience
+
+
+def routed(server: str, detour: Detour, patience: float = PATIENCE) -> bool:
+    """Say whether a peer routes to the server for a subnet: it answers for the meeting address."""
+    netlink = Netlink()
+    links = [link for link in _present(netlink, detour.ports) if link.carrier]
+    return (
+        _answering(netlink, links, _meetings(server, detour.subnet, detour.addresses), patience) is not None
+    )
+
+
+# Both
+
+
+def _meetings(server: str, subnet: str, addresses: Iterable[Address]) -> list[tuple[int, bytes]]:
+    """Return the meeting address of each family of the addresses."""
+    families = sorted({each.family for each in addresses})
+    return [(family, names.meeting(server, subnet, family)) for family in families]
+
+
+def _answering(
+    netlink: Netlink, links: Sequence[Link], asked: Sequence[tuple[int, bytes]], patience: float
+) -> Link | None:
+    """Return the first port on which somebody answers for everything that is asked for, the kernel's way."""
+    import time
+
+    def confirmed() -> Link | None:
+        there = rtnetlink.reachable(netlink)
+        return next(
+            (link for link in links if all((link.index, packed) in there for _, packed in asked)), None
+        )
+
+    found = confirmed()
+    if found is None:
+        for link in links:
+            for family, packed in asked:
+                rtnetlink.remove_neighbour(netlink, link.index, family, packed)
+                rtnetlink.ask_neighbour(netlink, link.index, family, packed)
+        deadline = time.monotonic() + patience
+        while (found := confirmed()) is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+    return found
+
+
+def _present(netlink: Netlink, ports: Iterable[str]) -> list[Link]:
+    found = (rtnetlink.link(netlink, each) for each in ports)
+    return [link for link in found if link is not None]
+
+
+def _clear(netlink: Netlink, table: int) -> None:
+    for family in rtnetlink.FAMILIES:
+        for rule in rtnetlink.rules(netlink, family, names.PROTOCOL):
+            if rule.table == table:
+                rtnetlink.remove_rule(netlink, rule)
+        for route in rtnetlink.routes(netlink, family, table):
+            rtnetlink.remove_route(netlink, route)
+
+
+def _holder(server: str, subnet: str) -> str:
+    """Under this name the settings of detours are held; the announcement itself holds its own."""
+    return f"{server}/{subnet}/detour"

@@ -1,0 +1,169 @@
+"""Does a server on one node live through a peer that announces it, IPv4 and IPv6?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.agents.cast import (
+    ANNOUNCER,
+    DETOURED,
+    EVERY,
+    FAILED,
+    IPV4,
+    IPV4_B,
+    IPV6,
+    NOT_RUNNING,
+    RUNNING,
+    SMB,
+)
+from tests.agents.node import Lan, Node, Session, attempt, serve, until
+from vsctl.agents import names
+from vsctl.agents.reroute import should_leave
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture
+def peer(lan: Lan) -> Iterator[Node]:
+    """A second node; lan-b has no IPv6 network."""
+    node = Node()
+    for port, subnet, addresses in (
+        ("e0a", "lan-a", ("192.0.2.4/24", "2001:db8:a::4/64")),
+        ("e0b", "lan-a", ("192.0.2.5/24", "2001:db8:a::5/64")),
+        ("e1a", "lan-b", ("198.51.100.4/24",)),
+    ):
+        lan.plug(node, port, f"peer-{port}", subnet, addresses)
+    until(lambda: "tentative" not in node.ip("address"), "addresses are ready")
+    yield node
+    node.close()
+
+
+@pytest.fixture
+def serving(lan: Lan) -> Lan:
+    for agent, parameters in (("net", DETOURED), ("vip", ANNOUNCER)):
+        answer = lan.node.agent(agent, "start", **parameters)
+        assert answer.code == RUNNING, answer.said
+    serve(lan.node, "vs1", SMB)
+    return lan
+
+
+def vip(node: Node, action: str, **more: str) -> int:
+    return node.agent(
+        "vip", action, interval=EVERY if action == "monitor" else None, **{**ANNOUNCER, **more}
+    ).code
+
+
+def test_sessions_go_to_the_peer_and_back_and_nothing_is_left(serving: Lan, peer: Node) -> None:
+    lan, before = serving, peer.dump()
+    client = lan.clients["client-a"]
+    sessions = [Session(client, address, SMB) for address in (IPV4, IPV6)]
+    for port in ("e0a", "e0b"):
+        lan.cable(port, "down")
+    assert vip(lan.node, "stop") == RUNNING
+    assert vip(peer, "start") == RUNNING
+    assert vip(peer, "monitor") == RUNNING
+    assert all(session.answers() for session in sessions)
+    assert attempt(client, IPV4, SMB) == attempt(client, IPV6, SMB) == "answered"
+    assert "local" not in peer.ip("route", "get", IPV4), "a peer never owns an address"
+
+    for port in ("e0a", "e0b"):
+        lan.cable(port, "up")
+    assert vip(peer, "stop") == RUNNING
+    assert all(session.answers() for session in sessions), "the peer still routes what comes its way"
+    assert peer.agent("vip", "monitor", **ANNOUNCER).code == NOT_RUNNING
+    assert vip(lan.node, "start") == RUNNING
+    assert all(session.answers() for session in sessions)
+    for session in sessions:
+        session.close()
+    until(lambda: peer.dump() == before, "the peer is as it was")
+
+
+def test_the_peer_changes_ports(serving: Lan, peer: Node) -> None:
+    session = Session(serving.clients["client-a"], IPV4, SMB)
+    assert vip(serving.node, "stop") == RUNNING
+    assert vip(peer, "start") == RUNNING
+    serving.switches.ip("link", "set", "peer-e0a", "down")
+    until(lambda: "NO-CARRIER" in peer.ip("link", "show", "e0a"), "e0a of the peer is down")
+    assert vip(peer, "monitor") == RUNNING
+    assert "e0b" in peer.ip("neighbour", "show", "proxy")
+    assert session.answers()
+    session.close()
+
+
+def test_a_peer_forwards_nothing_else(serving: Lan, peer: Node) -> None:
+    assert vip(serving.node, "stop") == RUNNING
+    assert vip(peer, "start") == RUNNING
+    client = serving.clients["client-a"]
+    serve(serving.clients["client-b"], "", SMB)
+    client.ip("route", "add", "198.51.100.0/24", "via", "192.0.2.4")
+    serving.clients["client-b"].ip("route", "add", "192.0.2.0/24", "via", "198.51.100.4")
+    assert attempt(client, "198.51.100.99", SMB) == "silence"
+    assert attempt(client, IPV4_B, SMB) == "silence", "an address of the server on another subnet neither"
+    assert attempt(serving.clients["client-b"], IPV4, SMB) == "silence", "nor back where it came from"
+
+
+def test_a_peer_that_does_not_reach_the_server_does_not_start(serving: Lan, peer: Node) -> None:
+    before = peer.dump()
+    assert vip(serving.node, "stop") == RUNNING
+    serving.cable("e1a", "down")
+    answer = peer.agent("vip", "start", **ANNOUNCER)
+    assert answer.code == FAILED
+    assert "vs1 is not on this node, and it does not answer on e1a" in answer.said
+    assert peer.dump() == before
+
+
+def test_a_peer_notices_that_the_server_is_out_of_reach(serving: Lan, peer: Node) -> None:
+    for family in ("ipv4", "ipv6"):
+        peer.run("sysctl", "-qw", f"net.{family}.neigh.e1a.base_reachable_time_ms=1000")
+    assert vip(serving.node, "stop") == RUNNING
+    assert vip(peer, "start") == RUNNING
+    serving.cable("e1a", "down")
+    until(lambda: vip(peer, "monitor") == FAILED, "the peer notices")
+
+
+def test_a_server_that_comes_to_the_peer_ends_the_route(serving: Lan, peer: Node) -> None:
+    assert vip(serving.node, "stop") == RUNNING
+    assert vip(peer, "start") == RUNNING
+    assert serving.node.agent("net", "stop", **DETOURED).code == RUNNING
+    assert peer.agent("net", "start", **DETOURED).code == RUNNING
+    assert vip(peer, "monitor") == FAILED
+    assert vip(peer, "stop") == RUNNING
+    assert vip(peer, "start") == RUNNING
+    assert vip(peer, "monitor") == RUNNING
+    assert f"dev {names.interface('vs1')}" in peer.ip("route", "get", IPV4)
+    assert attempt(serving.clients["client-a"], IPV4, SMB) == "Connection refused", (
+        "it is there, nothing serves"
+    )
+
+
+def test_the_server_is_as_it_was_when_it_ends(lan: Lan) -> None:
+    before = lan.node.dump()
+    assert lan.node.agent("net", "start", **DETOURED).code == RUNNING
+    assert lan.node.agent("net", "stop", **DETOURED).code == RUNNING
+    assert lan.node.dump() == before
+
+
+def test_the_monitor_mends_detours(serving: Lan) -> None:
+    serving.node.run("ip", "neighbour", "delete", "proxy", IPV4, "dev", "e1a")
+    assert serving.node.agent("net", "monitor", interval=EVERY, **DETOURED).code == RUNNING
+    assert f"{IPV4} dev e1a" in serving.node.ip("neighbour", "show", "proxy")
+
+
+@pytest.mark.parametrize(
+    ("said", "leaves"),
+    [
+        ({"lost": False, "routed": False, "elsewhere": True, "seconds": 99, "bridge": 1}, False),
+        ({"lost": True, "routed": False, "elsewhere": True, "seconds": 1, "bridge": None}, False),
+        ({"lost": True, "routed": False, "elsewhere": True, "seconds": 5, "bridge": None}, True),
+        ({"lost": True, "routed": False, "elsewhere": False, "seconds": 99, "bridge": 1}, False),
+        ({"lost": True, "routed": True, "elsewhere": True, "seconds": 99, "bridge": None}, False),
+        ({"lost": True, "routed": True, "elsewhere": True, "seconds": 99, "bridge": 100}, False),
+        ({"lost": True, "routed": True, "elsewhere": True, "seconds": 100, "bridge": 100}, True),
+    ],
+)
+def test_a_server_leaves_when_nobody_routes_or_its_bridge_is_over(
+    said: dict[str, float], leaves: bool
+) -> None:
+    assert should_leave(**said) is leaves  # type: ignore[arg-type]

@@ -1,0 +1,285 @@
+"""A node loses a subnet: a peer announces and routes, sessions go on. What becomes of the router, and of the route?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.clients import Client
+from tests.lab.lab import Lab
+from tests.lab.sessions import Session, serve
+
+pytestmark = pytest.mark.lab
+
+CLUSTER_FILE = Path(__file__).with_name("subnets.yaml")
+VIP4, VIP6, PINNED, MOVING = "192.0.2.11", "2001:db8:a::11", "192.0.2.12", "192.0.2.13"
+ANNOUNCER = "vs1-vip-lan-a"
+SETTLED = 30.0
+
+
+@pytest.fixture(scope="module")
+def lab_settings() -> dict[str, Any]:
+    return {"nodes": 3}
+
+
+@pytest.fixture(scope="module")
+def cluster(lab: Lab) -> Lab:
+    for server in ("vs1", "vs2", "vs3"):
+        lab.disk(f"{server}-root")
+    lab.node("n1").run(["vsctl", "apply", "--wait", CLUSTER_FILE], timeout=180)
+    lab.node("n1").run(["vsctl", "smb-user", "vs1", "add", "alice"], input="wonderland\n")
+    return lab
+
+
+@pytest.fixture
+def at_home(cluster: Lab) -> Iterator[Lab]:
+    """Everything is on n1, every subnet is there, and nothing has failed."""
+    for node in cluster.nodes:
+        report(cluster, node.name, {"lan-a": 2, "lan-b": 2})
+    cluster.any_node().run(["vsctl", "cleanup"])
+    cluster.any_node().run(["vsctl", "failback"], timeout=120)
+    parts = (ANNOUNCER, "vs2-vip-lan-a", "vs3-vip-lan-a", "vs1-gate", "vs2-gate", "vs3-gate")
+    cluster.wait(lambda: all(cluster.where(each) == "n1" for each in parts), "all is on n1", 90)
+    yield cluster
+
+
+def report(lab: Lab, node: str, subnets: dict[str, int]) -> None:
+    """Publish what the daemon of a node would say of its subnets."""
+    good = sum((2, 1)[name == "lan-b"] for name, value in subnets.items() if value == 2)
+    said = {"node-ok": 1, "ports-good": good, **{f"subnet-{name}": value for name, value in subnets.items()}}
+    for name, value in said.items():
+        lab.node(node).run(["attrd_updater", "--name", name, "--update", str(value)])
+
+
+def lose(lab: Lab, node: str, *, how: str) -> None:
+    """Cut or mute all ports of a node on lan-a."""
+    (lab.cut if how == "cut" else lab.mute)(f"{node}/lan-a")
+    report(lab, node, {"lan-a": 0, "lan-b": 2})
+
+
+def regain(lab: Lab, node: str, *, how: str) -> None:
+    (lab.mend if how == "cut" else lab.unmute)(f"{node}/lan-a")
+    report(lab, node, {"lan-a": 2, "lan-b": 2})
+
+
+class Users:
+    """All who use vs1 at once: two sessions held open, NFS and SMB writers."""
+
+    def __init__(self, lab: Lab, node: str = "n1") -> None:
+        c1 = lab.client("c1")
+        self.server = serve(lab.node(node), "vs1")
+        self.sessions = [Session(c1, VIP4), Session(c1, VIP6)]
+        self.clients = [
+            Client.nfs(c1, VIP4, "/root/projects"),
+            Client.smb(c1, VIP4, "projects", "alice", "wonderland"),
+        ]
+
+    def __enter__(self) -> Users:
+        for each in self.clients:
+            each.start().wait_for_progress()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in self.clients:
+            each.stop()
+        for session in self.sessions:
+            session.close()
+        self.server.communicate()
+
+    def go_on(self) -> None:
+        """Both sessions answer, both writers get on."""
+        assert all(session.answers() for session in self.sessions), "a session is lost"
+        for each in self.clients:
+            each.wait_for_progress()
+
+    def lost_nothing(self) -> None:
+        for each in self.clients:
+            seen = each.stop()
+            assert not seen.errors, seen.errors
+            assert each.missing() == []
+
+
+def begun(lab: Lab, since: float) -> set[str]:
+    """Return the resources for which anything was started or stopped since then, seconds since the epoch."""
+    from tests.lab import history
+
+    return {each.resource for what in ("start", "stop") for each in history.begun(lab, what, since)}
+
+
+@pytest.mark.parametrize("how", ["cut", "mute"])
+def test_a_lost_subnet_is_routed_through_a_peer(at_home: Lab, how: str) -> None:
+    lab = at_home
+    assert not traces(lab, "n2") and not traces(lab, "n3")
+    with Users(lab) as users:
+        users.go_on()
+        since = time.time()
+        lose(lab, "n1", how=how)
+        users.go_on()
+        router = lab.where(ANNOUNCER)
+        assert router in ("n2", "n3")
+        assert lab.where("vs1-net") == "n1"
+        only_announcers(lab, since)
+        assert traces(lab, router)
+        assert not forwards(lab, router, "198.51.100.202", "2001:db8:b::202"), (
+            "it routes to vs1, and nowhere else"
+        )
+        assert (
+            f"routed through {router}" in lab.node("n1").run(["vsctl", "status", "vs1"], check=False).stdout
+        )
+
+        since, clock = time.time(), time.monotonic()
+        regain(lab, "n1", how=how)
+        lab.wait(lambda: lab.where(ANNOUNCER) == "n1", "the announcer is back", SETTLED)
+        users.go_on()
+        only_announcers(lab, since)
+        for each in users.clients:
+            gaps = [length for at, length in each.report().gaps if at > clock]
+            assert max(gaps, default=0.0) < 1.0, "coming back interrupts nobody"
+        users.lost_nothing()
+    lab.wait(lambda: not traces(lab, router), f"nothing is left on {router}", SETTLED)
+
+
+def traces(lab: Lab, node: str) -> list[str]:
+    """Return all that a node does for vs1's addresses; other servers may have come meanwhile."""
+    commands = (
+        "ip rule",
+        "ip -6 rule",
+        "ip route",
+        "ip -6 route",
+        "ip neighbour show proxy",
+        "ip -6 neighbour show proxy",
+        "nft list ruleset",
+    )
+    said = "\n".join(lab.node(node).run(command.split()).stdout for command in commands)
+    return [line for line in said.splitlines() if {VIP4, VIP6} & set(line.split())]
+
+
+def forwards(lab: Lab, router: str, *hosts: str) -> bool:
+    """Say whether a node forwards from c1 to a host on the other subnet, IPv4 or IPv6."""
+    c1, number = lab.client("c1"), router.removeprefix("n")
+    answered = []
+    for host in hosts:
+        via = f"2001:db8:a::10{number}" if ":" in host else f"192.0.2.10{number}"
+        c1.run(["ip", "route", "replace", host, "via", via])
+        answered.append(c1.run(["ping", "-c1", "-W1", host], check=False).returncode == 0)
+        c1.run(["ip", "route", "delete", host])
+    return any(answered)
+
+
+def only_announcers(lab: Lab, since: float) -> None:
+    moved = {each for each in begun(lab, since) if each.startswith("vs1-")}
+    assert moved == {ANNOUNCER}, "nothing but the announcer moves"
+
+
+def test_another_peer_takes_over_when_the_router_dies(at_home: Lab) -> None:
+    lab = at_home
+    with Users(lab) as users:
+        lose(lab, "n1", how="cut")
+        users.go_on()
+        router = lab.where(ANNOUNCER)
+        assert router in ("n2", "n3")
+        other = "n3" if router == "n2" else "n2"
+        lab.kill(router)
+        users.go_on()
+        assert lab.where(ANNOUNCER) == other
+        assert lab.where("vs1-net") == "n1"
+        lab.wait_until_fenced(router)
+        lab.boot(router)
+        lab.wait_for_nodes()
+        report(lab, router, {"lan-a": 2, "lan-b": 2})
+        regain(lab, "n1", how="cut")
+        lab.wait(lambda: lab.where(ANNOUNCER) == "n1", "the announcer is back", SETTLED)
+        users.go_on()
+        users.lost_nothing()
+
+
+def test_a_pinned_server_is_routed_and_one_that_may_move_moves(at_home: Lab) -> None:
+    lab = at_home
+    pinned = Client.nfs(lab.client("c1"), PINNED, "/root/scratch")
+    moving = Client.nfs(lab.client("c1"), MOVING, "/root/media")
+    with pinned, moving:
+        for each in (pinned, moving):
+            each.wait_for_progress()
+        lose(lab, "n1", how="cut")
+        for each in (pinned, moving):
+            each.wait_for_progress()
+        assert lab.where("vs2-net") == "n1"
+        assert lab.where("vs2-vip-lan-a") in ("n2", "n3")
+        there = lab.where("vs3-net")
+        assert there in ("n2", "n3")
+        assert lab.where("vs3-vip-lan-a") == there, "what has moved is announced directly"
+        regain(lab, "n1", how="cut")
+        for each in (pinned, moving):
+            each.wait_for_progress()
+    for each in (pinned, moving):
+        assert not each.report().errors
+        assert each.missing() == []
+
+
+def test_a_server_moves_while_it_is_routed_and_when_its_node_dies(at_home: Lab) -> None:
+    lab = at_home
+    writer = Client.nfs(lab.client("c1"), VIP4, "/root/projects")
+    with writer:
+        writer.wait_for_progress()
+        lose(lab, "n1", how="cut")
+        writer.wait_for_progress()
+        router = lab.where(ANNOUNCER)
+        lab.any_node().run(["vsctl", "move", "vs1", "n3" if router == "n2" else "n2", "--wait"], timeout=120)
+        writer.wait_for_progress()
+        assert lab.where(ANNOUNCER) == lab.where("vs1-net") != "n1", "announced directly again"
+        lab.any_node().run(["vsctl", "failback", "vs1", "--wait"], check=False, timeout=120)
+        writer.wait_for_progress()
+        assert not writer.report().errors
+    assert writer.missing() == []
+
+
+def test_its_node_dies_while_it_is_routed(at_home: Lab) -> None:
+    lab = at_home
+    with Client.nfs(lab.client("c1"), VIP4, "/root/projects") as writer:
+        writer.wait_for_progress()
+        lose(lab, "n1", how="cut")
+        writer.wait_for_progress()
+        lab.kill("n1")
+        writer.wait_for_progress()
+        assert lab.where("vs1-net") == lab.where(ANNOUNCER) != "n1"
+        lab.wait_until_fenced("n1")
+        lab.mend("n1/lan-a")
+        lab.boot("n1")
+        lab.wait_for_nodes()
+        report(lab, "n1", {"lan-a": 2, "lan-b": 2})
+    assert writer.missing() == []
+
+
+def test_a_subnet_that_no_node_has_is_announced_again_when_one_has(at_home: Lab) -> None:
+    lab = at_home
+    with Users(lab) as users:
+        users.go_on()
+        for node in lab.nodes:
+            lose(lab, node.name, how="cut")
+        lab.wait(lambda: lab.where(ANNOUNCER) is None, "nobody announces", SETTLED)
+        assert lab.where("vs1-net") == lab.where("vs1-gate") == "n1", "the server stays"
+        regain(lab, "n3", how="cut")
+        users.go_on()
+        assert lab.where(ANNOUNCER) == "n3"
+        for node in ("n1", "n2"):
+            regain(lab, node, how="cut")
+        users.lost_nothing()
+
+
+def test_a_node_without_any_port_loses_its_servers(at_home: Lab) -> None:
+    lab = at_home
+    with Client.nfs(lab.client("c1"), VIP4, "/root/projects") as writer:
+        writer.wait_for_progress()
+        for subnet in ("lan-a", "lan-b"):
+            lab.cut(f"n1/{subnet}")
+        report(lab, "n1", {"lan-a": 0, "lan-b": 0})
+        writer.wait_for_progress()
+        assert lab.where("vs1-net") == lab.where(ANNOUNCER) != "n1"
+        assert lab.where("vs2-net") == "n1", "a pinned server stays"
+        for subnet in ("lan-a", "lan-b"):
+            lab.mend(f"n1/{subnet}")
+    assert writer.missing() == []
