@@ -50,21 +50,36 @@ class locked:  # noqa: N801 - reads as a word: `with locked("vs1", "lan-a"):`
         self._path = f"{paths.run(server)}/announced/.{subnet}.lock"
         self._wait = wait
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> locked:
         import fcntl
 
         os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | (0 if self._wait else fcntl.LOCK_NB))
-        except OSError:
+        while True:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | (0 if self._wait else fcntl.LOCK_NB))
+                if self._is_the_file():
+                    return self
+            except OSError:
+                os.close(self._file)
+                raise
             os.close(self._file)
-            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._file)
+
+    def forget(self) -> None:
+        """Leave no file behind; who waits for it makes a new one."""
+        os.unlink(self._path)
+
+    def _is_the_file(self) -> bool:
+        """Say whether what is locked is still there: the last holder may have forgotten it meanwhile."""
+        try:
+            return os.stat(self._path).st_ino == os.fstat(self._file).st_ino
+        except FileNotFoundError:
+            return False
 
 
 class Record:
@@ -214,8 +229,9 @@ def withdraw(server: str, subnet: str) -> None:
     if not os.path.exists(paths.run(server)):
         undo(server, subnet, Record(server, subnet))
         return
-    with locked(server, subnet):
+    with locked(server, subnet) as lock:
         undo(server, subnet, Record(server, subnet))
+        lock.forget()
 
 
 def undo(server: str, subnet: str, record: Record) -> None:

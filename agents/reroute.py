@@ -298,9 +298,11 @@ def linger(server: str, subnet: str) -> None:
 
 def end(server: str, subnet: str) -> None:
     """Undo what `lead` did and what lingers of it."""
-    record = announce.Record(server, subnet, announce.LINGERING)
-    if record:
-        announce.undo(server, subnet, record)
+    if not announce.Record(server, subnet, announce.LINGERING):
+        return
+    with announce.locked(server, subnet) as lock:
+        announce.undo(server, subnet, announce.Record(server, subnet, announce.LINGERING))
+        lock.forget()
 
 
 def undo(netlink: Netlink, server: str, subnet: str, record: Record) -> None:
