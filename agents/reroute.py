@@ -127,7 +127,15 @@ def seek(server: str, detour: Detour) -> None:
     """Look for a new peer for some seconds, from a process of its own."""
     from vsctl.agents import background
 
-    background.repeat(AGAIN, lambda: not settle(server, detour, AGAIN[0]))
+    def again() -> bool:
+        if not announce.Record(server, detour.subnet, announce.DETOUR):
+            return False
+        found = settle(server, detour, AGAIN[0])
+        if not announce.Record(server, detour.subnet, announce.DETOUR):  # the server has left meanwhile
+            _clear(Netlink(), names.detour_table(server, detour.subnet))
+        return not found
+
+    background.repeat(AGAIN, again)
 
 
 def problem(netlink: Netlink, server: str, detour: Detour) -> str | None:
