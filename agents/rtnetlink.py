@@ -31,7 +31,6 @@ _NEWADDR, _DELADDR, _GETADDR = 20, 21, 22
 _NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
 _NEWNEIGH, _DELNEIGH, _GETNEIGH = 28, 29, 30
 _NEWRULE, _DELRULE, _GETRULE = 32, 33, 34
-_GETNSID = 90
 
 _RTMGRP_LINK = 1
 
@@ -39,7 +38,6 @@ _IFF_UP = 0x1
 _IFF_LOWER_UP = 0x10000
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_LINKINFO, _IFLA_NET_NS_FD, _IFLA_LINK_NETNSID = 1, 3, 18, 28, 37
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
-_NETNSA_NSID, _NETNSA_FD = 1, 3
 
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
 _IFA_F_NODAD = 0x02
@@ -65,7 +63,6 @@ _address = Struct("=BBBBI")  # struct ifaddrmsg: family, prefix length, flags, s
 _route = Struct("=BBBBBBBBI")  # struct rtmsg: family, dst, src, tos, table, protocol, scope, type, flags
 _neighbour = Struct("=BxxxiHBB")  # struct ndmsg: family, index, state, flags, type
 _rule = Struct("=BBBBBBBBI")  # struct fib_rule_hdr: family, dst, src, tos, table, two reserved, action, flags
-_nsid = Struct("=Bxxx")  # struct rtgenmsg, padded
 _index = Struct("=i")
 
 
@@ -179,12 +176,6 @@ def changed_link(kind: int, body: bytes) -> tuple[Link, bool] | None:
     if kind not in (_NEWLINK, _DELLINK) or body[0] != 0:
         return None
     return Link(body), kind == _NEWLINK
-
-
-def namespace_id(netlink: Netlink, descriptor: int) -> int:
-    """Return the number by which the socket's namespace knows another one, negative if it does not."""
-    (body,) = netlink.ask(_GETNSID, _nsid.pack(0) + attribute(_NETNSA_FD, descriptor))
-    return int(_index.unpack(attributes(body, _nsid.size)[_NETNSA_NSID])[0])
 
 
 def add_veth(
@@ -385,16 +376,6 @@ def reachable(netlink: Netlink) -> set[tuple[int, bytes]]:
         _, index, state, _, _ = _neighbour.unpack_from(body)
         if state & _NUD_REACHABLE:
             found.add((index, attributes(body, _neighbour.size)[_NDA_DST]))
-    return found
-
-
-def permanent_neighbours(netlink: Netlink, index: int) -> set[bytes]:
-    """Return the addresses on an interface whose hardware address is told for good."""
-    found = set()
-    for body in netlink.listed(_GETNEIGH, _neighbour.pack(0, 0, 0, 0, 0)):
-        _, on, state, _, _ = _neighbour.unpack_from(body)
-        if on == index and state & _NUD_PERMANENT:
-            found.add(attributes(body, _neighbour.size)[_NDA_DST])
     return found
 
 

@@ -72,8 +72,3 @@ def is_silent(heard: Heard, others: Iterable[Heard], witnesses: frozenset[str], 
         return elsewhere or len(witnesses) >= SEVERAL
     together = [each for each, at in heard.answers.items() if at > last - LATELY]
     return elsewhere or len(together) >= SEVERAL
-
-
-def verdict_due(heard: Heard) -> float:
-    """Return when a verdict may change if nobody answers."""
-    return heard.since + FIRST if heard.last is None else heard.last + LIMIT
