@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     """Calls a function after each pause, until it says False: `background.repeat` or the daemon's own."""
     Choose = Callable[[Sequence[str], Sequence[str]], str | None]
 
-ANNOUNCED, DETOUR, LINGERING = "announced", "detours", "lingering"
-"""Directories of records: what is announced here, what `reroute` does for a server that is here, and what
-it still does for a moment where it has ceased to announce."""
+ANNOUNCED, DETOUR, PARTING, LINGERING = "announced", "detours", "parting", "lingering"
+"""Directories of records: what is announced here, what `reroute` does for a server that is here, what of
+that is being undone, and what it still does for a moment where it has ceased to announce."""
 
 BURST = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Pauses, in seconds, between the repetitions of an announcement: switches and hosts miss single frames."""

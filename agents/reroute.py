@@ -131,7 +131,8 @@ def seek(server: str, detour: Detour) -> None:
         if not announce.Record(server, detour.subnet, announce.DETOUR):
             return False
         found = settle(server, detour, AGAIN[0])
-        if not announce.Record(server, detour.subnet, announce.DETOUR):  # the server has left meanwhile
+        # `_part` takes the record away before the routes: either it sees ours, or we see that it was here.
+        if not announce.Record(server, detour.subnet, announce.DETOUR):
             _clear(Netlink(), names.detour_table(server, detour.subnet))
         return not found
 
@@ -157,15 +158,26 @@ def problem(netlink: Netlink, server: str, detour: Detour) -> str | None:
 
 def part(server: str) -> None:
     """Undo all that `meet` did for a server."""
-    for subnet in announce.recorded(server, announce.DETOUR):
+    for subnet in dict.fromkeys(
+        (*announce.recorded(server, announce.PARTING), *announce.recorded(server, announce.DETOUR))
+    ):
         _part(server, subnet)
 
 
 def _part(server: str, subnet: str) -> None:
+    _finish(server, subnet)  # an interrupted one
+    if met := announce.Record(server, subnet, announce.DETOUR):
+        met.rename(announce.PARTING)
+        _finish(server, subnet)
+
+
+def _finish(server: str, subnet: str) -> None:
     from vsctl.agents import forwarding
 
+    record = announce.Record(server, subnet, announce.PARTING)
+    if not record:
+        return
     netlink = Netlink()
-    record = announce.Record(server, subnet, announce.DETOUR)
     announce.withdraw_proxies(netlink, record, (), ())
     _clear(netlink, names.detour_table(server, subnet))
     forwarding.close_ports(_holder(server, subnet), record.ports)
