@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 
 from vsctl.agents import fragments, paths, processes, samba
+from vsctl.agents.ocf import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ class Account:
 
 def prepare(server: str) -> None:
     """Make a server's passwd and group files, or finish a change that was interrupted."""
+    with _lock(server):
+        _prepare(server)
+
+
+def _prepare(server: str) -> None:
     for name, text in _BASE.items():
         path = _file(server, name)
         if os.path.exists(f"{path}.new"):
@@ -69,7 +75,7 @@ def add(server: str, name: str, groups: Sequence[str], password: str) -> None:
     if not password or "\n" in password:
         raise Refused(f"the password of {name} is empty or has more than one line")
     with _lock(server):
-        prepare(server)
+        _prepare(server)
         users, known = _read(server, "passwd"), _read(server, "group")
         if name in _names(_BASE["passwd"]) or set(groups) & set(_names(_BASE["group"])):
             raise Refused(f"{name} or one of its groups belongs to the system")
@@ -92,7 +98,7 @@ def add(server: str, name: str, groups: Sequence[str], password: str) -> None:
 def remove(server: str, name: str) -> None:
     """Remove an SMB user; its id is not given to another as long as its group file keeps it."""
     with _lock(server):
-        prepare(server)
+        _prepare(server)
         users, known = _read(server, "passwd"), _read(server, "group")
         if name not in users or not FIRST <= int(users[name][1]) <= LAST:
             raise Refused(f"{server} has no SMB user {name}")
@@ -113,7 +119,7 @@ def _samba(server: str, command: list[str], stdin: str, missing: str | None = No
     if not os.path.exists(samba.configuration(server)):
         raise Refused(f"the SMB server of {server} has not been started on this node")
     try:
-        status, said = processes.run(server, command, binds=samba.binds(server), stdin=stdin.encode())
+        status, said = processes.run(server, command, binds=samba.binds(server), stdin=stdin)
     except OSError as problem:
         raise Refused(str(problem)) from None
     if status != 0 and not (missing and missing in said):
@@ -179,8 +185,16 @@ def _file(server: str, name: str) -> str:
     return f"{samba.state(server)}/{name}"
 
 
-def _lock(server: str) -> fragments.Lock:
+class _lock(fragments.Lock):  # noqa: N801 - reads as a word: `with _lock(server):`
     """Let one change at a time into a server's accounts."""
-    if not os.path.isdir(paths.run(server)):
-        raise Refused(f"{server} does not run on this node")
-    return fragments.Lock(f"{paths.run(server)}/accounts.lock")
+
+    def __init__(self, server: str) -> None:
+        if not os.path.isdir(paths.run(server)):
+            raise Refused(f"{server} does not run on this node")
+        super().__init__(f"{paths.run(server)}/accounts.lock")
+
+    def __enter__(self) -> None:
+        try:
+            super().__enter__()
+        except Failure as problem:
+            raise Refused(str(problem)) from None

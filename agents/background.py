@@ -1,7 +1,7 @@
-"""How does an agent do what Pacemaker need not wait for?
+"""How does an agent do what Pacemaker, or itself, need not wait for?
 
-In a process that belongs to nobody and holds nothing that anybody waits for:
-Pacemaker reads an agent's output to its end.
+In a process that holds nothing that anybody waits for: Pacemaker reads an
+agent's output to its end.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def repeat(pauses: Iterable[float], act: Callable[[], bool]) -> None:
     if os.fork():  # twice, so that a resident caller is left no child to wait for
         os._exit(0)
     try:
-        _detach()
+        os.setsid()  # Pacemaker kills what an action leaves in its group
+        _let_go()
         for pause in pauses:
             time.sleep(pause)
             if not act():
@@ -36,39 +37,54 @@ def repeat(pauses: Iterable[float], act: Callable[[], bool]) -> None:
         os._exit(0)
 
 
-def within(limit: float, act: Callable[[], object]) -> None:
-    """Do what storage may delay for ever, but wait `limit` seconds at most.
+def within(limit: float, act: Callable[[], str | None]) -> str:
+    """Do what storage may delay for ever, but wait `limit` seconds at most; return what it returned.
 
     Raises TimeoutError when they are over (the process goes on until the
     storage lets it), and the OSError of the act.
     """
-    import select
-
-    child = os.fork()
-    if child == 0:
-        code = 255
-        try:
-            _detach()
-            act()
-            code = 0
-        except OSError as problem:
-            code = min(problem.errno or 255, 255)
-        finally:
-            os._exit(code)
+    child, answer = _begin(lambda tell: tell((act() or "").encode()))
     ended = os.pidfd_open(child)
     try:
-        if not select.select([ended], [], [], limit)[0]:
+        if not _wait(ended, limit):
             raise TimeoutError(f"it took more than {limit:g} s")
+        said = os.read(answer, 1 << 16)
     finally:
         os.close(ended)
+        os.close(answer)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code:
         raise OSError(code, os.strerror(code))
+    return said.decode()
 
 
-def _detach() -> None:
-    os.setsid()
+def _begin(act: Callable[[Callable[[bytes], object]], object]) -> tuple[int, int]:
+    """Start a process for an act; return its id and where what it tells can be read."""
+    answer, tell = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(tell)
+        return child, answer
+    code = 255
+    try:
+        os.dup2(tell, 3)
+        _let_go(4)
+        act(lambda text: os.write(3, text))
+        code = 0
+    except OSError as problem:
+        code = min(problem.errno or 255, 255)
+    finally:
+        os._exit(code)
+
+
+def _wait(descriptor: int, limit: float) -> bool:
+    import select
+
+    return bool(select.select([descriptor], [], [], max(limit, 0))[0])
+
+
+def _let_go(first: int = 3) -> None:
     nothing = os.open("/dev/null", os.O_RDWR)
     for each in (0, 1, 2):
         os.dup2(nothing, each)
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(first, os.sysconf("SC_OPEN_MAX"))

@@ -42,7 +42,7 @@ class Export:
     @property
     def identity(self) -> str:
         """What a client's file handle stands for: it changes only by taking the export away."""
-        return f"{self.id} {self.seen_as} {self.path}"
+        return f"{self.id} {_word(self.seen_as)} {_word(self.path)}"
 
 
 class Share:
@@ -84,6 +84,15 @@ def shares(text: str) -> tuple[Share, ...]:
 
 def _split(text: str) -> list[list[str]]:
     return [[_plain(word) for word in entry.split()] for entry in text.split(";") if entry.strip()]
+
+
+def seen_as(identity: str) -> str:
+    """Return the path by which clients knew the export of this identity."""
+    return _plain(identity.split(" ")[1])
+
+
+def _word(text: str) -> str:
+    return text.replace("%", "%25").replace(" ", "%20")
 
 
 def _plain(word: str) -> str:

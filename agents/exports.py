@@ -4,211 +4,139 @@ from __future__ import annotations
 
 import os
 
-from vsctl.agents import (
-    entries,
-    fragments,
-    ganesha,
-    lockers,
-    mounts,
-    names,
-    namespaces,
-    paths,
-    places,
-    ports,
-    processes,
-    rpc,
-)
-from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
+from vsctl.agents import entries, ganesha, namespaces, ports, processes, rpc
+from vsctl.agents.ocf import NotInstalled, Param, log
+from vsctl.agents.served import IMPATIENCE, LONG, Part, Served
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Collection, Sequence
 
 ENXIO = 105
 """What cibadmin exits with if there is no such object."""
 
-PATIENCE = "3"
-"""Seconds for the cluster to answer: a stop that waited for it longer would cost the node."""
+PATIENCE = 3.0
+"""Seconds for the cluster, or for storage, to answer: a stop that waited for it longer would cost the node."""
 
 SIGHUP = 1
-SIGKILL = 9
 
 
-class Exports(Agent):
+class Exports(Served):
     """Serve directories of one filesystem by NFS
 
     Adds the exports to the running NFS server of the virtual server and
     returns when each answers with the right file handle. The others of the
     server are not disturbed. A directory that does not exist is made once,
-    mode 1777; one that is not on the mounted filesystem is refused. The
-    monitor mounts each export as a client would.
+    mode 1777; one that is not on the mounted filesystem is refused; one that
+    clients rename while it is exported stays exported. The monitor mounts each
+    export as a client would. A server that is dead or hung is left to its own
+    monitor.
     """
 
-    server = Param(names.known, "Name of the virtual server")
-    filesystem = Param(names.known, "Name of the filesystem in the server")
     exports = Param(
         entries.exports,
         "Exports separated by `;`, each `path seen_as id=ID squash=root|all|none CLIENT=rw CLIENT=ro`",
         reloadable=True,
     )
 
+    PROTOCOL = "NFS"
+    DAEMON = "ganesha"
+    PROCESSES = "ganesha.nfsd"
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        return [
+            Part(each.identity, each.path, ganesha.export(self.place(each.path), each)) for each in self.exports
+        ]
+
     @property
     def whole(self) -> str:
         return f"{ganesha.directory(self.server)}/exports"
 
-    @property
-    def fragment(self) -> str:
-        return fragments.path(self.whole, self.filesystem)
+    def reread(self, process: int) -> None:
+        try:
+            os.kill(process, SIGHUP)
+        except ProcessLookupError:
+            return  # who starts it again has it read everything
 
-    @action("start", timeout=20)
-    def start(self) -> None:
-        process = self._ganesha()
-        if process is None:
-            raise Failure(f"the NFS server of {self.server} does not run")
-        texts = {
-            each.identity: ganesha.export(places.place(self.server, self.filesystem, each.path), each)
-            for each in self.exports
-        }
-        with fragments.Lock(f"{self.whole}.lock"):
-            old = self._identities()
-            if old - texts.keys():
-                # Ganesha cannot turn one export into another: what goes is gone before anything comes.
-                self._publish(process, {each: text for each, text in texts.items() if each in old})
-                fresh = [each.seen_as for each in self.exports if each.identity not in old]
-                self._await(lambda: not self._served(fresh), "did not let go of a former export")
-            self._publish(process, texts)
-            self._await(lambda: not self._problem(), "does not serve its exports")
-        self._release_gate()
+    def withdraw(self, process: int, names: Collection[str]) -> None:
+        self.reread(process)
+        paths = [entries.seen_as(each) for each in names]
 
-    @action("reload-agent", timeout=20)
-    def reload(self) -> None:
-        self.start()
+        def gone() -> bool:
+            try:
+                return not any(self._handles(paths, IMPATIENCE))
+            except OSError:
+                return self.process is None
 
-    @action("stop", timeout=20)
-    def stop(self) -> None:
-        if not os.path.exists(self.fragment):
-            return
-        with fragments.Lock(f"{self.whole}.lock"):
-            process = self._ganesha()
-            if process is not None:
-                self._hold_gate()
-                lockers.set_aside(self.server)
-                self._publish(process, {})
-                self._let_go(process)
-            os.unlink(self.fragment)
+        if not processes.until(gone, self.timeout * LONG):
+            log(f"the NFS server of {self.server} does not let go of {' '.join(paths)}")
 
-    @action("monitor", timeout=20, interval=10)
-    def monitor(self) -> None:
-        if not os.path.exists(self.fragment):
-            raise NotRunning(f"filesystem {self.filesystem} of {self.server} is not exported")
-        problem = self._problem() if self._ganesha() else None
-        if self._ganesha() is None:
-            if self.probing:
-                raise NotRunning(f"the NFS server of {self.server} does not run")
-            return  # its own monitor says so, and its recovery includes this; alone, a start here could only fail
-        if problem:
-            raise Failure(problem)
+    def answers(self, patience: float) -> bool:
+        try:
+            rpc.ask(self.server, ports.NFS, ((rpc.NFS, 3),), patience)
+        except OSError:
+            return False
+        return True
 
-    def _ganesha(self) -> int | None:
-        return processes.running(self.server, "ganesha")
+    def problem(self, inodes: dict[str, int], patience: float) -> str | None:
+        handles = self._handles([each.seen_as for each in self.exports], patience)
+        with namespaces.inside(self.server):
+            nfs = rpc.Connection(ports.NFS, patience)
+        try:
+            for export, handle in zip(self.exports, handles, strict=True):
+                if handle is None:
+                    return f"{export.seen_as} is not exported by the NFS server of {self.server}"
+                wanted = inodes.get(export.identity)
+                if rpc.export_id(handle) != export.id or rpc.file_id(nfs, handle) != wanted:
+                    return f"{export.seen_as} is exported, but is not {export.path} of {self.filesystem}"
+        finally:
+            nfs.close()
+        return None
 
-    def _identities(self) -> set[str]:
-        """Return what this filesystem exports now."""
-        lines = fragments.read(self.fragment).splitlines()
-        return {line[2:] for line in lines if line.startswith("# ")}
-
-    def _publish(self, process: int, texts: dict[str, str]) -> None:
-        """Export just these of the filesystem, by their identities, and have Ganesha read it."""
-        whole = "".join(f"# {identity}\n{text}" for identity, text in texts.items())
-        fragments.publish(self.whole, self.filesystem, whole)
-        os.kill(process, SIGHUP)
-
-    @property
-    def _resource(self) -> str:
-        return os.environ.get("OCF_RESOURCE_INSTANCE", f"{self.server}-exp-{self.filesystem}")
-
-    def _hold_gate(self) -> None:
-        """Keep the gate closed until the next start: a client that asks meanwhile would be told ESTALE.
+    def before_stop(self) -> None:
+        """Keep the gate closed until all is served again: a client that asks meanwhile would be told ESTALE.
 
         When the whole server stops, the gate is closed already. When the
         exports are taken away for good, that is what clients are to be told.
         """
-        from vsctl.agents import gate
+        from vsctl.agents import background, gate, lockers
 
         if gate.CLOSED_BY_GATE not in gate.holders(self.server) and self._is_configured():
             gate.close(self.server, self._resource)
+        try:
+            background.within(PATIENCE, lambda: lockers.set_aside(self.server))
+        except OSError as problem:
+            log(
+                f"who holds locks of {self.server} cannot be remembered: {problem.strerror or problem}; "
+                "NFSv3 clients may not be told to reclaim them"
+            )
 
-    def _release_gate(self) -> None:
+    def after_start(self) -> None:
         from vsctl.agents import gate
 
         if self._resource in gate.holders(self.server):
             gate.open(self.server, self._resource)
 
+    @property
+    def _resource(self) -> str:
+        return os.environ.get("OCF_RESOURCE_INSTANCE", f"{self.server}-exp-{self.filesystem}")
+
     def _is_configured(self) -> bool:
         """Say whether the cluster still has this resource; believe so if it cannot be asked, or is slow to answer."""
+        from vsctl.agents import programs
+
         this = f"//primitive[@id='{self._resource}']"
-        return processes.here(["timeout", PATIENCE, "cibadmin", "--query", "--xpath", this])[0] != ENXIO
-
-    def _await(self, condition: Callable[[], bool], failing: str) -> None:
-        if not processes.until(condition, self.timeout * 0.4):
-            where = f"{paths.logs(self.server)}/ganesha.log"
-            raise Failure(
-                f"the NFS server of {self.server} {failing}: {self._problem() or ''} {where} says why"
-            )
-
-    def _let_go(self, process: int) -> None:
-        """Wait until Ganesha has nothing of the filesystem open; end it if it does not obey."""
-        from vsctl.agents import holders
-
-        mount = mounts.at(paths.mount_point(self.server, self.filesystem))
-
-        def free() -> bool:
-            served = self._served([each.seen_as for each in self.exports])
-            return not served and not (mount and holders.uses(process, mount.device))
-
-        if not processes.until(free, self.timeout * 0.4) and processes.running(self.server, "ganesha"):
-            log(f"ganesha.nfsd does not let go of {self.filesystem}: it is killed, and will be started again")
-            processes.kill(lambda: processes.named(self.server, "ganesha"), SIGKILL, self.timeout * 0.3)
-
-    def _answers(self) -> list[bytes | None]:
-        """Return the file handle that each export's path leads a client to."""
-        with namespaces.inside(self.server):
-            mountd = rpc.Connection(ports.MOUNTD)
         try:
-            return [rpc.mount(mountd, each.seen_as) for each in self.exports]
-        finally:
-            mountd.close()
-
-    def _served(self, paths: list[str]) -> bool:
-        """Say whether any of these paths is still exported; a server that does not answer may do so."""
-        try:
-            with namespaces.inside(self.server):
-                mountd = rpc.Connection(ports.MOUNTD)
-            try:
-                return any(rpc.mount(mountd, each) for each in paths)
-            finally:
-                mountd.close()
-        except OSError:
+            return programs.ask(["cibadmin", "--query", "--xpath", this], limit=PATIENCE)[0] != ENXIO
+        except (NotInstalled, TimeoutError):
             return True
 
-    def _problem(self) -> str | None:
-        """Name the first export that a client cannot use; a foreign one in its place counts too."""
-        point = paths.mount_point(self.server, self.filesystem)
-        if mounts.at(point) is None:
-            return f"{point} is not mounted"
+    def _handles(self, paths: Sequence[str], patience: float) -> list[bytes | None]:
+        """Return the file handle that each of these paths leads a client to."""
+        with namespaces.inside(self.server):
+            mountd = rpc.Connection(ports.MOUNTD, patience)
         try:
-            handles = self._answers()
-            with namespaces.inside(self.server):
-                nfs = rpc.Connection(ports.NFS)
-            try:
-                for export, handle in zip(self.exports, handles, strict=True):
-                    if handle is None:
-                        return f"{export.seen_as} is not exported by the NFS server of {self.server}"
-                    wanted = os.stat(f"{point}{export.path}").st_ino
-                    if rpc.export_id(handle) != export.id or rpc.file_id(nfs, handle) != wanted:
-                        return f"{export.seen_as} is exported, but is not {export.path} of {self.filesystem}"
-            finally:
-                nfs.close()
-        except OSError as problem:
-            return f"exports of {self.filesystem} do not answer: {problem.strerror or problem}"
-        return None
+            return [rpc.mount(mountd, each) for each in paths]
+        finally:
+            mountd.close()

@@ -82,10 +82,10 @@ class Fs(Agent):
             raise Failure(f"{self.device} should hold {self.type}, but {there}: it is left alone")
 
     def _mount(self) -> None:
-        from vsctl.agents import processes
+        from vsctl.agents import programs
 
         options = ("-o", self.options) if self.options else ()
-        status, said = processes.here(["mount", "-t", self.type, *options, self.device, self.point])
+        status, said = programs.ask(["mount", "-t", self.type, *options, self.device, self.point], limit=None)
         if status != 0:
             raise Failure(
                 f"{self.device} cannot be mounted on {self.point}: {said or f'mount exited {status}'}"

@@ -22,15 +22,16 @@ _EXT = ("ext2", "ext3", "ext4")
 
 
 class Mount:
-    """One line of mountinfo; `device` is the st_dev of everything on it."""
+    """One line of mountinfo; `device` is the st_dev of everything on it, `root` what of it is seen."""
 
-    __slots__ = ("device", "options", "point", "shared", "source", "type")
+    __slots__ = ("device", "options", "point", "root", "shared", "source", "type")
 
     def __init__(self, line: str) -> None:
         fields = line.split()
         dash = fields.index("-", 6)
         major, _, minor = fields[2].partition(":")
         self.device = os.makedev(int(major), int(minor))
+        self.root = _plain(fields[3])
         self.point = _plain(fields[4])
         self.shared = any(each.startswith("shared:") for each in fields[6:dash])
         self.type = fields[dash + 1]

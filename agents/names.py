@@ -43,12 +43,12 @@ def known(text: str) -> str:
 def interface(server: str) -> str:
     """Return the node's side of a server's veth pair: `v-<server>`, or a hash where that is too long."""
     name = f"v-{server}"
-    return name if len(name) <= LONGEST else f"v-{_hash(server):016x}"[:LONGEST]
+    return name if len(name) <= LONGEST else f"v-{number(server):016x}"[:LONGEST]
 
 
 def table(server: str, subnet: str) -> int:
     """Return the routing table that answers for a server's addresses on one subnet leave by."""
-    return TABLES | _hash(f"{server}/{subnet}") & 0x3FFFFFFF
+    return TABLES | number(f"{server}/{subnet}") & 0x3FFFFFFF
 
 
 def detour_table(server: str, subnet: str) -> int:
@@ -62,7 +62,7 @@ def meeting(server: str, subnet: str, family: int) -> bytes:
     On other subnets, for the server's own node; 169.254.1.0 to 169.254.127.255
     or in fe80::/64. No host has it: it is nobody's, like a virtual router's.
     """
-    value = _hash(f"{server}/{subnet}/meeting")
+    value = number(f"{server}/{subnet}/meeting")
     if family == AF_INET:
         return b"\xa9\xfe" + (0x100 + value % 0x7F00).to_bytes(2, "big")
     return b"\xfe\x80" + bytes(6) + (value | 1 << 63).to_bytes(8, "big")
@@ -70,10 +70,10 @@ def meeting(server: str, subnet: str, family: int) -> bytes:
 
 def hardware(server: str, side: str) -> bytes:
     """Return the hardware address of one side of the veth pair, a locally administered one."""
-    return b"\x02" + _hash(f"{server}/{side}").to_bytes(8, "big")[:5]
+    return b"\x02" + number(f"{server}/{side}").to_bytes(8, "big")[:5]
 
 
-def _hash(text: str) -> int:
+def number(text: str) -> int:
     """Return the 64-bit FNV-1a hash, which needs no import."""
     value = 0xCBF29CE484222325
     for byte in text.encode():

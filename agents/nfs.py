@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from vsctl.agents import (
     fragments,
@@ -10,19 +11,34 @@ from vsctl.agents import (
     listeners,
     lockers,
     names,
-    namespaces,
     paths,
     ports,
     processes,
     rpc,
 )
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
+from vsctl.agents.served import IMPATIENCE, PATIENCE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DAEMONS = ("ganesha.nfsd", "rpc.statd", "sm-notify", "rpcbind")
 NOTIFIED = "/var/lib/nfs"
 """Where statd and sm-notify look for their state; in the view it is the server's own."""
 
 SIGKILL = 9
+
+
+def _seconds(most: int) -> Callable[[str], int]:
+    """Return a parser of a whole number of seconds, as many as Ganesha takes."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+            raise ValueError(f"a number of seconds from 1 to {most} is needed")
+        return int(text)
+
+    return parse
 
 
 class Nfs(Agent):
@@ -36,8 +52,10 @@ class Nfs(Agent):
     """
 
     server = Param(names.known, "Name of the virtual server")
-    grace = Param(int, "Seconds in which clients reclaim their locks after a start", default="15")
-    lease = Param(int, "Seconds after which an NFSv4 client must have renewed its lease", default="10")
+    grace = Param(_seconds(180), "Seconds in which clients reclaim their locks after a start", default="15")
+    lease = Param(
+        _seconds(120), "Seconds after which an NFSv4 client must have renewed its lease", default="10"
+    )
 
     @action("start", timeout=20)
     def start(self) -> None:
@@ -76,17 +94,22 @@ class Nfs(Agent):
 
     def _problem(self) -> str | None:
         """Say what keeps clients from being served, as far as no export is concerned."""
-        for name in ("ganesha", "statd", "rpcbind"):
-            if processes.running(self.server, name) is None:
+        end = time.monotonic() + PATIENCE
+        lives = {name: processes.running(self.server, name) for name in _CALLS}
+        for name, process in lives.items():
+            if process is None:
                 return f"{name} of {self.server} has ended"
-        process = processes.running(self.server, "ganesha")
-        if process is None or not listeners.listens(self.server, process, ports.NFS):
-            return f"ganesha.nfsd ({process}) does not listen on port {ports.NFS}"
-        for port, calls in _CALLS:
-            try:
-                _ask(self.server, port, calls)
-            except OSError as problem:
-                return f"port {port} of {self.server} does not answer: {problem.strerror or problem}"
+        expected = {
+            port: process for name, calls in _CALLS.items() for port in calls if (process := lives[name])
+        }
+        if foreign := listeners.unheld(self.server, expected):
+            return f"another process, or none, listens on port {foreign[0]} of {self.server}"
+        for name, ports_of in _CALLS.items():
+            for port, calls in ports_of.items():
+                try:
+                    rpc.ask(self.server, port, calls, max(end - time.monotonic(), IMPATIENCE))
+                except OSError as problem:
+                    return f"{name} of {self.server} does not answer on port {port}: {problem.strerror or problem}"
         return None
 
     def _configure(self) -> None:
@@ -99,7 +122,7 @@ class Nfs(Agent):
 
     def _start_rpcbind(self) -> None:
         processes.start(self.server, "rpcbind", ["rpcbind", "-f", "-w"])
-        self._await("rpcbind", ports.PORTMAPPER, ((rpc.PORTMAPPER, 2),))
+        self._await("rpcbind")
 
     def _start_statd(self) -> None:
         """Start statd, and tell the clients that held NFSv3 locks to reclaim them."""
@@ -115,45 +138,45 @@ class Nfs(Agent):
             processes.start(self.server, f"notify-{address}", _notify(address), binds=shown)
             log(f"clients with locks are told that {address} is back")
         processes.start(self.server, "statd", ["rpc.statd", "-F", "-L", "-p", str(ports.STATD)], binds=binds)
-        self._await("statd", ports.STATD, ((rpc.STATUS, 1),))
+        self._await("statd")
 
     def _start_ganesha(self) -> None:
         log_file = f"{paths.logs(self.server)}/ganesha.log"
         configuration = f"{ganesha.directory(self.server)}/ganesha.conf"
         command = ["ganesha.nfsd", "-F", "-f", configuration, "-L", log_file, "-p", "/run/ganesha.pid"]
         processes.start(self.server, "ganesha", command)
-        for port, calls in _CALLS:
-            self._await("ganesha", port, calls)
+        self._await("ganesha")
 
-    def _await(self, name: str, port: int, calls: tuple[tuple[int, int], ...]) -> None:
+    def _await(self, name: str) -> None:
+        """Wait until a daemon that was just started answers on all of its ports."""
+        left = dict(_CALLS[name])
+
         def answers() -> bool:
             if processes.running(self.server, name) is None:
                 raise Failure(f"{name} of {self.server} ended at once: {paths.logs(self.server)} says why")
             try:
-                _ask(self.server, port, calls)
+                while left:
+                    port = next(iter(left))
+                    rpc.ask(self.server, port, left[port], IMPATIENCE)
+                    del left[port]
             except OSError:
                 return False
             return True
 
         if not processes.until(answers, self.timeout * 0.4):
-            raise Failure(f"{name} of {self.server} does not answer on port {port}")
+            raise Failure(f"{name} of {self.server} does not answer on port {next(iter(left))}")
 
 
-_CALLS = (
-    (ports.NFS, ((rpc.NFS, 3), (rpc.NFS, 4))),
-    (ports.MOUNTD, ((rpc.MOUNT, 3),)),
-)
-
-
-def _ask(server: str, port: int, calls: tuple[tuple[int, int], ...]) -> None:
-    """Make null calls on one connection; OSError if any of them is not answered."""
-    with namespaces.inside(server):
-        connection = rpc.Connection(port)
-    try:
-        for program, version in calls:
-            connection.null(program, version)
-    finally:
-        connection.close()
+_CALLS: dict[str, dict[int, tuple[tuple[int, int], ...]]] = {
+    "ganesha": {
+        ports.NFS: ((rpc.NFS, 3), (rpc.NFS, 4)),
+        ports.MOUNTD: ((rpc.MOUNT, 3),),
+        ports.NLOCKMGR: ((rpc.NLOCKMGR, 4),),
+    },
+    "statd": {ports.STATD: ((rpc.STATUS, 1),)},
+    "rpcbind": {ports.PORTMAPPER: ((rpc.PORTMAPPER, 2),)},
+}
+"""What each daemon has to answer on which of its ports: program and version."""
 
 
 def _anything_to_reclaim(state: str) -> bool:

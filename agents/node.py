@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from vsctl.agents import paths
+from vsctl.agents import files, paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,11 +45,7 @@ def write(name: str, lines: list[str]) -> None:
 
 
 def read_lines(path: str) -> list[str]:
-    try:
-        with open(path) as file:
-            return file.read().splitlines()
-    except FileNotFoundError:
-        return []
+    return files.read(path).splitlines()
 
 
 def write_lines(path: str, lines: list[str]) -> None:
@@ -60,6 +56,4 @@ def write_lines(path: str, lines: list[str]) -> None:
         except FileNotFoundError:
             pass
         return
-    with open(f"{path}.new", "w") as file:
-        file.write("".join(f"{line}\n" for line in lines))
-    os.rename(f"{path}.new", path)
+    files.replace(path, "".join(f"{line}\n" for line in lines))

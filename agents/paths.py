@@ -6,6 +6,8 @@ The one place that knows; `docs/contracts.md` publishes it.
 from __future__ import annotations
 
 MOUNTS = "/srv/vsctl"
+SERVED = f"{MOUNTS}/_served"
+"""Where the daemons of a server, and nobody else, see the directories that they serve."""
 RUN = "/run/vsctl"
 NAMESPACES = "/run/netns"
 LOGS = "/var/log/vsctl"

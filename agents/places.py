@@ -1,4 +1,4 @@
-"""Where on the node does the directory of an export or share lie?
+"""Where on its filesystem is the directory of an export or share?
 
 On its own mounted filesystem and nowhere else: no symbolic link is followed,
 as clients can write them, and no other mount is entered.
@@ -12,29 +12,28 @@ from vsctl.agents import mounts, paths
 from vsctl.agents.ocf import Failure
 
 
-def place(server: str, filesystem: str, path: str) -> str:
-    """Return the directory on the node; what is missing of it is made once, mode 1777.
+def opened(server: str, filesystem: str, path: str) -> int:
+    """Open the directory; what is missing of it is made once, mode 1777.
 
-    Failure if the filesystem is not mounted or the path leads off it.
+    A descriptor, not a path: what a client puts in its place later leads
+    nowhere. Failure if the filesystem is not mounted or the path leads off it.
     """
     point = paths.mount_point(server, filesystem)
-    mount = mounts.at(point)
-    if mount is None:
+    if mounts.at(point) is None:
         raise Failure(f"{path} is not served: filesystem {filesystem} of {server} is not mounted on {point}")
     parts = [part for part in path.split("/") if part]
     if filesystem == "root" and parts[:1] in ([], [".vsctl"]):
         raise Failure(f"{path} of the root filesystem is not served: the state of {server} is there")
     before = os.umask(0)
     try:
-        _walk(point, parts, path)
+        return _walk(point, parts, path)
     except OSError as problem:
         raise Failure(f"{path} on {point} cannot be served: {problem.strerror}") from None
     finally:
         os.umask(before)
-    return "/".join((point, *parts))
 
 
-def _walk(point: str, parts: list[str], path: str) -> None:
+def _walk(point: str, parts: list[str], path: str) -> int:
     """Go down one directory at a time, making those that are missing."""
     here = os.open(point, os.O_RDONLY | os.O_DIRECTORY)
     device = os.fstat(here).st_dev
@@ -54,5 +53,7 @@ def _walk(point: str, parts: list[str], path: str) -> None:
             here = below
             if os.fstat(here).st_dev != device:
                 raise Failure(f"{path} on {point} is not served: {part} is on another filesystem")
-    finally:
+    except BaseException:
         os.close(here)
+        raise
+    return here

@@ -39,21 +39,18 @@ def start(server: str, name: str, arguments: Sequence[str], *, binds: Binds = ()
     return process
 
 
-def run(server: str, arguments: Sequence[str], *, binds: Binds = (), stdin: bytes = b"") -> tuple[int, str]:
-    """Run a command in a server's view to its end; return its exit status and what it said."""
-    return _finish(lambda files: _in_view(server, arguments, binds, files, daemon=False), stdin)
+def run(
+    server: str, arguments: Sequence[str], *, binds: Binds = (), stdin: str = "", limit: float | None = None
+) -> tuple[int, str]:
+    """Run a command in a server's view to its end; return its exit status and what it said.
 
+    TimeoutError if that takes more than `limit` seconds; None waits for ever.
+    """
+    from vsctl.agents import programs
 
-def here(arguments: Sequence[str]) -> tuple[int, str]:
-    """Run a command of the node to its end; return its exit status and what it said."""
-
-    def begin(files: tuple[int, int, int]) -> int:
-        actions = [(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(files)]
-        return os.posix_spawnp(
-            arguments[0], list(arguments), {**os.environ, "LC_ALL": "C"}, file_actions=actions
-        )
-
-    return _finish(begin, b"")
+    return programs.finish(
+        arguments[0], lambda files: _in_view(server, arguments, binds, files, daemon=False), stdin, limit
+    )
 
 
 def running(server: str, name: str) -> int | None:
@@ -222,21 +219,6 @@ def _detach() -> None:
 
 def _environment() -> dict[str, str]:
     return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/root"}
-
-
-def _finish(begin: Callable[[tuple[int, int, int]], int], stdin: bytes) -> tuple[int, str]:
-    read, write = os.pipe()
-    source, feed = os.pipe()
-    try:
-        child = begin((source, write, write))
-        os.write(feed, stdin)
-    finally:
-        for each in (write, source, feed):
-            os.close(each)
-        pipe = os.fdopen(read, "rb")
-    with pipe:
-        said = pipe.read().decode(errors="replace").strip()
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said
 
 
 def _await_end(processes: list[int], end: float) -> None:

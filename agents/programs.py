@@ -6,6 +6,13 @@ import os
 
 from vsctl.agents.ocf import Failure, NotInstalled
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Files = tuple[int, int, int]
+    """Standard input, output and error of a program."""
+
 
 def run(command: list[str], text: str = "", limit: float = 10.0) -> str:
     """Run a program to its end and return what it said.
@@ -13,40 +20,58 @@ def run(command: list[str], text: str = "", limit: float = 10.0) -> str:
     `text` is its standard input. Raises NotInstalled if it is not there,
     Failure with its own words if it does not succeed within `limit` seconds.
     """
-    import select
-
-    given = _file(text)
-    said = _file("")
     try:
-        child = os.posix_spawnp(
-            command[0],
-            command,
-            os.environ,
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, given, 0),
-                (os.POSIX_SPAWN_DUP2, said, 1),
-                (os.POSIX_SPAWN_DUP2, said, 2),
-            ],
-        )
-    except FileNotFoundError:
-        os.close(given)
-        os.close(said)
-        raise NotInstalled(f"the program {command[0]} is not installed") from None
-    ended = os.pidfd_open(child)
-    try:
-        in_time = bool(select.select([ended], [], [], limit)[0])
-        if not in_time:
-            os.kill(child, 9)
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        words = os.pread(said, 1 << 20, 0).decode(errors="replace").strip()
-    finally:
-        for each in (ended, given, said):
-            os.close(each)
-    if not in_time:
-        raise Failure(f"{command[0]} did not end within {limit:g} s")
+        status, words = ask(command, text, limit)
+    except TimeoutError as problem:
+        raise Failure(str(problem)) from None
     if status != 0:
         raise Failure(f"{command[0]} says: {words or f'exit status {status}'}")
     return words
+
+
+def ask(command: list[str], text: str = "", limit: float | None = 10.0) -> tuple[int, str]:
+    """Run a program to its end; return its exit status and what it said.
+
+    Raises NotInstalled if it is not there, TimeoutError if it does not end
+    within `limit` seconds; None waits for ever.
+    """
+
+    def begin(given: Files) -> int:
+        actions = [(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(given)]
+        try:
+            return os.posix_spawnp(
+                command[0], command, {**os.environ, "LC_ALL": "C"}, file_actions=actions
+            )
+        except FileNotFoundError:
+            raise NotInstalled(f"the program {command[0]} is not installed") from None
+
+    return finish(command[0], begin, text, limit)
+
+
+def finish(
+    name: str, begin: Callable[[Files], int], text: str, limit: float | None
+) -> tuple[int, str]:
+    """Have `begin` start a child with these files, and see it end; as `ask` otherwise.
+
+    A child that is late is killed and not waited for: it may hang on storage.
+    """
+    import select
+
+    given, said = _file(text), _file("")
+    try:
+        child = begin((given, said, said))
+        ended = os.pidfd_open(child)
+        try:
+            if not select.select([ended], [], [], limit)[0]:
+                os.kill(child, 9)
+                raise TimeoutError(f"{name} did not end within {limit:g} s")
+        finally:
+            os.close(ended)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        return status, os.pread(said, 1 << 20, 0).decode(errors="replace").strip()
+    finally:
+        os.close(given)
+        os.close(said)
 
 
 def _file(text: str) -> int:

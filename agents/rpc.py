@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import _socket
 import os
+import time
+
+from vsctl.agents import namespaces
 
 PORTMAPPER, NFS, MOUNT, NLOCKMGR, STATUS = 100000, 100003, 100005, 100021, 100024
 """RPC program numbers."""
-
-PATIENCE = 3.0
-"""Seconds to wait for one connection or answer."""
 
 _SYS = bytes.fromhex("00000001 00000018 00000000 00000001 78000000 00000000 00000000 00000000")
 """AUTH_SYS: stamp 0, machine "x", root, no further groups."""
 
 
 class Connection:
-    """One TCP connection to an RPC server on this side of the network namespace."""
+    """One TCP connection to an RPC server on this side of the network namespace.
 
-    def __init__(self, port: int, patience: float = PATIENCE) -> None:
+    Whatever is asked on it, all answers come within `patience` seconds or TimeoutError is raised.
+    """
+
+    def __init__(self, port: int, patience: float) -> None:
         self.socket = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
         self.socket.settimeout(patience)
+        self.end = time.monotonic() + patience
         self.last = int.from_bytes(os.urandom(3), "big")
         try:
             self.socket.connect(("127.0.0.1", port))
@@ -67,10 +71,22 @@ class Connection:
     def _exactly(self, count: int) -> bytes:
         data = b""
         while len(data) < count:
+            self.socket.settimeout(max(self.end - time.monotonic(), 0.001))
             if not (more := self.socket.recv(count - len(data))):
                 raise OSError(104, "the connection was closed without an answer")  # ECONNRESET
             data += more
         return data
+
+
+def ask(server: str, port: int, calls: tuple[tuple[int, int], ...], patience: float) -> None:
+    """Make null calls to a server, (program, version) each, on one connection; OSError unless all are answered."""
+    with namespaces.inside(server):
+        connection = Connection(port, patience)
+    try:
+        for program, version in calls:
+            connection.null(program, version)
+    finally:
+        connection.close()
 
 
 def mount(mountd: Connection, path: str) -> bytes | None:

@@ -2,152 +2,87 @@
 
 from __future__ import annotations
 
-import os
+from vsctl.agents import entries, listeners, namespaces, ports, processes, samba, smb2
+from vsctl.agents.ocf import Param, log
+from vsctl.agents.served import IMPATIENCE, Part, Served
 
-from vsctl.agents import (
-    entries,
-    fragments,
-    listeners,
-    mounts,
-    names,
-    namespaces,
-    paths,
-    places,
-    ports,
-    processes,
-    samba,
-    smb2,
-)
-from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
-
-SIGKILL = 9
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
 
 
-class Shares(Agent):
+class Shares(Served):
     """Serve directories of one filesystem by SMB
 
     Adds the shares to the running SMB server of the virtual server and
     returns when it knows them; the others are not disturbed. A directory that
     does not exist is made once, mode 1777; one that is not on the mounted
-    filesystem is refused. Stop closes the connections to these shares, so
-    that the filesystem is free. The monitor asks the server for each share;
-    having no account, it cannot look inside.
+    filesystem is refused; one that clients rename while it is shared stays
+    shared. Stop closes the connections to these shares, so that the filesystem
+    is free. The monitor asks the server for each share; having no account, it
+    cannot look inside. A server that is dead or hung is left to its own monitor.
     """
 
-    server = Param(names.known, "Name of the virtual server")
-    filesystem = Param(names.known, "Name of the filesystem in the server")
     shares = Param(
         entries.shares,
         "Shares separated by `;`, each `share path access=rw|ro users=alice,@staff`",
         reloadable=True,
     )
 
+    PROTOCOL = "SMB"
+    DAEMON = "smbd"
+    PROCESSES = "smbd"
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        return [Part(each.name, each.path, samba.share(self.place(each.path), each)) for each in self.shares]
+
     @property
     def whole(self) -> str:
         return f"{samba.directory(self.server)}/shares"
 
-    @property
-    def fragment(self) -> str:
-        return fragments.path(self.whole, self.filesystem)
+    def reread(self, process: int) -> None:
+        self._control("reload-config")
 
-    @action("start", timeout=20)
-    def start(self) -> None:
-        if self._smbd() is None:
-            raise Failure(f"the SMB server of {self.server} does not run")
-        text = "".join(
-            samba.share(places.place(self.server, self.filesystem, each.path), each) for each in self.shares
-        )
-        with fragments.Lock(f"{self.whole}.lock"):
-            gone = self._served() - {each.name for each in self.shares}
-            fragments.publish(self.whole, self.filesystem, text)
-            self._control("reload-config")
-            for name in sorted(gone):
-                self._control("close-share", name)
-            if not processes.until(lambda: not self._problem(), self.timeout * 0.4):
-                raise Failure(f"{self._problem() or ''}: {paths.logs(self.server)}/smbd.log says why")
+    def withdraw(self, process: int, names: Collection[str]) -> None:
+        if self._control("reload-config"):
+            all(self._control("close-share", each) for each in sorted(names))
 
-    @action("reload-agent", timeout=20)
-    def reload(self) -> None:
-        self.start()
+    def answers(self, patience: float) -> bool:
+        try:
+            self._connect(patience).close()
+        except OSError:
+            return False
+        return True
 
-    @action("stop", timeout=20)
-    def stop(self) -> None:
-        if not os.path.exists(self.fragment):
-            return
-        with fragments.Lock(f"{self.whole}.lock"):
-            names = sorted(self._served())
-            fragments.publish(self.whole, self.filesystem, "".join(f"# [{name}]\n" for name in names))
-            if self._smbd() is not None:
-                self._control("reload-config")
-                for name in names:
-                    self._control("close-share", name)
-                self._let_go()
-            os.unlink(self.fragment)
-
-    @action("monitor", timeout=20, interval=10)
-    def monitor(self) -> None:
-        if not os.path.exists(self.fragment):
-            raise NotRunning(f"filesystem {self.filesystem} of {self.server} is not shared")
-        problem = self._problem() if self._smbd() else None
-        if self._smbd() is None:
-            if self.probing:
-                raise NotRunning(f"the SMB server of {self.server} does not run")
-            return  # its own monitor says so, and its recovery includes this; alone, a start here could only fail
-        if problem:
-            raise Failure(problem)
-
-    def _smbd(self) -> int | None:
-        return processes.running(self.server, "smbd")
-
-    def _served(self) -> set[str]:
-        """Return the shares that are in the fragment, also those a stop was interrupted at."""
-        lines = (line.removeprefix("# ") for line in fragments.read(self.fragment).splitlines())
-        return {line[1:-1] for line in lines if line.startswith("[")}
-
-    def _control(self, *message: str) -> None:
-        """Send a message to smbd and all its children."""
-        command = ["smbcontrol", "-s", samba.configuration(self.server), "smbd", *message]
-        status, said = processes.run(self.server, command, binds=samba.binds(self.server))
-        if status != 0 and self._smbd() is not None:
-            log(f"{' '.join(message)} did not reach the SMB server of {self.server}: {said}")
-
-    def _let_go(self) -> None:
-        """Wait until no child of smbd has the filesystem in use; end those that do not obey."""
-        from vsctl.agents import holders
-
-        mount = mounts.at(paths.mount_point(self.server, self.filesystem))
-        if mount is None or self.filesystem == "root":
-            return  # the state of smbd itself is on root, which is unmounted after smbd has ended
-        device = mount.device
-
-        def users() -> list[int]:
-            return [each for each in processes.named(self.server, "smbd") if holders.uses(each, device)]
-
-        if not processes.until(lambda: not users(), self.timeout * 0.2):
-            log(
-                f"{processes.describe(users())} of {self.server} does not let go of {self.filesystem}: it is killed"
-            )
-            processes.kill(users, SIGKILL, self.timeout * 0.3)
-
-    def _problem(self) -> str | None:
-        """Name the first share that clients cannot use, as far as can be told without an account."""
-        process = self._smbd()
-        mount = mounts.at(paths.mount_point(self.server, self.filesystem))
-        if mount is None:
-            return f"filesystem {self.filesystem} of {self.server} is not mounted"
+    def problem(self, inodes: dict[str, int], patience: float) -> str | None:
+        process = self.process
         if process is None or not listeners.listens(self.server, process, ports.SMB):
             return f"smbd ({process}) of {self.server} does not listen on port {ports.SMB}"
+        connection = self._connect(patience)
         try:
-            with namespaces.inside(self.server):
-                connection = smb2.Connection(ports.SMB)
-            try:
-                connection.log_on_as_nobody()
-                for each in self.shares:
-                    if not connection.knows(each.name):
-                        return f"the SMB server of {self.server} does not know share {each.name}"
-                    os.stat(f"{mount.point}{each.path}")
-            finally:
-                connection.close()
-        except OSError as problem:
-            return f"shares of {self.filesystem} do not answer: {problem.strerror or problem}"
+            connection.log_on_as_nobody()
+            for each in self.shares:
+                if each.name not in inodes or not connection.knows(each.name):
+                    return f"the SMB server of {self.server} does not know share {each.name}"
+        finally:
+            connection.close()
         return None
+
+    def _connect(self, patience: float) -> smb2.Connection:
+        with namespaces.inside(self.server):
+            return smb2.Connection(ports.SMB, patience)
+
+    def _control(self, *message: str) -> bool:
+        """Send a message to smbd and all its children; say whether another may follow."""
+        command = ["smbcontrol", "-s", samba.configuration(self.server), "smbd", *message]
+        try:
+            status, said = processes.run(
+                self.server, command, binds=samba.binds(self.server), limit=IMPATIENCE
+            )
+        except TimeoutError as problem:
+            log(f"{' '.join(message)} did not reach the SMB server of {self.server}: {problem}")
+            return False
+        if status != 0 and self.process is not None:
+            log(f"{' '.join(message)} did not reach the SMB server of {self.server}: {said}")
+        return True

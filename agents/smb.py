@@ -6,6 +6,7 @@ import os
 
 from vsctl.agents import fragments, listeners, names, namespaces, paths, ports, processes, samba, smb2
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action
+from vsctl.agents.served import IMPATIENCE, PATIENCE
 
 DAEMONS = ("smbd", "samba-dcerpcd", "rpcd_")
 SIGTERM = 15
@@ -13,8 +14,8 @@ SIGKILL = 9
 
 
 def _netbios(text: str) -> str:
-    if not 1 <= len(text) <= 15 or not all(each.isalnum() or each in "-_" for each in text):
-        raise ValueError("a NetBIOS name is 1 to 15 letters, digits, - and _")
+    if not 1 <= len(text) <= 15 or not all((each.isascii() and each.isalnum()) or each in "-_" for each in text):
+        raise ValueError("a NetBIOS name is 1 to 15 letters a to z, digits, - and _")
     return text
 
 
@@ -33,7 +34,7 @@ class Smb(Agent):
 
     @action("start", timeout=20)
     def start(self) -> None:
-        if processes.running(self.server, "smbd") and not self._problem():
+        if processes.running(self.server, "smbd") and not self._problem(IMPATIENCE):
             return
         self.stop()
         state = samba.state(self.server)
@@ -46,7 +47,7 @@ class Smb(Agent):
         except OSError as problem:
             raise Failure(str(problem)) from None
         processes.until(self._settled, self.timeout * 0.7)
-        if why := self._problem():
+        if why := self._problem(IMPATIENCE):
             raise Failure(f"{why}: {paths.logs(self.server)}/smbd.log says why")
 
     @action("stop", timeout=20)
@@ -65,19 +66,19 @@ class Smb(Agent):
             if left := processes.named(self.server, *DAEMONS):
                 raise Failure(f"smbd has ended, {processes.describe(left)} is left")
             raise NotRunning(f"no SMB server runs in {self.server}")
-        if problem := self._problem():
+        if problem := self._problem(PATIENCE):
             raise Failure(problem)
 
     def _settled(self) -> bool:
-        return processes.running(self.server, "smbd") is None or not self._problem()
+        return processes.running(self.server, "smbd") is None or not self._problem(IMPATIENCE)
 
-    def _problem(self) -> str | None:
+    def _problem(self, patience: float) -> str | None:
         process = processes.running(self.server, "smbd")
         if process is None or not listeners.listens(self.server, process, ports.SMB):
             return f"smbd ({process}) of {self.server} does not listen on port {ports.SMB}"
         try:
             with namespaces.inside(self.server):
-                connection = smb2.Connection(ports.SMB)
+                connection = smb2.Connection(ports.SMB, patience)
             connection.close()
         except OSError as problem:
             return f"port {ports.SMB} of {self.server} does not answer: {problem.strerror or problem}"
@@ -88,9 +89,12 @@ class Smb(Agent):
     def _configure(self) -> None:
         from vsctl.agents import accounts
 
-        accounts.prepare(self.server)
         directory = samba.directory(self.server)
         os.makedirs(directory, exist_ok=True)
+        try:
+            accounts.prepare(self.server)
+        except accounts.Refused as problem:
+            raise Failure(str(problem)) from None
         fragments.begin(f"{directory}/shares")
         os.makedirs(f"{paths.daemons_run(self.server)}/samba/ncalrpc", exist_ok=True)
         for each in samba.STATE:

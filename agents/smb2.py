@@ -7,8 +7,7 @@ account. Every failure to answer is an OSError.
 from __future__ import annotations
 
 import _socket
-
-PATIENCE = 3.0
+import time
 
 _NEGOTIATE, _SESSION_SETUP, _TREE_CONNECT = 0, 1, 3
 _MORE_PROCESSING_REQUIRED = 0xC0000016
@@ -28,15 +27,17 @@ class Connection:
     """One connection to the SMB server on this side of the network namespace, not logged on.
 
     `name` is what the server calls itself: Samba puts its NetBIOS name, in
-    small letters, where others put a random ServerGuid.
+    small letters, where others put a random ServerGuid. Whatever is asked, all
+    answers come within `patience` seconds or TimeoutError is raised.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, patience: float) -> None:
         self.socket = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
         self.session = bytes(8)
         self.message = 0
         try:
-            self.socket.settimeout(PATIENCE)
+            self.socket.settimeout(patience)
+            self.end = time.monotonic() + patience
             self.socket.connect(("127.0.0.1", port))
             # StructureSize 36, one dialect (2.1), signing possible; no capabilities, ClientGuid or start time.
             _, reply = self._ask(_NEGOTIATE, b"\x24\0\x01\0\x01\0" + bytes(30) + b"\x10\x02")
@@ -88,6 +89,7 @@ class Connection:
     def _exactly(self, count: int) -> bytes:
         data = b""
         while len(data) < count:
+            self.socket.settimeout(max(self.end - time.monotonic(), 0.001))
             if not (more := self.socket.recv(count - len(data))):
                 raise OSError(104, "the connection was closed without an answer")  # ECONNRESET
             data += more

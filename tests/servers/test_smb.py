@@ -105,7 +105,9 @@ def test_a_killed_smbd_is_noticed_and_comes_back(vs1):
 def test_a_server_that_listens_but_does_not_serve_is_noticed(vs1):
     vs1.node.run(f"kill -STOP {vs1.process('smbd')}")
     assert vs1.monitor("smb") == 1
-    assert vs1.monitor("shares") == 1
+    assert vs1.monitor("shares") == 0, "a restart of the shares alone would end the server, and not start it"
+    vs1.stop("shares", "smb").start("smb", "shares")
+    assert vs1.smb("projects", "alice%one two 1").status == 0
 
 
 def test_another_server_in_its_place_is_noticed(vs1):
@@ -142,6 +144,54 @@ def test_an_interrupted_change_of_accounts_is_finished(vs1):
     assert vs1.smb("projects", "alice%one two 1").status == 0
 
 
+def test_shares_that_start_without_their_server_wait_for_it(vs1):
+    """A start that failed would send the whole virtual server to another node."""
+    vs1.stop("shares")
+    vs1.kill("smbd")
+    for _ in "12":
+        started = vs1.do("shares", "start")
+        assert (started.status, "its own recovery brings" in started.said) == (0, True), started.said
+        assert vs1.monitor("shares") == 0
+        vs1.stop("shares", "smb").start("smb")
+        vs1.node.run(f"kill -STOP {vs1.process('smbd')}")
+    vs1.stop("shares", "smb").start("smb", "shares")
+    assert vs1.smb("projects", "alice%one two 1").status == 0
+
+
+def test_a_directory_stays_shared_whatever_clients_do_with_its_name(vs1):
+    """Who may write above it, through an export for one, may rename it and put a link there."""
+    top = "/srv/vsctl/vs1/data"
+    client = vs1.node.begin(f"smbclient //{vs1.address}/projects -U 'alice%one two 1'", netns="client")
+    make(vs1, client, "here")
+    vs1.node.run(f"mv {top}/shared {top}/elsewhere")
+    vs1.node.run(f"ln -s /etc {top}/shared")
+    seen = vs1.do("shares", "monitor")
+    assert (seen.status, "was moved to /elsewhere" in seen.said) == (0, True), seen.said
+    assert "passwd" not in vs1.smb("projects", "alice%one two 1").said
+    assert vs1.smb("projects", "alice%one two 1", "put /etc/hostname a").status == 0
+    client.communicate("mkdir there\n")
+    assert vs1.node.run(f"ls {top}/elsewhere").said.split() == ["a", "here", "there"]
+    vs1.stop("shares", "data")
+    assert is_free(vs1.parameters["data"]["device"])
+
+
+def test_a_shared_directory_that_was_removed_is_made_anew(vs1):
+    vs1.node.run("rmdir /srv/vsctl/vs1/data/shared")
+    seen = vs1.do("shares", "monitor")
+    assert (seen.status, "it is made anew" in seen.said) == (0, True), seen.said
+    assert vs1.smb("projects", "alice%one two 1", "put /etc/hostname a").status == 0
+
+
+def test_accounts_are_not_laid_out_while_they_are_changed(vs1):
+    vs1.stop("shares", "smb")
+    lock = "/run/vsctl/vs1/accounts.lock"
+    holder = vs1.node.begin(f"flock {lock} sh -c 'echo held; read line'")
+    assert holder.stdout.readline() == "held\n"
+    started = vs1.do("smb", "start")
+    assert (started.status, f"{lock} has been held" in started.said) == (1, True), started.said
+    holder.communicate("")
+
+
 def make(vs1, client, directory):
     """Have a connected smbclient make a directory of the share, and wait until it has."""
     client.stdin.write(f"mkdir {directory}\n")
@@ -150,14 +200,12 @@ def make(vs1, client, directory):
     wait_for(lambda: vs1.node.run(f"test -d {place}", ok=False).status == 0, f"smbclient made no {directory}")
 
 
-def test_a_link_in_the_place_of_a_share_leads_to_no_other_server(vs1, node):
-    """A client that may rename a shared directory, by NFS for one, can put a link there."""
+def test_the_servers_of_others_cannot_be_seen_at_all(vs1, node):
     vs2 = Server(node, "vs2").start("root", "data")
-    node.run("sh -c 'echo secret >/srv/vsctl/vs2/data/secret && chmod 644 /srv/vsctl/vs2/data/secret'")
-    node.run("mv /srv/vsctl/vs1/data/shared /srv/vsctl/vs1/data/away")
-    node.run("ln -s /srv/vsctl/vs2/data /srv/vsctl/vs1/data/shared")
-    assert "secret" not in vs1.smb("projects", "alice%one two 1", "ls").said
-    node.run("rm /srv/vsctl/vs1/data/shared")
+    node.run("touch /srv/vsctl/vs2/data/secret")
+    view = f"nsenter -t {vs1.process('smbd')} -m ls"
+    assert "secret" not in node.run(f"{view} -R /srv/vsctl").said
+    assert node.run(f"{view} /srv/vsctl/vs1/data").said.split() == ["lost+found", "shared"]
     vs1.stop("shares", "data").start("data", "shares")
     assert vs1.smb("projects", "alice%one two 1", "put /etc/hostname a").status == 0
     node.run("test -e /srv/vsctl/vs1/data/shared/a")

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from vsctl.agents import accounts, entries, fragments, ganesha, mounts, processes, samba
+from vsctl.agents import accounts, entries, files, fragments, ganesha, mounts, processes, programs, samba
+from vsctl.agents.nfs import Nfs
+from vsctl.agents.ocf import Misconfigured
+from vsctl.agents.smb import Smb
 
 EXPORT = "/a%20b /seen id=7 squash=all 192.0.2.0/24=rw *=ro host.example.org=rw 192.0.2.64/26=ro 192.0.2.9=ro"
 
@@ -15,7 +18,7 @@ def test_an_export_is_read_with_its_escapes():
     (export,) = entries.exports(EXPORT)
     assert (export.path, export.seen_as, export.id, export.squash) == ("/a b", "/seen", 7, "all")
     assert export.clients[0] == ("192.0.2.0/24", "rw")
-    assert export.identity == "7 /seen /a b"
+    assert export.identity == "7 /seen /a%20b"
 
 
 def test_many_exports_and_none_are_read():
@@ -87,12 +90,12 @@ def test_fragments_make_one_whole(tmp_path):
     fragments.begin(whole)
     fragments.publish(whole, "data", "data\n")
     fragments.publish(whole, "archive", "archive\n")
-    assert fragments.read(f"{whole}.conf") == "archive\ndata\n"
+    assert files.read(f"{whole}.conf") == "archive\ndata\n"
     fragments.publish(whole, "data", "")
-    assert fragments.read(f"{whole}.conf") == "archive\n"
+    assert files.read(f"{whole}.conf") == "archive\n"
     assert Path(fragments.path(whole, "data")).exists()
     fragments.begin(whole)
-    assert fragments.read(f"{whole}.conf") == ""
+    assert files.read(f"{whole}.conf") == ""
 
 
 def test_a_mount_is_read_from_the_kernels_line():
@@ -131,7 +134,7 @@ def test_only_a_type_that_cannot_be_told_is_believed():
 
 
 def test_a_command_of_the_node_says_what_it_said():
-    assert processes.here(["sh", "-c", "echo out; echo err >&2; exit 3"]) == (3, "out\nerr")
+    assert programs.ask(["sh", "-c", "echo out; echo err >&2; exit 3"]) == (3, "out\nerr")
 
 
 def test_a_condition_is_asked_until_it_holds_or_patience_runs_out():
@@ -146,6 +149,20 @@ def test_a_name_that_no_account_can_have_is_refused(name):
         accounts.add("vs1", name, (), "secret")
 
 
+@pytest.mark.parametrize("text", ["", "-1", "0", "181", "1.5", "٣"])
+def test_seconds_that_ganesha_would_not_take_are_refused(monkeypatch, text):
+    monkeypatch.setenv("OCF_RESKEY_grace", text)
+    with pytest.raises(Misconfigured, match="from 1 to 180"):
+        Nfs().grace  # noqa: B018
+
+
+@pytest.mark.parametrize("text", ["", "Ä", "vs 1", "a" * 16])
+def test_a_netbios_name_is_plain(monkeypatch, text):
+    monkeypatch.setenv("OCF_RESKEY_netbios", text)
+    with pytest.raises(Misconfigured, match="NetBIOS name is"):
+        Smb().netbios  # noqa: B018
+
+
 def test_an_empty_password_is_refused():
     with pytest.raises(accounts.Refused, match="is empty"):
         accounts.add("vs1", "alice", (), "")
@@ -156,10 +173,10 @@ def test_a_server_that_closes_at_once_does_not_answer():
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        connection = rpc.Connection(port)
+        connection = rpc.Connection(port, 5)
         server.accept()[0].close()
         with pytest.raises(OSError, match=r"closed|reset|Broken"):
             connection.null(rpc.NFS, 3)
         connection.close()
     with pytest.raises(OSError, match="refused"):
-        smb2.Connection(port)
+        smb2.Connection(port, 5)
