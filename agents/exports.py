@@ -46,7 +46,8 @@ class Exports(Served):
     @property
     def parts(self) -> Sequence[Part]:
         return [
-            Part(each.identity, each.path, ganesha.export(self.place(each.path), each)) for each in self.exports
+            Part(each.identity, each.path, ganesha.export(self.place(each.path), each))
+            for each in self.exports
         ]
 
     @property

@@ -63,9 +63,7 @@ def place(filesystem: str, path: str) -> str:
     return f"{paths.SERVED}/{filesystem}.{names.number(path):016x}"
 
 
-def show(
-    process: int, server: str, filesystem: str, wanted: Collection[str], limit: float
-) -> dict[str, int]:
+def show(process: int, server: str, filesystem: str, wanted: Collection[str], limit: float) -> dict[str, int]:
     """Give a daemon these directories of a filesystem; return the inode number of each.
 
     One that it has already is left as it is, wherever clients moved it, unless

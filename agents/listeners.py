@@ -62,7 +62,5 @@ def _sockets(server: str) -> dict[int, set[str]]:
         for body in netlink.listed(
             _SOCK_DIAG_BY_FAMILY, _request.pack(family, IPPROTO_TCP, 0, 0, 1 << _TCP_LISTEN)
         ):
-            found.setdefault(_port.unpack_from(body)[0], set()).add(
-                f"socket:[{_inode.unpack_from(body)[0]}]"
-            )
+            found.setdefault(_port.unpack_from(body)[0], set()).add(f"socket:[{_inode.unpack_from(body)[0]}]")
     return found

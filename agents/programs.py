@@ -39,18 +39,14 @@ def ask(command: list[str], text: str = "", limit: float | None = 10.0) -> tuple
     def begin(given: Files) -> int:
         actions = [(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(given)]
         try:
-            return os.posix_spawnp(
-                command[0], command, {**os.environ, "LC_ALL": "C"}, file_actions=actions
-            )
+            return os.posix_spawnp(command[0], command, {**os.environ, "LC_ALL": "C"}, file_actions=actions)
         except FileNotFoundError:
             raise NotInstalled(f"the program {command[0]} is not installed") from None
 
     return finish(command[0], begin, text, limit)
 
 
-def finish(
-    name: str, begin: Callable[[Files], int], text: str, limit: float | None
-) -> tuple[int, str]:
+def finish(name: str, begin: Callable[[Files], int], text: str, limit: float | None) -> tuple[int, str]:
     """Have `begin` start a child with these files, and see it end; as `ask` otherwise.
 
     A child that is late is killed and not waited for: it may hang on storage.

@@ -107,7 +107,6 @@ class Served(Agent):
             self.withdraw(process, [_name(each) for each in gone])
         self._publish(texts)
         self.reread(process)
-        self._hide_all_but([self.place(each.path) for each in self.parts])
         if self._await_service():
             self.after_start()
 
@@ -128,13 +127,15 @@ class Served(Agent):
                     self._end(self._users(), f"does not let go of {self.filesystem}")
             else:
                 self._end(processes.named(self.server, self.PROCESSES), "does not answer")
-            self._hide_all_but([])
+            self._hide()
         fragments.forget(self.whole, self.filesystem)
 
     @action("monitor", timeout=20, interval=10)
     def monitor(self) -> None:
         if not self._is_wanted():
-            raise NotRunning(f"nothing of filesystem {self.filesystem} of {self.server} is served by {self.PROTOCOL}")
+            raise NotRunning(
+                f"nothing of filesystem {self.filesystem} of {self.server} is served by {self.PROTOCOL}"
+            )
         process = self.process
         if process is None:
             if self.probing:
@@ -147,7 +148,9 @@ class Served(Agent):
             problem = self.problem(self._inodes(), PATIENCE)
         except OSError as silence:
             if self.answers(IMPATIENCE):
-                raise Failure(f"what it serves of {self.filesystem} does not answer: {_words(silence)}") from None
+                raise Failure(
+                    f"what it serves of {self.filesystem} does not answer: {_words(silence)}"
+                ) from None
             log(f"{self._daemon} does not answer: its own monitor says so, and its recovery includes this")
             return
         if problem:
@@ -200,14 +203,16 @@ class Served(Agent):
             ) from None
         return {f"{inodes[each.path]} {each.name}": each.text for each in self.parts}
 
-    def _hide_all_but(self, wanted: Collection[str]) -> None:
-        """Take from the daemon what it was shown and has to serve no more."""
+    def _hide(self) -> None:
+        """Take from the daemon all that it was shown of this filesystem.
+
+        Never less, while it serves any of it: Ganesha asks by the first path how much room there is.
+        """
         process = self.process
         if process is None:
             return  # with the daemon its view has ended
-        over = self._view(process).grafts.keys() - wanted
         try:
-            grafts.hide(process, over, self.timeout * SHORT)
+            grafts.hide(process, self._view(process).grafts, self.timeout * SHORT)
         except OSError as problem:
             log(f"{self._daemon} still sees a directory of {self.filesystem}: {_words(problem)}")
 
@@ -242,7 +247,9 @@ class Served(Agent):
         return [each for each in processes.named(self.server, self.PROCESSES) if holders.uses(each, device)]
 
     def _end(self, users: list[int], why: str) -> None:
-        log(f"{processes.describe(users)} of {self.server} {why}: it is killed, and comes back where it has to")
+        log(
+            f"{processes.describe(users)} of {self.server} {why}: it is killed, and comes back where it has to"
+        )
         left = processes.kill(lambda: [each for each in users if _lives(each)], SIGKILL, self.timeout * SHORT)
         if left:
             raise Failure(f"{processes.describe(left)} did not end after SIGKILL: it waits for a device")

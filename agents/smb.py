@@ -14,7 +14,9 @@ SIGKILL = 9
 
 
 def _netbios(text: str) -> str:
-    if not 1 <= len(text) <= 15 or not all((each.isascii() and each.isalnum()) or each in "-_" for each in text):
+    if not 1 <= len(text) <= 15 or not all(
+        (each.isascii() and each.isalnum()) or each in "-_" for each in text
+    ):
         raise ValueError("a NetBIOS name is 1 to 15 letters a to z, digits, - and _")
     return text
 

@@ -185,7 +185,12 @@ def test_a_directory_stays_exported_whatever_clients_do_with_its_name(vs1):
         listed = vs1.list("/data/projects", version).said
         assert " a" in listed
         assert "passwd" not in listed
-    assert vs1.do("exports", "reload-agent", exports=f"{vs1.parameters['exports']['exports']}; /b /b id=8").status == 0
+    assert (
+        vs1.do(
+            "exports", "reload-agent", exports=f"{vs1.parameters['exports']['exports']}; /b /b id=8"
+        ).status
+        == 0
+    )
     assert vs1.write("/data/projects/b").status == 0
     assert vs1.node.run(f"ls {top}/elsewhere").said.split() == ["a", "b"]
     vs1.stop("exports")
@@ -214,12 +219,13 @@ def test_file_handles_are_the_same_after_every_start(vs1):
 
 def test_exports_of_a_filesystem_come_and_go_while_others_stay(vs1):
     """Ganesha reaches a filesystem through the first directory of it that it was given."""
-    one, two, three = (f"/{name} /{name} id={number} *=rw" for number, name in enumerate(("a", "b", "c"), 1))
+    line = {name: f"/{name} /{name} id={number} *=rw" for number, name in enumerate("abc", 1)}
     vs1.start("root", "data", "nfs")
-    for now, paths in ((one, "a"), (f"{one};{two}", "ab"), (two, "b"), (f"{two};{three}", "bc"), (three, "c")):
+    for names in ("a", "ab", "b", "bc", "c"):
+        now = ";".join(line[each] for each in names)
         assert vs1.do("exports", "start", exports=now).status == 0
         assert vs1.do("exports", "monitor", exports=now).status == 0
-        assert [each for each in "abc" if vs1.write(f"/{each}/{len(now)}").status == 0] == list(paths)
+        assert [each for each in "abc" if vs1.write(f"/{each}/while-{names}").status == 0] == list(names)
     vs1.stop("exports", "data")
     assert is_free(vs1.parameters["data"]["device"])
 
@@ -273,7 +279,9 @@ def test_a_server_that_listens_but_does_not_serve_is_noticed(vs1):
     vs1.start(*BOTTOM_UP)
     vs1.node.run(f"kill -STOP {vs1.process('ganesha')}")
     assert vs1.monitor("nfs") == 1
-    assert vs1.monitor("exports") == 0, "a restart of the exports alone would end the server, and not start it"
+    assert vs1.monitor("exports") == 0, (
+        "a restart of the exports alone would end the server, and not start it"
+    )
     vs1.stop("exports", "nfs").start("nfs", "exports")
     assert vs1.list("/data/projects").status == 0
 
@@ -282,7 +290,7 @@ def test_an_export_that_is_gone_or_foreign_is_noticed(vs1):
     vs1.start(*BOTTOM_UP)
     conf = "/run/vsctl/vs1/nfs/exports.conf"
     vs1.node.run(f"cp {conf} /run/foreign")
-    vs1.node.run("sed -i '/Path =/s,\".*\",\"/srv/vsctl/vs1/data/foreign\",' /run/foreign")
+    vs1.node.run('sed -i \'/Path =/s,".*","/srv/vsctl/vs1/data/foreign",\' /run/foreign')
     vs1.node.run("mkdir /srv/vsctl/vs1/data/foreign")
     for source, sentence in (("/dev/null", "is not exported"), ("/run/foreign", "but is not /projects")):
         vs1.node.run(f"cp {source} {conf}")
