@@ -1,9 +1,15 @@
-"""When may clients reach the NFS server of a virtual server?
+"""When may clients reach the servers of a virtual server?
 
-The gate is open unless somebody keeps it closed. Whoever does has a name
-(`gate` for the resource itself, a resource id for others) and a file of that
-name in `/run/vsctl/<vs>/gate/`. Closed means that the table `inet vsctl-gate`
-is in the server's network namespace; open, that it is not.
+There are two ways in, `NFS` and `SMB`. A way is open unless somebody keeps it
+closed. Whoever does has a name (`gate` for the resource itself, `smb` for the
+SMB server's, a resource id for others) and a file of that name in
+`/run/vsctl/<vs>/<way>/`. Closed means that the way's table is in the server's
+network namespace; open, that it is not.
+
+Closed, NFS is silent altogether: clients wait, instead of being told that a
+file handle is stale or a connection ended. Of SMB only attempts to connect are
+dropped: clients see their server end at once, and are not refused while it is
+on its way, after which many would not try again for seconds.
 """
 
 from __future__ import annotations
@@ -17,12 +23,48 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
-TABLE = "vsctl-gate"
 CLOSED_BY_GATE = "gate"
-"""Under this name the resource itself keeps the gate closed."""
+"""Under this name the resource itself keeps the way of NFS closed."""
+
+CLOSED_BY_SMB = "smb"
+"""Under this name the way of SMB is closed until the SMB server answers."""
 
 BOUND = 40
 """Seconds that anybody else may keep it closed: what has not come back by then must not hold up the rest."""
+
+
+class Way:
+    """One way in: the table of the packet filter that closes it, and where it is noted who does."""
+
+    __slots__ = ("notes", "rules", "table")
+
+    def __init__(self, table: str, notes: str, rules: str) -> None:
+        self.table = table
+        self.notes = notes
+        self.rules = rules
+
+    @property
+    def ruleset(self) -> str:
+        return f"table inet {self.table} {{\n{self.rules}}}\n"
+
+
+_OF_NFS = ", ".join(str(each) for each in ports.OF_NFS)
+
+NFS = Way(
+    "vsctl-gate",
+    "gate",
+    "chain arriving {\n type filter hook input priority filter; policy accept;\n"
+    f' iifname != "lo" meta l4proto {{ tcp, udp }} th dport {{ {_OF_NFS} }} drop\n}}\n'
+    "chain leaving {\n type filter hook output priority filter; policy accept;\n"
+    f' oifname != "lo" meta l4proto {{ tcp, udp }} th sport {{ {_OF_NFS} }} drop\n}}\n',
+)
+SMB = Way(
+    "vsctl-gate-smb",
+    "gate-smb",
+    "chain arriving {\n type filter hook input priority filter; policy accept;\n"
+    f' iifname != "lo" tcp dport {ports.SMB} tcp flags & (syn | ack) == syn drop\n}}\n',
+)
+WAYS = (NFS, SMB)
 
 
 class Gate(Agent):
@@ -33,39 +75,43 @@ class Gate(Agent):
     that a file handle is stale or a connection ended. It starts closed; this
     resource starts last and opens it. Then it makes clients that were
     connected before, here or on another node, connect anew at once. While it is
-    open it keeps a list of the connections on the root filesystem.
+    open it keeps a list of the connections on the root filesystem. New
+    connections to SMB are dropped, too, until the SMB server answers, or this
+    resource starts without one.
     """
 
     server = Param(names.known, "Name of the virtual server")
-    nfs = Param(lambda text: text == "1", "1 if the server serves NFS", default="1")
 
     @action("start", timeout=20)
     def start(self) -> None:
         if not namespaces.exists(self.server):
             raise Failure(f"{self.server} is not on this node, there is no gate to open")
         open(self.server, CLOSED_BY_GATE)
+        open(self.server, CLOSED_BY_SMB, SMB)  # what serves SMB has started by now, or does not
         self._wake()
 
     @action("monitor", timeout=20, interval=10)
     def monitor(self) -> None:
         if not namespaces.exists(self.server):
             raise NotRunning(f"{self.server} is not on this node")
-        for each in _overdue(self.server):
-            log(f"{each} has kept the gate of {self.server} closed for {BOUND} seconds: it is opened")
-            open(self.server, each)
+        for way in WAYS:
+            for each in _overdue(self.server, way):
+                log(f"{each} has kept the gate of {self.server} closed for {BOUND} seconds: it is opened")
+                open(self.server, each, way)
         with namespaces.inside(self.server):
-            closed = nftables.has_table(TABLE)
-        closed_by = holders(self.server)
-        if CLOSED_BY_GATE in closed_by:
-            if not closed and not self.probing:  # the namespace may be in the making
+            closed = [way for way in WAYS if nftables.has_table(way.table)]
+        if CLOSED_BY_GATE in holders(self.server):
+            if NFS not in closed and not self.probing:  # the namespace may be in the making
                 raise Failure(f"the gate of {self.server} is open, though it should be closed")
             raise NotRunning(f"the gate of {self.server} is closed")
-        if closed and not closed_by:
-            raise Failure(f"the gate of {self.server} is closed, and nobody keeps it so")
-        if closed_by and not closed:
-            raise Failure(
-                f"the gate of {self.server} is open, though {' and '.join(closed_by)} keeps it closed"
-            )
+        for way in WAYS:
+            closed_by = holders(self.server, way)
+            if way in closed and not closed_by:
+                raise Failure(f"the gate of {self.server} is closed, and nobody keeps it so")
+            if closed_by and way not in closed:
+                raise Failure(
+                    f"the gate of {self.server} is open, though {' and '.join(closed_by)} keeps it closed"
+                )
         self._record()
 
     @action("stop", timeout=20)
@@ -95,52 +141,60 @@ class Gate(Agent):
                 log(f"{woken} clients of {self.server} were told to connect anew")
 
 
-def hold(server: str, who: str) -> None:
-    """Note that `who` keeps the gate closed, also before the server has a namespace with a gate; `close` closes it."""
-    with _Locked(server) as directory:
-        _note(directory, who)
+def hold(server: str) -> None:
+    """Note that all ways in are closed, before the server has a namespace; `shut` closes them."""
+    for way, who in _AT_FIRST:
+        with _Locked(server, way) as directory:
+            _note(directory, who)
 
 
-def close(server: str, who: str) -> None:
-    """Close the gate for as long as `who` keeps it closed; where the server is not, there is none."""
+def shut(server: str) -> None:
+    """Close all ways into a namespace that is new."""
+    with namespaces.inside(server):
+        nftables.apply("".join(way.ruleset for way in WAYS))
+    hold(server)
+
+
+def close(server: str, who: str, way: Way = NFS) -> None:
+    """Close a way for as long as `who` keeps it closed; where the server is not, there is none."""
     if not namespaces.exists(server):
         return
-    with _Locked(server) as directory:
+    with _Locked(server, way) as directory:
         with namespaces.inside(server):
-            if not nftables.has_table(TABLE):
-                nftables.apply(ruleset())
+            if not nftables.has_table(way.table):
+                nftables.apply(way.ruleset)
         _note(directory, who)
 
 
-def open(server: str, who: str) -> None:
-    """Let `who` not keep the gate closed any more; it opens if nobody else does."""
+def open(server: str, who: str, way: Way = NFS) -> None:
+    """Let `who` not keep a way closed any more; it opens if nobody else does."""
     if not namespaces.exists(server):
         return
-    with _Locked(server) as directory:
+    with _Locked(server, way) as directory:
         try:
             os.unlink(f"{directory}/{who}")
         except FileNotFoundError:
             pass
-        if not holders(server):
+        if not holders(server, way):
             with namespaces.inside(server):
-                nftables.remove(TABLE)
+                nftables.remove(way.table)
 
 
-def holders(server: str) -> list[str]:
-    """Return who keeps the gate closed."""
+def holders(server: str, way: Way = NFS) -> list[str]:
+    """Return who keeps a way closed."""
     try:
-        return sorted(each for each in os.listdir(_directory(server)) if each != _LOCK)
+        return sorted(each for each in os.listdir(_directory(server, way)) if each != _LOCK)
     except FileNotFoundError:
         return []
 
 
-def _overdue(server: str) -> list[str]:
+def _overdue(server: str, way: Way) -> list[str]:
     import time
 
     late = []
-    for each in holders(server):
+    for each in holders(server, way):
         try:
-            since = os.stat(f"{_directory(server)}/{each}").st_mtime
+            since = os.stat(f"{_directory(server, way)}/{each}").st_mtime
         except FileNotFoundError:
             continue
         if each != CLOSED_BY_GATE and time.time() - since > BOUND:
@@ -148,19 +202,7 @@ def _overdue(server: str) -> list[str]:
     return late
 
 
-def ruleset() -> str:
-    """Return the table that makes NFS silent to everybody but the namespace itself."""
-    listed = ", ".join(str(each) for each in ports.OF_NFS)
-    return (
-        f"table inet {TABLE} {{\n"
-        "chain arriving {\n type filter hook input priority filter; policy accept;\n"
-        f' iifname != "lo" meta l4proto {{ tcp, udp }} th dport {{ {listed} }} drop\n}}\n'
-        "chain leaving {\n type filter hook output priority filter; policy accept;\n"
-        f' oifname != "lo" meta l4proto {{ tcp, udp }} th sport {{ {listed} }} drop\n}}\n'
-        "}\n"
-    )
-
-
+_AT_FIRST = ((NFS, CLOSED_BY_GATE), (SMB, CLOSED_BY_SMB))
 _LOCK = ".lock"
 
 
@@ -168,15 +210,15 @@ def _note(directory: str, who: str) -> None:
     os.close(os.open(f"{directory}/{who}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
-def _directory(server: str) -> str:
-    return f"{paths.run(server)}/gate"
+def _directory(server: str, way: Way) -> str:
+    return f"{paths.run(server)}/{way.notes}"
 
 
 class _Locked:
-    """Keep others from opening or closing a server's gate meanwhile."""
+    """Keep others from opening or closing a way meanwhile."""
 
-    def __init__(self, server: str) -> None:
-        self._directory = _directory(server)
+    def __init__(self, server: str, way: Way) -> None:
+        self._directory = _directory(server, way)
 
     def __enter__(self) -> str:
         import fcntl

@@ -144,14 +144,12 @@ class Net(Agent):
         server, addresses = self.server, self.addresses
         os.makedirs(paths.run(server), mode=0o700, exist_ok=True)
         if not namespaces.exists(server):
-            gate.hold(
-                server, gate.CLOSED_BY_GATE
-            )  # a namespace that nobody holds closed looks like an open gate
+            gate.hold(server)  # a namespace that nobody holds closed looks like an open gate
         namespaces.create(server)
         with namespaces.inside(server):
             connected = rtnetlink.link(Netlink(), names.INSIDE)
         if connected is None:
-            gate.close(server, gate.CLOSED_BY_GATE)
+            gate.shut(server)
         forwarding.admit(server, addresses)
         outside, inside = _pair(server)
         with namespaces.inside(server):

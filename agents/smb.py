@@ -28,7 +28,9 @@ class Smb(Agent):
     /run and with users and groups of its own; its databases are on the root
     filesystem and move with it. It starts without shares: `ocf:vsctl:shares`
     adds those of each filesystem. Stop ends every process that smbd has
-    started, at once: its clients see the end of their connections.
+    started, at once: its clients see the end of their connections. Until it
+    answers again, here or on another node, attempts to connect are dropped in
+    silence: clients that are refused wait for seconds until the next one.
     """
 
     server = Param(names.known, "Name of the virtual server")
@@ -37,6 +39,7 @@ class Smb(Agent):
     @action("start", timeout=20)
     def start(self) -> None:
         if processes.running(self.server, "smbd") and not self._problem(IMPATIENCE):
+            self._let_clients_in()
             return
         self.stop()
         state = samba.state(self.server)
@@ -51,9 +54,13 @@ class Smb(Agent):
         processes.until(self._settled, self.timeout * 0.7)
         if why := self._problem(IMPATIENCE):
             raise Failure(f"{why}: {paths.logs(self.server)}/smbd.log says why")
+        self._let_clients_in()
 
     @action("stop", timeout=20)
     def stop(self) -> None:
+        from vsctl.agents import gate
+
+        gate.close(self.server, gate.CLOSED_BY_SMB, gate.SMB)  # those that are connected are not concerned
         # smbd keeps nothing that needs a farewell: its databases are made to survive a crash, and its
         # clients' data is in the page cache, which the unmount writes. Its helpers would outlive SIGTERM.
         left = processes.kill(lambda: processes.named(self.server, *DAEMONS), SIGKILL, self.timeout * 0.8)
@@ -70,6 +77,11 @@ class Smb(Agent):
             raise NotRunning(f"no SMB server runs in {self.server}")
         if problem := self._problem(PATIENCE):
             raise Failure(problem)
+
+    def _let_clients_in(self) -> None:
+        from vsctl.agents import gate
+
+        gate.open(self.server, gate.CLOSED_BY_SMB, gate.SMB)
 
     def _settled(self) -> bool:
         return processes.running(self.server, "smbd") is None or not self._problem(IMPATIENCE)

@@ -131,7 +131,7 @@ def _gate(server: VirtualServer) -> Resource:
         naming.gate(server.name),
         server,
         "gate",
-        (("nfs", str(int(server.serves_nfs))),),
+        (),
         f"clients of {server.name} wait in silence while it starts and stops",
     )
 

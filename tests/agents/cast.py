@@ -17,7 +17,7 @@ DETOURED = {
 ANNOUNCER = {**LAN_A, "ports": "n1=e0a,e0b", "detours": "n1=e1a"}
 """Where there are two nodes, both take themselves for n1; their ports have the same names."""
 LAN_B = {"server": "vs1", "subnet": "lan-b", "addresses": "198.51.100.11/24", "ports": "n1=e1a"}
-GATE = {"server": "vs1", "nfs": "1"}
+GATE = {"server": "vs1"}
 
 NET2 = {"server": "vs2", "addresses": "192.0.2.12/24 2001:db8:a::12/64"}
 LAN_A2 = {

@@ -29,24 +29,26 @@ def monitor(node: Node) -> int:
     return node.agent("gate", "monitor", interval=EVERY, **GATE).code
 
 
-def hand(node: Node, function: str, who: str) -> None:
+def hand(node: Node, function: str, *who: str) -> None:
     """Close or open the gate as another agent does."""
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from vsctl.agents import gate"
-    node.run(PYTHON, "-IS", "-c", f"{code}; gate.{function}('vs1', {who!r})")
+    node.run(PYTHON, "-IS", "-c", f"{code}; gate.{function}(*{('vs1', *who)!r})")
 
 
 def test_it_begins_closed_opens_and_closes(ready: Lan) -> None:
     client = ready.clients["client-a"]
     assert monitor(ready.node) == NOT_RUNNING
     assert attempt(client, IPV4, NFS) == "silence"
-    assert attempt(client, IPV4, SMB) == "answered"
+    assert attempt(client, IPV4, SMB) == "silence"
     assert ready.node.agent("gate", "start", **GATE).code == RUNNING
     assert monitor(ready.node) == RUNNING
+    assert attempt(client, IPV4, SMB) == "answered", "nothing more is to come that would serve SMB"
     assert attempt(client, IPV4, NFS) == "answered"
     assert attempt(client, IPV6, NFS) == "answered"
     assert ready.node.agent("gate", "stop", **GATE).code == RUNNING
     assert monitor(ready.node) == NOT_RUNNING
     assert attempt(client, IPV6, NFS) == "silence"
+    assert attempt(client, IPV6, SMB) == "answered"
     assert attempt(ready.node, IPV4, NFS, within="vs1") == "answered", "monitors of the servers still can"
 
 
@@ -125,14 +127,14 @@ def _established(there: list[str]) -> list[str]:
 
 
 def test_a_probe_while_the_namespace_is_made_finds_no_gate(lan: Lan) -> None:
-    hand(lan.node, "hold", "gate")  # as net does, before anything else
+    hand(lan.node, "hold")  # as net does, before anything else
     lan.node.run("ip", "netns", "add", "vs1")
     assert lan.node.agent("gate", "monitor", **GATE).code == NOT_RUNNING
     lan.node.run("ip", "netns", "del", "vs1")
 
 
 def test_a_start_of_net_that_was_interrupted_leaves_no_open_gate(lan: Lan) -> None:
-    hand(lan.node, "hold", "gate")
+    hand(lan.node, "hold")
     lan.node.run("ip", "netns", "add", "vs1")
     assert lan.node.agent("net", "start", **NET).code == RUNNING
     assert lan.node.agent("gate", "monitor", interval=EVERY, **GATE).code == NOT_RUNNING

@@ -63,7 +63,7 @@ SHARES = Resource(
     "vsctl/shares",
     _VS | {"filesystem": "root", "shares": "data /data access=rw users=alice"},
 )
-GATE = Resource("vs1-gate", "vsctl/gate", _VS | {"nfs": "1"})
+GATE = Resource("vs1-gate", "vsctl/gate", _VS)
 
 IP4 = Resource("ip4", "heartbeat/IPaddr2", {"ip": "192.0.2.71", "cidr_netmask": "24", "nic": "e0a"})
 IP6 = Resource("ip6", "heartbeat/IPaddr2", {"ip": "2001:db8:a::72", "cidr_netmask": "64", "nic": "e0a"})

@@ -25,7 +25,7 @@ PARAMETERS = {
     "smb": {"netbios": "VS9"},
     "exports": {"filesystem": "root", "exports": "/a /root/a id=9 squash=root 192.0.2.0/24=rw"},
     "shares": {"filesystem": "root", "shares": "b /b access=rw users=alice"},
-    "gate": {"nfs": "1"},
+    "gate": {},
 }
 """Every agent with parameters for one server, in the order in which they start."""
 

@@ -215,7 +215,7 @@ def test_one_server_s_parameters_are_as_the_contract_says() -> None:
         "filesystem": "data",
         "shares": "data /srv access=rw users=alice,@staff",
     }
-    assert parameters("vs1-gate") == {"server": "vs1", "nfs": "1"}
+    assert parameters("vs1-gate") == {"server": "vs1"}
 
 
 @pytest.mark.parametrize(
