@@ -11,7 +11,7 @@ import os
 from _socket import AF_INET, AF_INET6, IPPROTO_TCP, inet_ntop
 from _struct import Struct
 
-from vsctl.agents import node, paths, ports
+from vsctl.agents import files, namespaces, node, paths, ports
 from vsctl.agents.netlink import SOCK_DIAG, Netlink
 
 _SOCK_DIAG_BY_FAMILY = 20
@@ -33,21 +33,22 @@ AGAIN = (0.2, 0.3, 0.5, 1.0)
 """Pauses, in seconds, between the repetitions: the way to the client may be seconds old."""
 
 
-def established() -> list[str]:
-    """List the clients' connections in the network namespace of this process.
+def established(server: str) -> list[str]:
+    """List the connections that clients have to a server here.
 
     Each as `local-address port remote-address port`, sorted. Asked of
     sock_diag(7), for /proc/net/tcp looks at every bucket of the whole machine
     and takes twenty times as long.
     """
-    netlink = Netlink(SOCK_DIAG)
+    with namespaces.inside(server):
+        netlink = Netlink(SOCK_DIAG)
     found = []
     for family in (AF_INET, AF_INET6):
         for body in netlink.listed(
             _SOCK_DIAG_BY_FAMILY, _request.pack(family, IPPROTO_TCP, 0, 0, 1 << _TCP_ESTABLISHED)
         ):
             local_port, remote_port, local, remote = _answer.unpack_from(body)
-            if local_port in ports.OF_SERVER:
+            if local_port in ports.OF_SERVER and local != remote:  # monitors ask from within
                 found.append(f"{_text(family, local)} {local_port} {_text(family, remote)} {remote_port}")
     return sorted(found)
 
@@ -68,20 +69,39 @@ def record(server: str, lines: list[str]) -> None:
     node, so that an unchanged list costs the storage nothing. One that changed
     is written by another process: storage may hang, and the gate must not.
     """
-    remembered = f"{paths.run(server)}/{_FILE}"
-    if os.path.exists(remembered) and node.read_lines(remembered) == lines:
+    if os.path.exists(_memory(server)) and remembered(server) == lines:
         return
     from vsctl.agents import background
 
-    background.within(LIMIT, lambda: _write(server, lines, remembered))
+    background.within(LIMIT, lambda: _write(server, lines))
 
 
-def _write(server: str, lines: list[str], remembered: str) -> None:
+def record_later(server: str, lines: list[str]) -> None:
+    """Have the list kept, and do not wait for it: whether that has been done shows in `remembered`."""
+    from vsctl.agents import background
+
+    def write() -> bool:
+        _write(server, lines)
+        return False
+
+    background.repeat((0.0,), write)
+
+
+def remembered(server: str) -> list[str]:
+    """Return the list that was written last, as this node remembers it."""
+    return node.read_lines(_memory(server))
+
+
+def _memory(server: str) -> str:
+    return f"{paths.run(server)}/{_FILE}"
+
+
+def _write(server: str, lines: list[str]) -> None:
     """Replace the list, on the storage first; raises BlockingIOError while another process tries to."""
     import fcntl
 
     text = "".join(f"{line}\n" for line in lines)
-    lock = os.open(f"{remembered}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = os.open(f"{_memory(server)}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     directory = _state_directory(server)
     if directory is None:
@@ -94,8 +114,7 @@ def _write(server: str, lines: list[str], remembered: str) -> None:
     os.rename(f"{_FILE}.new", _FILE, src_dir_fd=directory, dst_dir_fd=directory)
     os.fsync(directory)
     os.close(directory)
-    with open(remembered, "w") as copy:
-        copy.write(text)
+    files.replace(_memory(server), text)
 
 
 def recorded(server: str) -> list[str]:
@@ -113,17 +132,17 @@ def recorded(server: str) -> list[str]:
         return lines.read().splitlines()
 
 
-def wake(server: str) -> int:
-    """Make all clients on the list find out that their connection is dead; return how many there are.
+def wake(server: str, lines: list[str]) -> int:
+    """Make all clients on a list find out that their connection is dead; return how many there are.
 
     Only for addresses that the server has now. To be called when its TCP ports answer.
     """
-    from vsctl.agents import addresses, background, frames, namespaces, rtnetlink
+    from vsctl.agents import addresses, background, frames, rtnetlink
 
     with namespaces.inside(server):
         own = rtnetlink.addresses(Netlink(), rtnetlink.LOOPBACK)
         dead = []
-        for line in recorded(server):
+        for line in lines:
             local, local_port, remote, remote_port = line.split()
             packed = addresses.parse(local).packed
             if packed in own:

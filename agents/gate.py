@@ -86,9 +86,11 @@ class Gate(Agent):
     def start(self) -> None:
         if not namespaces.exists(self.server):
             raise Failure(f"{self.server} is not on this node, there is no gate to open")
+        former = self._former()  # before anybody can be added to the list
         open(self.server, CLOSED_BY_GATE)
         open(self.server, CLOSED_BY_SMB, SMB)  # what serves SMB has started by now, or does not
-        self._wake()
+        if woken := connections.wake(self.server, former):
+            log(f"{woken} clients of {self.server} were told to connect anew")
 
     @action("monitor", timeout=20, interval=10)
     def monitor(self) -> None:
@@ -125,20 +127,16 @@ class Gate(Agent):
     def _record(self) -> None:
         """Keep the list; storage that does not take it is the filesystem's concern, not the gate's."""
         try:
-            with namespaces.inside(self.server):
-                established = connections.established()
-            connections.record(self.server, established)
+            connections.record(self.server, connections.established(self.server))
         except OSError as problem:
             log(f"the connections of {self.server} could not be recorded: {problem.strerror}")
 
-    def _wake(self) -> None:
+    def _former(self) -> list[str]:
         try:
-            woken = connections.wake(self.server)
+            return connections.recorded(self.server)
         except OSError as problem:
-            log(f"the former connections of {self.server} could not be ended: {problem.strerror}")
-        else:
-            if woken:
-                log(f"{woken} clients of {self.server} were told to connect anew")
+            log(f"the former connections of {self.server} are not known: {problem.strerror}")
+            return []
 
 
 def hold(server: str) -> None:

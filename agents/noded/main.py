@@ -23,6 +23,7 @@ from vsctl.agents.netlink import Netlink
 from vsctl.agents.noded import hearing, judge, settings
 from vsctl.agents.noded.asking import EVERY, GATEWAYS, Asker, own
 from vsctl.agents.noded.attributes import Attributes
+from vsctl.agents.noded.clients import Clients
 from vsctl.agents.noded.judge import Record
 from vsctl.agents.noded.loop import Loop, now
 from vsctl.agents.ocf import Failure, log
@@ -67,6 +68,7 @@ class Daemon:
         self._tick()
         self._look_around()
         self._count()
+        Clients(self.loop, _servers).look()
         self.loop.run()
         for each in (resident.SOCKET, resident.PROCESS):
             os.unlink(each)

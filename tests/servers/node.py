@@ -104,6 +104,10 @@ class Node:
         """Run code that has `vsctl` in the node."""
         return self.run(shlex.join(["/usr/bin/python3", "-IS", "-c", f"{_PATH}\n{code}"]), ok=ok)
 
+    def begin_python(self, code: str) -> subprocess.Popen[str]:
+        """Start code that has `vsctl` in the node."""
+        return self.begin(shlex.join(["/usr/bin/python3", "-IS", "-c", f"{_PATH}\n{code}"]))
+
     def agent(self, agent: str, action: str, *, timeout: int = 20, **parameters: str) -> Done:
         launcher = f"{_PATH}; from vsctl.agents.{agent} import {agent.capitalize()} as A; A.main()"
         return self.run(

@@ -40,6 +40,12 @@ class Server:
             assert done.status == 0, f"{self.name}: {each} did not stop: {done.said}"
         return self
 
+    def gate(self, action: str) -> Done:
+        """Have the gate opened or closed, which nothing else here needs."""
+        done = self.node.agent("gate", action, server=self.name)
+        assert done.status == 0, done.said
+        return done
+
     def monitor(self, resource: str) -> int:
         return self.do(resource, "monitor").status
 
