@@ -6,7 +6,8 @@ import os
 
 from vsctl.agents import entries, ganesha, namespaces, ports, processes, rpc
 from vsctl.agents.ocf import NotInstalled, Param, log
-from vsctl.agents.served import IMPATIENCE, LONG, Part, Served
+from vsctl.agents.ports import IMPATIENCE
+from vsctl.agents.served import LONG, Part, Served
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,19 +5,9 @@ from __future__ import annotations
 import os
 import time
 
-from vsctl.agents import (
-    fragments,
-    ganesha,
-    listeners,
-    lockers,
-    names,
-    paths,
-    ports,
-    processes,
-    rpc,
-)
+from vsctl.agents import listeners, names, paths, ports, processes, rpc
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
-from vsctl.agents.served import IMPATIENCE, PATIENCE
+from vsctl.agents.ports import IMPATIENCE, PATIENCE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,6 +65,8 @@ class Nfs(Agent):
 
     @action("stop", timeout=20)
     def stop(self) -> None:
+        from vsctl.agents import fragments, ganesha
+
         # Ganesha is killed, not asked: the gate is closed, what clients may reclaim is on disk since before
         # they got their answer, and data is in the page cache, which the unmount writes.
         left = processes.kill(lambda: processes.named(self.server, *DAEMONS), SIGKILL, self.timeout * 0.8)
@@ -113,6 +105,8 @@ class Nfs(Agent):
         return None
 
     def _configure(self) -> None:
+        from vsctl.agents import fragments, ganesha
+
         directory = ganesha.directory(self.server)
         os.makedirs(directory, exist_ok=True)
         fragments.begin(f"{directory}/exports")
@@ -126,6 +120,8 @@ class Nfs(Agent):
 
     def _start_statd(self) -> None:
         """Start statd, and tell the clients that held NFSv3 locks to reclaim them."""
+        from vsctl.agents import lockers
+
         state = f"{paths.state(self.server)}/statd"
         clients = lockers.recall(self.server)
         _lay_out(state)
@@ -141,6 +137,8 @@ class Nfs(Agent):
         self._await("statd")
 
     def _start_ganesha(self) -> None:
+        from vsctl.agents import ganesha
+
         log_file = f"{paths.logs(self.server)}/ganesha.log"
         configuration = f"{ganesha.directory(self.server)}/ganesha.conf"
         command = ["ganesha.nfsd", "-F", "-f", configuration, "-L", log_file, "-p", "/run/ganesha.pid"]

@@ -20,3 +20,9 @@ OF_NFS = (NFS, PORTMAPPER, MOUNTD, NLOCKMGR, STATD, RQUOTA)
 
 OF_SERVER = (*OF_NFS, SMB)
 """Whose TCP connections are recorded, so that another node can end them after a crash."""
+
+PATIENCE = 8.0
+"""Seconds for a server to answer a monitor: on a loaded machine it is slow, but not hung."""
+
+IMPATIENCE = 2.0
+"""Seconds for it to answer where it is asked again."""

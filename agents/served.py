@@ -16,18 +16,13 @@ import os
 
 from vsctl.agents import fragments, grafts, names, paths, processes
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
+from vsctl.agents.ports import IMPATIENCE, PATIENCE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 SIGKILL = 9
-
-PATIENCE = 8.0
-"""Seconds for a daemon to answer a monitor: on a loaded machine it is slow, but not hung."""
-
-IMPATIENCE = 2.0
-"""Seconds for it to answer where it is asked again."""
 
 SHORT, LONG = 0.15, 0.3
 """Shares of the action's time, for one step of many and for the one that is waited for."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from vsctl.agents import entries, listeners, namespaces, ports, processes, samba, smb2
 from vsctl.agents.ocf import Param, log
-from vsctl.agents.served import IMPATIENCE, Part, Served
+from vsctl.agents.ports import IMPATIENCE
+from vsctl.agents.served import Part, Served
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

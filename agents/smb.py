@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from vsctl.agents import fragments, listeners, names, namespaces, paths, ports, processes, samba, smb2
+from vsctl.agents import listeners, names, namespaces, paths, ports, processes, smb2
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action
-from vsctl.agents.served import IMPATIENCE, PATIENCE
+from vsctl.agents.ports import IMPATIENCE, PATIENCE
 
 DAEMONS = ("smbd", "samba-dcerpcd", "rpcd_")
 SIGTERM = 15
@@ -38,6 +38,8 @@ class Smb(Agent):
 
     @action("start", timeout=20)
     def start(self) -> None:
+        from vsctl.agents import samba
+
         if processes.running(self.server, "smbd") and not self._problem(IMPATIENCE):
             self._let_clients_in()
             return
@@ -58,7 +60,7 @@ class Smb(Agent):
 
     @action("stop", timeout=20)
     def stop(self) -> None:
-        from vsctl.agents import gate
+        from vsctl.agents import fragments, gate, samba
 
         gate.close(self.server, gate.CLOSED_BY_SMB, gate.SMB)  # those that are connected are not concerned
         # smbd keeps nothing that needs a farewell: its databases are made to survive a crash, and its
@@ -101,7 +103,7 @@ class Smb(Agent):
         return None
 
     def _configure(self) -> None:
-        from vsctl.agents import accounts
+        from vsctl.agents import accounts, fragments, samba
 
         directory = samba.directory(self.server)
         os.makedirs(directory, exist_ok=True)

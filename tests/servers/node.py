@@ -108,10 +108,14 @@ class Node:
         """Start code that has `vsctl` in the node."""
         return self.begin(shlex.join(["/usr/bin/python3", "-IS", "-c", f"{_PATH}\n{code}"]))
 
-    def agent(self, agent: str, action: str, *, timeout: int = 20, **parameters: str) -> Done:
+    def agent(
+        self, agent: str, action: str, *, timeout: int = 20, killed_after: float = 0, **parameters: str
+    ) -> Done:
+        """Run an action as Pacemaker does; after `killed_after` seconds, unless 0, it and its group are killed."""
         launcher = f"{_PATH}; from vsctl.agents.{agent} import {agent.capitalize()} as A; A.main()"
+        limit = ["timeout", "-s", "KILL", f"{killed_after:.3f}"] if killed_after else []
         return self.run(
-            shlex.join(["/usr/bin/python3", "-IS", "-c", launcher, action]),
+            shlex.join([*limit, "/usr/bin/python3", "-IS", "-c", launcher, action]),
             ok=False,
             env={f"OCF_RESKEY_{key}": value for key, value in parameters.items()}
             | {"OCF_RESKEY_CRM_meta_interval": "10000", "OCF_RESKEY_CRM_meta_timeout": f"{timeout}000"},

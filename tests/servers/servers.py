@@ -24,9 +24,10 @@ class Server:
         }
         node.server(name, self.address)
 
-    def do(self, resource: str, action: str, **changed: str) -> Done:
+    def do(self, resource: str, action: str, killed_after: float = 0, **changed: str) -> Done:
         agent = {"root": "fs", "data": "fs"}.get(resource, resource)
-        return self.node.agent(agent, action, server=self.name, **{**self.parameters[resource], **changed})
+        parameters = {**self.parameters[resource], **changed}
+        return self.node.agent(agent, action, killed_after=killed_after, server=self.name, **parameters)
 
     def start(self, *resources: str) -> "Server":
         for each in resources:

@@ -1,5 +1,7 @@
 """SMB servers, shares and accounts: each virtual server its own."""
 
+import shlex
+
 import pytest
 
 from tests.servers.node import is_free, wait_for
@@ -90,6 +92,18 @@ def test_stop_ends_every_process_and_the_client_sees_it_at_once(vs1):
     assert not [line for line in left.splitlines() if "vs1/smb/smb.conf" in line and line[0] != "Z"]
     assert client.communicate("ls\n")[0]
     vs1.stop("data", "root")
+
+
+def test_nobody_is_refused_while_the_server_is_on_its_way(vs1):
+    """A client that is refused waits for seconds; one that is not answered asks again after one."""
+    code = "import socket; socket.create_connection(('{}', 445), {}); print('connected')"
+    vs1.stop("shares", "smb")
+    attempt = shlex.join(["/usr/bin/python3", "-c", code.format(vs1.address, 0.5)])
+    assert "timed out" in vs1.node.run(attempt, netns="client", ok=False).said
+    patient = shlex.join(["/usr/bin/python3", "-c", code.format(vs1.address, 30)])
+    client = vs1.node.begin(patient, netns="client")
+    vs1.start("smb", "shares")
+    assert client.communicate()[0] == "connected\n"
 
 
 def test_a_killed_smbd_is_noticed_and_comes_back(vs1):

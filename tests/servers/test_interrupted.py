@@ -1,0 +1,74 @@
+"""Actions that are killed in the middle: whatever comes next finds its way, and nothing is left behind."""
+
+import pytest
+
+from tests.servers.node import is_free
+from tests.servers.servers import Server
+
+pytestmark = pytest.mark.lab
+
+BELOW = {
+    "nfs": ("root", "data"),
+    "smb": ("root", "data"),
+    "exports": ("root", "data", "nfs"),
+    "shares": ("root", "data", "smb"),
+}
+FIRST = 0.02
+"""Seconds until the first kill."""
+KILLED = -9
+
+steps = pytest.mark.parametrize("step", [1.6, pytest.param(1.08, marks=pytest.mark.full)])
+resources = pytest.mark.parametrize("resource", BELOW)
+
+
+def kills(vs1: Server, resource: str, action: str, step: float):
+    """Kill an action `step` times later each time, until it ends by itself; yield after each kill."""
+    after = FIRST
+    while (done := vs1.do(resource, action, killed_after=after)).status == KILLED:
+        yield after
+        after *= step
+    assert done.status == 0, done.said
+
+
+@steps
+@resources
+def test_a_start_that_was_killed_at_any_point_is_stopped_or_repeated(node, resource, step):
+    vs1 = Server(node, "vs1").start(*BELOW[resource])
+    for number, after in enumerate(kills(vs1, resource, "start", step)):
+        seen = vs1.do(resource, "monitor")
+        assert seen.status in (0, 1, 7), f"after {after:.3f} s: {seen.said}"
+        assert "Traceback" not in seen.said
+        if number % 2:
+            vs1.start(resource)
+            assert vs1.monitor(resource) == 0
+        vs1.stop(resource)
+        assert vs1.monitor(resource) == 7, f"after {after:.3f} s"
+    assert vs1.monitor(resource) == 0
+    assert_nothing_is_left_of(vs1, resource)
+
+
+@steps
+@resources
+def test_a_stop_that_was_killed_at_any_point_is_repeated(node, resource, step):
+    vs1 = Server(node, "vs1").start(*BELOW[resource], resource)
+    for after in kills(vs1, resource, "stop", step):
+        seen = vs1.do(resource, "monitor")
+        assert seen.status in (0, 1, 7), f"after {after:.3f} s: {seen.said}"
+        assert "Traceback" not in seen.said
+        vs1.stop(resource)
+        assert vs1.monitor(resource) == 7, f"after {after:.3f} s"
+        vs1.start(resource)
+        assert vs1.monitor(resource) == 0, f"after {after:.3f} s"
+    assert vs1.monitor(resource) == 7
+    assert_nothing_is_left_of(vs1, resource)
+
+
+def assert_nothing_is_left_of(vs1: Server, resource: str) -> None:
+    """Stop all from the top, and see that neither processes nor mounts keep anything."""
+    vs1.stop(resource)
+    for each in reversed(BELOW[resource]):
+        said = vs1.do(each, "stop")
+        assert (said.status, said.said) == (0, ""), "it had to end or unmount what was left"
+    daemons = "from vsctl.agents import namespaces; print(namespaces.processes('vs1'))"
+    assert vs1.node.python(daemons).said == "[]\n"
+    assert all(is_free(vs1.parameters[each]["device"]) for each in ("root", "data"))
