@@ -10,8 +10,8 @@ pytestmark = pytest.mark.lab
 BELOW = {
     "nfs": ("root", "data"),
     "smb": ("root", "data"),
-    "exports": ("root", "data", "nfs"),
-    "shares": ("root", "data", "smb"),
+    "exports": ("root", "nfs", "data"),
+    "shares": ("root", "smb", "data"),
 }
 FIRST = 0.02
 """Seconds until the first kill."""
