@@ -1,4 +1,4 @@
-"""A server process dies: its own clients pause, the other protocol's notice nothing, nothing is unmounted."""
+"""A server process dies or hangs: its own clients pause, the other protocol's notice nothing, nothing is unmounted."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ VS1 = "192.0.2.11"
 UNTOUCHED = {"vs1-net", "vs1-fs-root", "vs1-fs-data", "vs1-vip-lan-a", "vs1-vip-lan-b"}
 
 
-def kill(on: Stage, daemon: str) -> None:
+def send(on: Stage, signal: str, daemon: str) -> None:
     node = on.lab.node(on.node_of("vs1"))
     pid = node.run(["cat", f"/run/vsctl/vs1/{daemon}.pid"]).stdout.split()[0]
-    node.run(["kill", "-KILL", pid])
+    node.run(["kill", f"-{signal}", pid])
 
 
+@pytest.mark.parametrize("signal", ["KILL", "STOP"])
 @pytest.mark.parametrize(
     ("daemon", "dead", "alive", "back"),
     [
@@ -28,19 +29,19 @@ def kill(on: Stage, daemon: str) -> None:
         ("smbd", "smb", "nfs", {"vs1-smb", "vs1-shr-data", "vs1-shr-root"}),
     ],
 )
-def test_a_dead_server_comes_back_alone(
-    two: Stage, daemon: str, dead: str, alive: str, back: set[str]
+def test_a_dead_or_hung_server_comes_back_alone(
+    two: Stage, daemon: str, dead: str, alive: str, back: set[str], signal: str
 ) -> None:
     c1 = two.lab.client("c1")
     clients = {
-        "nfs": Client.nfs(c1, VS1, "/data/projects", "survives"),
-        "smb": Client.smb(c1, VS1, "projects", *USERS["vs1"], "survives-smb"),
+        "nfs": Client.nfs(c1, VS1, "/data/projects", f"survives-{signal}"),
+        "smb": Client.smb(c1, VS1, "projects", *USERS["vs1"], f"survives-smb-{signal}"),
     }
     with clients["nfs"], clients["smb"]:
         for each in clients.values():
             each.wait_for_progress()
         begin = stage.now()
-        kill(two, daemon)
+        send(two, signal, daemon)
         two.lab.wait(lambda: clients[dead].report().lost, f"the {dead} client sees the end of its connection")
         clients[dead].wait_for_progress()
         for each in clients.values():
