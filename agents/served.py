@@ -13,6 +13,7 @@ that failed would send the whole server away, and nothing is wrong with it.
 from __future__ import annotations
 
 import os
+import time
 
 from vsctl.agents import fragments, grafts, names, paths, processes
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
@@ -88,12 +89,14 @@ class Served(Agent):
 
     @action("start", timeout=20)
     def start(self) -> None:
+        if not os.path.isdir(f"{self.whole}.d"):
+            raise Failure(f"{self._daemon} has not been started on this node")
         process = self.process
-        if process is None:
+        texts = self._prepare(process) if process else None
+        if process is None or texts is None:
             fragments.publish(self.whole, self.filesystem, "")
             log(f"{self._daemon} does not run: its own recovery brings what it serves of {self.filesystem}")
             return
-        texts = self._prepare(process)
         gone = self._published() - texts.keys()
         if gone:
             # A daemon cannot turn one entry into another: what goes is gone before anything comes.
@@ -111,14 +114,15 @@ class Served(Agent):
 
     @action("stop", timeout=20)
     def stop(self) -> None:
+        end = time.monotonic() + self.timeout * (1 - 2 * SHORT)
         process = self.process
         if process is not None and (self._is_wanted() or self._view(process).grafts):
             self.before_stop()
-            names = self._published()
-            self._publish(dict.fromkeys(names, ""))
+            known = self._published()
+            self._publish(dict.fromkeys(known, ""))
             if self.answers(IMPATIENCE):
-                self.withdraw(process, [_name(each) for each in names])
-                if not processes.until(lambda: not self._users(), self.timeout * SHORT):
+                self.withdraw(process, [_name(each) for each in known])
+                if not processes.until(lambda: not self._users(), end - time.monotonic()):
                     self._end(self._users(), f"does not let go of {self.filesystem}")
             else:
                 self._end(processes.named(self.server, self.PROCESSES), "does not answer")
@@ -150,7 +154,8 @@ class Served(Agent):
             return
         if problem:
             raise Failure(problem)
-        self._look_after(view)
+        if not self.probing:
+            self._look_after(view)
 
     def place(self, path: str) -> str:
         """Return where the daemon finds a directory of the filesystem."""
@@ -187,12 +192,14 @@ class Served(Agent):
         whole = "".join(f"# {identity}\n{text}" for identity, text in texts.items())
         fragments.publish(self.whole, self.filesystem, whole)
 
-    def _prepare(self, process: int) -> dict[str, str]:
-        """Show the daemon the directories; return the configuration of each entry."""
+    def _prepare(self, process: int) -> dict[str, str] | None:
+        """Show the daemon the directories; return the configuration of each entry, None if it has ended."""
         wanted = list(dict.fromkeys(each.path for each in self.parts))
         try:
             inodes = grafts.show(process, self.server, self.filesystem, wanted, self.timeout * SHORT)
         except OSError as problem:
+            if self.process is None:
+                return None
             raise Failure(
                 f"the directories of {self.filesystem} cannot be shown to {self._daemon}: {_words(problem)}"
             ) from None

@@ -6,7 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from vsctl.agents import accounts, entries, files, fragments, ganesha, mounts, processes, programs, samba
+from vsctl.agents import (
+    accounts,
+    entries,
+    files,
+    fragments,
+    ganesha,
+    grafts,
+    mounts,
+    processes,
+    programs,
+    samba,
+)
 from vsctl.agents.nfs import Nfs
 from vsctl.agents.ocf import Misconfigured
 from vsctl.agents.smb import Smb
@@ -111,8 +122,26 @@ def test_a_mount_is_read_from_the_kernels_line():
         True,
     )
     assert mount.device == os.makedev(8, 17)
+    assert mount.root == "/"
     assert "noatime" in mount.options
     assert "emergency_ro" in mount.options
+
+
+@pytest.mark.parametrize(
+    ("root", "top", "now"),
+    [
+        ("/projects", "/", "/projects"),
+        ("/a/b", "/", "/a/b"),
+        ("/", "/", "/"),
+        ("/projects//deleted", "/", None),
+        ("/@data/projects", "/@data", "/projects"),
+        ("/@data", "/@data", "/"),
+    ],
+)
+def test_the_kernel_says_where_a_directory_is_now(root, top, now):
+    """`top` is what of the filesystem is mounted, a subvolume for one."""
+    line = f"36 25 8:17 {root} /srv/vsctl/_served/data.0 rw master:1 - ext4 /dev/sdb rw\n"
+    assert grafts.Graft(mounts.Mount(line), top).now == now
 
 
 @pytest.mark.parametrize(
