@@ -157,8 +157,8 @@ sys.path.insert(0, sys.argv[1])
 from vsctl.agents import names, reroute, rtnetlink
 from vsctl.agents.addresses import some
 from vsctl.agents.netlink import Netlink
-detour = reroute.Detour("lan-a", some("192.0.2.10/24"), ("e1a",))
-for _ in range(40):
+detour = reroute.Detour("lan-a", some("192.0.2.10/24"), ("e1a", "e0b"))
+for _ in range(10):
     reroute.meet("vs1", detour)
     child = os.fork()
     if not child:
