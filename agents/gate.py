@@ -8,9 +8,9 @@ is in the server's network namespace; open, that it is not.
 
 from __future__ import annotations
 
-import os
-
 from vsctl.agents import connections, names, namespaces, nftables, paths, ports
+from vsctl.agents import system as os
+from vsctl.agents.nftables import Chain, Set
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
 TYPE_CHECKING = False
@@ -108,7 +108,7 @@ def close(server: str, who: str) -> None:
     with _Locked(server) as directory:
         with namespaces.inside(server):
             if not nftables.has_table(TABLE):
-                nftables.apply(ruleset())
+                nftables.replace(TABLE, *content())
         _note(directory, who)
 
 
@@ -148,17 +148,21 @@ def _overdue(server: str) -> list[str]:
     return late
 
 
-def ruleset() -> str:
+def content() -> tuple[list[Set], list[Chain]]:
     """Return the table that makes NFS silent to everybody but the namespace itself."""
-    listed = ", ".join(str(each) for each in ports.OF_NFS)
-    return (
-        f"table inet {TABLE} {{\n"
-        "chain arriving {\n type filter hook input priority filter; policy accept;\n"
-        f' iifname != "lo" meta l4proto {{ tcp, udp }} th dport {{ {listed} }} drop\n}}\n'
-        "chain leaving {\n type filter hook output priority filter; policy accept;\n"
-        f' oifname != "lo" meta l4proto {{ tcp, udp }} th sport {{ {listed} }} drop\n}}\n'
-        "}\n"
-    )
+    sets = [
+        Set("own", "ifname", ["lo"]),
+        Set(
+            "nfs",
+            "inet_proto . inet_service",
+            [f"{by} . {port}" for by in ("tcp", "udp") for port in ports.OF_NFS],
+        ),
+    ]
+    chains = [
+        Chain("input", ["iifname != @own meta l4proto . th dport @nfs drop"]),
+        Chain("output", ["oifname != @own meta l4proto . th sport @nfs drop"]),
+    ]
+    return sets, chains
 
 
 _LOCK = ".lock"
