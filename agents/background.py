@@ -6,7 +6,7 @@ Pacemaker reads an agent's output to its end.
 
 from __future__ import annotations
 
-import os
+from vsctl.agents import system as os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,12 +20,8 @@ def repeat(pauses: Iterable[float], act: Callable[[], bool]) -> None:
     """
     import time
 
-    child = os.fork()
-    if child:
-        os.waitpid(child, 0)
+    if os.fork():  # an agent ends soon and leaves it to init; the node daemon repeats by itself
         return
-    if os.fork():  # twice, so that a resident caller is left no child to wait for
-        os._exit(0)
     try:
         _detach()
         for pause in pauses:
