@@ -7,11 +7,11 @@ and the next one makes each client find out at once (`frames.tickle`).
 
 from __future__ import annotations
 
-import os
 from _socket import AF_INET, AF_INET6, IPPROTO_TCP, inet_ntop
 from _struct import Struct
 
 from vsctl.agents import node, paths, ports
+from vsctl.agents import system as os
 from vsctl.agents.netlink import SOCK_DIAG, Netlink
 
 _SOCK_DIAG_BY_FAMILY = 20

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from vsctl.agents import (
     entries,
     fragments,
@@ -18,6 +16,7 @@ from vsctl.agents import (
     processes,
     rpc,
 )
+from vsctl.agents import system as os
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
 TYPE_CHECKING = False
@@ -125,7 +124,7 @@ class Exports(Agent):
 
     @property
     def _resource(self) -> str:
-        return os.environ.get("OCF_RESOURCE_INSTANCE", f"{self.server}-exp-{self.filesystem}")
+        return os.getenv("OCF_RESOURCE_INSTANCE", f"{self.server}-exp-{self.filesystem}")
 
     def _hold_gate(self) -> None:
         """Keep the gate closed until the next start: a client that asks meanwhile would be told ESTALE.

@@ -7,7 +7,7 @@ the whole at a time, until the daemon has understood it.
 
 from __future__ import annotations
 
-import os
+from vsctl.agents import system as os
 
 
 class Lock:

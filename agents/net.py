@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from _socket import AF_INET, AF_INET6, inet_pton
 
 from vsctl.agents import names, namespaces, paths, rtnetlink
+from vsctl.agents import system as os
 from vsctl.agents.addresses import some
 from vsctl.agents.netlink import Netlink
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
@@ -161,7 +161,7 @@ class Net(Agent):
     def _detours_here(self) -> list[Detour]:
         from vsctl.agents.reroute import Detour
 
-        name = os.environ.get("OCF_RESKEY_CRM_meta_on_node") or os.uname().nodename
+        name = os.getenv("OCF_RESKEY_CRM_meta_on_node") or os.uname().nodename
         return [
             Detour(subnet, addresses, ports.get(name, ()))
             for subnet, addresses, ports in self.detours

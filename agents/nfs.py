@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from vsctl.agents import (
     fragments,
     ganesha,
@@ -16,6 +14,7 @@ from vsctl.agents import (
     processes,
     rpc,
 )
+from vsctl.agents import system as os
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
 DAEMONS = ("ganesha.nfsd", "rpc.statd", "sm-notify", "rpcbind")

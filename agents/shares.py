@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from vsctl.agents import (
     entries,
     fragments,
@@ -18,6 +16,7 @@ from vsctl.agents import (
     samba,
     smb2,
 )
+from vsctl.agents import system as os
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
 SIGKILL = 9

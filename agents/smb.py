@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from vsctl.agents import fragments, listeners, names, namespaces, paths, ports, processes, samba, smb2
+from vsctl.agents import system as os
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action
 
 DAEMONS = ("smbd", "samba-dcerpcd", "rpcd_")

@@ -212,8 +212,8 @@ def test_servers_may_come_and_go_all_at_once(lan: Lan) -> None:
         answers = list(together.map(lambda each: lan.node.agent("net", "start", **each), servers))
         assert [answer.code for answer in answers] == [RUNNING] * len(servers)
         assert all(monitor(lan.node, "net", each) == RUNNING for each in servers)
-        mounts = lan.node.run("cat", "/proc/self/mountinfo").splitlines()
-        assert len([line for line in mounts if line.split()[4] == "/run/netns"]) == 1
+        mounts = [line.split()[3:5] for line in lan.node.run("cat", "/proc/self/mountinfo").splitlines()]
+        assert mounts.count(["/netns", "/run/netns"]) == 1  # the machine's own may be hidden below
         answers = list(together.map(lambda each: lan.node.agent("net", "stop", **each), servers))
         assert [answer.code for answer in answers] == [RUNNING] * len(servers)
     assert lan.node.dump() == before
