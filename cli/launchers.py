@@ -1,8 +1,9 @@
 """Where do the agents have to be, and what stands there?
 
 The code of the agents is copied to a directory of its own, named by a hash of
-what is in it, and a launcher of three lines for each agent names that
-directory and an interpreter. So an upgrade or a loss of the environment that
+what is in it, and a launcher of few lines for each agent names that
+directory and an interpreter. Beside the code is what each agent says of itself,
+since Pacemaker asks for it before every start and waits. So an upgrade or a loss of the environment that
 vsctl was installed from disturbs nothing that runs: the agents in use are
 replaced by `vsctl install` only, launcher by launcher, each in one step.
 """
@@ -21,7 +22,8 @@ from pathlib import Path
 from py_compile import PycInvalidationMode
 
 import vsctl.agents
-from vsctl.agents import ocf
+from vsctl.agents import metadata, ocf
+from vsctl.cib_templates.timings import declared
 from vsctl.cli.programs import Refused
 
 AGENTS = ("net", "vip", "fs", "nfs", "smb", "exports", "shares", "gate", "daemon")
@@ -86,8 +88,11 @@ def refusing(prefix: Path) -> Iterator[None]:
 
 def launcher(agent: str, root: str) -> str:
     """Return the text of an agent's launcher; `root` is the directory that holds the package `vsctl`."""
-    template = resources.files("vsctl.agents").joinpath("ocf.d/launcher").read_text()
-    return template.format(python=python(), root=root, module=agent, agent=agent.capitalize())
+    return _template().format(python=python(), root=root, module=agent, agent=agent.capitalize())
+
+
+def _template() -> str:
+    return resources.files("vsctl.agents").joinpath("ocf.d/launcher").read_text()
 
 
 def python() -> str:
@@ -99,7 +104,7 @@ def _copied(code: Path) -> Path:
     """Return the directory with this version of the agents' code, copied and compiled if it is not there."""
     source = Path(next(iter(vsctl.agents.__path__)))
     files = sorted(each.relative_to(source) for each in source.rglob("*.py"))
-    content = b"".join(bytes(each) + (source / each).read_bytes() for each in files)
+    content = b"".join(bytes(each) + (source / each).read_bytes() for each in files) + _template().encode()
     home = code / hashlib.sha256(content).hexdigest()[:12]
     if not home.is_dir():
         new = code / f".{home.name}.new"
@@ -108,8 +113,12 @@ def _copied(code: Path) -> Path:
         for each in files:
             (package / each).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / each, package / each)
+        # Without it every start would look for other parts of the package in all of sys.path.
+        (package.parent / "__init__.py").touch()
+        for agent in AGENTS:
+            (new / f"{agent}.xml").write_text(metadata.of(declared(agent)))
         # The files' own times would make every start look for a change; the hash in the name says there is none.
-        compileall.compile_dir(package, quiet=1, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+        compileall.compile_dir(package.parent, quiet=1, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
         new.rename(home)
     home.touch()
     return home

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import vsctl.agents
 from tests.cli.vsctl import vsctl as run
+from vsctl.agents import metadata
+from vsctl.cib_templates.timings import declared
 from vsctl.cli import launchers
 
 
@@ -23,6 +27,16 @@ def test_twice_is_once_and_remove_leaves_others_alone(tmp_path: Path) -> None:
     assert run("install", "--remove", "--prefix", tmp_path).status == 0
     assert [each for each in tmp_path.rglob("*") if each.is_file()] == [theirs]
     assert run("install", "--remove", "--prefix", tmp_path).out.startswith("nothing to do:")
+
+
+def test_an_installed_agent_says_of_itself_what_its_class_says(tmp_path: Path) -> None:
+    run("install", "--prefix", tmp_path)
+    for agent in launchers.AGENTS:
+        text = (tmp_path / launchers.LAUNCHERS / agent).read_text().replace("/usr/lib/vsctl", f"{tmp_path}/usr/lib/vsctl")
+        said = subprocess.run(
+            [sys.executable, "-IS", "-c", text, "meta-data"], capture_output=True, text=True, check=True
+        ).stdout
+        assert said == metadata.of(declared(agent))
 
 
 def test_what_was_damaged_is_put_right(tmp_path: Path) -> None:
