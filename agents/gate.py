@@ -74,7 +74,10 @@ class Gate(Agent):
             return
         if CLOSED_BY_GATE not in holders(self.server):
             self._record()
-        close(self.server, CLOSED_BY_GATE)
+        try:
+            close(self.server, CLOSED_BY_GATE)
+        except namespaces.Gone:  # and what was to be closed with it
+            pass
 
     def _record(self) -> None:
         """Keep the list; storage that does not take it is the filesystem's concern, not the gate's."""

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from vsctl.agents import kernel, paths
 from vsctl.agents import system as os
+from vsctl.agents.ocf import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
 
+class Gone(Failure, FileNotFoundError):  # noqa: N818 - like all outcomes
+    """The namespace is not there, or not any more: an outcome of whoever looked for it and then went in."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
 class inside:  # noqa: N801 - reads as a word: `with inside("vs1"):`
     """Put this process into a server's network namespace for the length of a `with`.
 
-    Sockets opened inside stay there afterwards. FileNotFoundError if the
-    namespace does not exist.
+    Sockets opened inside stay there afterwards. Raises Gone if the namespace
+    does not exist.
     """
 
     def __init__(self, server: str) -> None:
@@ -37,13 +45,16 @@ class inside:  # noqa: N801 - reads as a word: `with inside("vs1"):`
 
 def enter(server: str) -> None:
     """Put this process into a server's network namespace for good."""
-    if not exists(server):
-        raise FileNotFoundError(f"the network namespace {server} does not exist on this node")
-    there = os.open(paths.namespace(server), os.O_RDONLY)
     try:
-        kernel.setns(there, kernel.CLONE_NEWNET)
-    finally:
-        os.close(there)
+        there = os.open(paths.namespace(server), os.O_RDONLY)
+        try:
+            kernel.setns(there, kernel.CLONE_NEWNET)
+        finally:
+            os.close(there)
+    except OSError as problem:
+        if exists(server):
+            raise
+        raise Gone(problem.errno, f"the network namespace {server} does not exist on this node") from None
 
 
 def exists(server: str) -> bool:
