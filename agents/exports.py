@@ -96,7 +96,7 @@ class Exports(Agent):
                 self._let_go(process)
             os.unlink(self.fragment)
 
-    @action("monitor", timeout=20, interval=10)
+    @action("monitor", timeout=20, interval=20)
     def monitor(self) -> None:
         if not os.path.exists(self.fragment):
             raise NotRunning(f"filesystem {self.filesystem} of {self.server} is not exported")

@@ -78,7 +78,7 @@ class Net(Agent):
     def reload(self) -> None:
         self._establish()
 
-    @action("monitor", timeout=20, interval=10)
+    @action("monitor", timeout=20, interval=30)
     def monitor(self) -> None:
         server = self.server
         netlink = Netlink()

@@ -83,7 +83,7 @@ class Shares(Agent):
                 self._let_go()
             os.unlink(self.fragment)
 
-    @action("monitor", timeout=20, interval=10)
+    @action("monitor", timeout=20, interval=20)
     def monitor(self) -> None:
         if not os.path.exists(self.fragment):
             raise NotRunning(f"filesystem {self.filesystem} of {self.server} is not shared")

@@ -89,7 +89,7 @@ class Vip(Agent):
     def reload(self) -> None:
         self.start()
 
-    @action("monitor", timeout=20, interval=10)
+    @action("monitor", timeout=20, interval=20)
     def monitor(self) -> None:
         netlink = Netlink()
         detours = self.detours.get(this_node(), ())
