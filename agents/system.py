@@ -66,4 +66,7 @@ else:
             head, slash, _ = path.rpartition("/")
             return head.rstrip("/") or slash
 
+        def basename(self, path):
+            return path.rpartition("/")[2]
+
     path = _Path()
