@@ -105,16 +105,15 @@ def remove(server: str) -> None:
 def processes(server: str) -> list[int]:
     """Return the ids of all processes in the namespace, but not of this one."""
     try:
-        there = os.stat(paths.namespace(server))
+        there = f"net:[{os.stat(paths.namespace(server)).st_ino}]"
     except FileNotFoundError:
         return []
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit() and int(name) != os.getpid():
             try:
-                here = os.stat(f"/proc/{name}/ns/net")
+                if os.readlink(f"/proc/{name}/ns/net") == there:
+                    found.append(int(name))
             except OSError:  # it has ended meanwhile, or is ending
                 continue
-            if (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino):
-                found.append(int(name))
     return found

@@ -2,8 +2,10 @@
 
 The code of the agents is copied to a directory of its own, named by a hash of
 what is in it, and a launcher of few lines for each agent names that
-directory and an interpreter. Beside the code is what each agent says of itself,
-since Pacemaker asks for it before every start and waits. So an upgrade or a loss of the environment that
+directory and an interpreter. Beside the code are, for each agent, its meta-data,
+since Pacemaker asks for them before every start and waits, and in one file all
+modules that it begins with: to find and open them one by one costs more than
+what most monitors do. So an upgrade or a loss of the environment that
 vsctl was installed from disturbs nothing that runs: the agents in use are
 replaced by `vsctl install` only, launcher by launcher, each in one step.
 """
@@ -12,12 +14,15 @@ from __future__ import annotations
 
 import compileall
 import hashlib
+import marshal
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
@@ -37,7 +42,7 @@ def install(prefix: Path) -> tuple[str, ...]:
     """Write code and launchers below `prefix` and return the agents that changed."""
     changed = []
     with refusing(prefix):
-        home = _copied(prefix / CODE)
+        home = _copied(prefix)
         (prefix / LAUNCHERS).mkdir(parents=True, exist_ok=True)
         for agent in AGENTS:
             text, path = launcher(agent, f"/{home.relative_to(prefix)}"), prefix / LAUNCHERS / agent
@@ -100,28 +105,48 @@ def python() -> str:
     return os.path.realpath(sys.executable)
 
 
-def _copied(code: Path) -> Path:
+def _copied(prefix: Path) -> Path:
     """Return the directory with this version of the agents' code, copied and compiled if it is not there."""
     source = Path(next(iter(vsctl.agents.__path__)))
     files = sorted(each.relative_to(source) for each in source.rglob("*.py"))
-    content = b"".join(bytes(each) + (source / each).read_bytes() for each in files) + _template().encode()
-    home = code / hashlib.sha256(content).hexdigest()[:12]
+    content = b"".join(bytes(each) + (source / each).read_bytes() for each in files)
+    content += _template().encode() + MAGIC_NUMBER
+    home = prefix / CODE / hashlib.sha256(content).hexdigest()[:12]
     if not home.is_dir():
-        new = code / f".{home.name}.new"
+        new = home.with_name(f".{home.name}.new")
         shutil.rmtree(new, ignore_errors=True)
         package = new / "vsctl" / "agents"
         for each in files:
             (package / each).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / each, package / each)
-        # Without it every start would look for other parts of the package in all of sys.path.
         (package.parent / "__init__.py").touch()
-        for agent in AGENTS:
-            (new / f"{agent}.xml").write_text(metadata.of(declared(agent)))
         # The files' own times would make every start look for a change; the hash in the name says there is none.
         compileall.compile_dir(package.parent, quiet=1, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+        for agent in AGENTS:
+            (new / f"{agent}.xml").write_text(metadata.of(declared(agent)))
+            (new / f"{agent}.modules").write_bytes(_modules(agent, new, Path(f"/{home.relative_to(prefix)}")))
         new.rename(home)
     home.touch()
     return home
+
+
+def _modules(agent: str, here: Path, there: Path) -> bytes:
+    """Return the modules that an agent begins with: name, file and code, each after those that it needs.
+
+    `here` holds the package now, `there` is where it will be. In what order
+    modules are complete is what an interpreter says that is asked for the times of its imports.
+    """
+    begin = f"import sys; sys.path.insert(0, {str(here)!r}); import vsctl.agents.{agent}"
+    asked = [python(), "-IS", "-X", "importtime", "-c", begin]
+    said = subprocess.run(asked, capture_output=True, text=True, check=True).stderr
+    found = []
+    for name in (line.rpartition("|")[2].strip() for line in said.splitlines()):
+        if name.partition(".")[0] == "vsctl":
+            place = Path(*name.split("."))
+            file = place / "__init__.py" if (here / place).is_dir() else place.with_suffix(".py")
+            code = compile((here / file).read_bytes(), str(there / file), "exec", dont_inherit=True)
+            found.append((name, str(there / file), code))
+    return marshal.dumps(found)
 
 
 def _versions(code: Path) -> Iterator[Path]:
