@@ -8,9 +8,8 @@ works on the node where the server's root filesystem is mounted.
 
 from __future__ import annotations
 
-import os
-
 from vsctl.agents import fragments, paths, processes, samba
+from vsctl.agents import system as os
 from vsctl.agents.ocf import Failure
 
 TYPE_CHECKING = False

@@ -13,9 +13,8 @@ after any interruption.
 
 from __future__ import annotations
 
-import os
-
 from vsctl.agents import names, node, paths, rtnetlink
+from vsctl.agents import system as os
 from vsctl.agents.netlink import Netlink
 from vsctl.agents.ocf import Failure
 from vsctl.agents.rtnetlink import Route, Rule

@@ -6,7 +6,7 @@ agent's output to its end.
 
 from __future__ import annotations
 
-import os
+from vsctl.agents import system as os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,12 +20,8 @@ def repeat(pauses: Iterable[float], act: Callable[[], bool]) -> None:
     """
     import time
 
-    child = os.fork()
-    if child:
-        os.waitpid(child, 0)
+    if os.fork():  # an agent ends soon and leaves it to init; the node daemon repeats by itself
         return
-    if os.fork():  # twice, so that a resident caller is left no child to wait for
-        os._exit(0)
     try:
         os.setsid()  # Pacemaker kills what an action leaves in its group
         _let_go()
@@ -33,6 +29,21 @@ def repeat(pauses: Iterable[float], act: Callable[[], bool]) -> None:
             time.sleep(pause)
             if not act():
                 break
+    finally:
+        os._exit(0)
+
+
+def leave(act: Callable[[], object]) -> None:
+    """Do something in a process that is nobody's child: a resident caller has none to wait for."""
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        if os.fork() == 0:
+            os.setsid()
+            _let_go()
+            act()
     finally:
         os._exit(0)
 

@@ -7,11 +7,11 @@ and the next one makes each client find out at once (`frames.tickle`).
 
 from __future__ import annotations
 
-import os
 from _socket import AF_INET, AF_INET6, IPPROTO_TCP, inet_ntop
 from _struct import Struct
 
 from vsctl.agents import files, namespaces, node, paths, ports
+from vsctl.agents import system as os
 from vsctl.agents.netlink import SOCK_DIAG, Netlink
 
 _SOCK_DIAG_BY_FAMILY = 20
@@ -80,11 +80,7 @@ def record_later(server: str, lines: list[str]) -> None:
     """Have the list kept, and do not wait for it: whether that has been done shows in `remembered`."""
     from vsctl.agents import background
 
-    def write() -> bool:
-        _write(server, lines)
-        return False
-
-    background.repeat((0.0,), write)
+    background.leave(lambda: _write(server, lines))
 
 
 def remembered(server: str) -> list[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from vsctl.agents import resident
+from vsctl.agents import system as os
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action
 
 TERM, KILL = 15, 9
@@ -96,7 +96,7 @@ class Daemon(Agent):
         from vsctl.agents.noded import settings
 
         os.makedirs(resident.DIRECTORY, mode=0o700, exist_ok=True)
-        name = os.environ.get("OCF_RESKEY_CRM_meta_on_node") or os.uname().nodename
+        name = os.getenv("OCF_RESKEY_CRM_meta_on_node") or os.uname().nodename
         text = settings.write(name, self.ports, self.gateways, self.routed)
         node.write_lines(resident.SETTINGS, text.splitlines())
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from vsctl.agents import entries, ganesha, namespaces, ports, processes, rpc
+from vsctl.agents import system as os
 from vsctl.agents.ocf import NotInstalled, Param, log
 from vsctl.agents.ports import IMPATIENCE
 from vsctl.agents.served import LONG, Part, Served
@@ -122,7 +121,7 @@ class Exports(Served):
 
     @property
     def _resource(self) -> str:
-        return os.environ.get("OCF_RESOURCE_INSTANCE", f"{self.server}-exp-{self.filesystem}")
+        return os.getenv("OCF_RESOURCE_INSTANCE", f"{self.server}-exp-{self.filesystem}")
 
     def _is_configured(self) -> bool:
         """Say whether the cluster still has this resource; believe so if it cannot be asked, or is slow to answer."""

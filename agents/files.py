@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from vsctl.agents import system as os
 
 
 def read(path: str) -> str:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from _socket import AF_INET6
 
 from vsctl.agents import names, nftables, node, sysctls
+from vsctl.agents.nftables import Set
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -153,14 +154,14 @@ def _store(lines: list[str]) -> None:
     if lines == node.read(_FILE) and bool(lines) == nftables.has_table(TABLE):
         return
     if lines:
-        nftables.replace(TABLE, ruleset(lines))
+        nftables.replace(TABLE, sets(lines), [nftables.Chain("forward", rules(lines))])
     else:
         nftables.remove(TABLE)
     node.write(_FILE, lines)
 
 
-def ruleset(lines: list[str]) -> str:
-    """Return the content of the table.
+def sets(lines: Iterable[str]) -> list[Set]:
+    """Return whom the rules are about.
 
     A line is `server NAME ADDRESS...`, or `port NAME HOLDER`, a port that forwards IPv4
     because of us, or `ipv6 NAME`, a server or a relay for which everything forwards IPv6, or
@@ -169,18 +170,28 @@ def ruleset(lines: list[str]) -> str:
     split = [line.split() for line in lines]
     servers = [(names.interface(words[1]), words[2:]) for words in split if words[0] == "server"]
     ports = sorted({words[1] for words in split if words[0] == "port"})
-    interfaces = [interface for interface, _ in servers]
-    four = [f"{interface} . {each}" for interface, ips in servers for each in ips if ":" not in each]
-    six = [f"{interface} . {each}" for interface, ips in servers for each in ips if ":" in each]
+    admitted = [f"{interface} . {ip}" for interface, ips in servers for ip in ips]
     relayed = [
-        (f"{one} . {other} . {ip}", ":" in ip)
+        f"{one} . {other} . {ip}"
         for words in split
         if words[0] == "relay"
         for one in words[2].split(",")
         for other in words[3].split(",")
         for ip in words[4:]
     ]
-    rules = [
+    return [
+        Set("servers", "ifname", [interface for interface, _ in servers]),
+        Set("ports", "ifname", ports),
+        Set("ipv4", "ifname . ipv4_addr", [each for each in admitted if ":" not in each]),
+        Set("ipv6", "ifname . ipv6_addr", [each for each in admitted if ":" in each]),
+        Set("relayed4", "ifname . ifname . ipv4_addr", [each for each in relayed if ":" not in each]),
+        Set("relayed6", "ifname . ifname . ipv6_addr", [each for each in relayed if ":" in each]),
+    ]
+
+
+def rules(lines: Iterable[str]) -> list[str]:
+    """Return what is done with what is forwarded, first match first."""
+    found = [
         "iifname @servers oifname @servers drop",
         "iifname . oifname . ip saddr @relayed4 accept",
         "oifname . iifname . ip daddr @relayed4 accept",
@@ -194,21 +205,6 @@ def ruleset(lines: list[str]) -> str:
         "oifname @servers drop",
         "iifname @ports meta nfproto ipv4 drop",
     ]
-    if any(words[0] == "ipv6" for words in split):
-        rules.append("meta nfproto ipv6 drop")
-    return (
-        _set("servers", "ifname", interfaces)
-        + _set("ports", "ifname", ports)
-        + _set("ipv4", "ifname . ipv4_addr", four)
-        + _set("ipv6", "ifname . ipv6_addr", six)
-        + _set("relayed4", "ifname . ifname . ipv4_addr", [each for each, is_six in relayed if not is_six])
-        + _set("relayed6", "ifname . ifname . ipv6_addr", [each for each, is_six in relayed if is_six])
-        + "chain forward {\n type filter hook forward priority filter; policy accept;\n"
-        + "".join(f" {rule}\n" for rule in rules)
-        + "}\n"
-    )
-
-
-def _set(name: str, kind: str, elements: list[str]) -> str:
-    listed = f" elements = {{ {', '.join(elements)} }}\n" if elements else ""
-    return f"set {name} {{\n type {kind}\n{listed}}}\n"
+    if any(line.split()[0] == "ipv6" for line in lines):
+        found.append("meta nfproto ipv6 drop")
+    return found

@@ -8,9 +8,8 @@ storage or a daemon is waited for.
 
 from __future__ import annotations
 
-import os
-
 from vsctl.agents import files
+from vsctl.agents import system as os
 from vsctl.agents.ocf import Failure
 
 PATIENCE = 5.0

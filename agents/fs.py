@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from vsctl.agents import mounts, names, paths
+from vsctl.agents import system as os
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
 STATE = ("", "nfs", "statd", "smb")

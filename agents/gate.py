@@ -14,9 +14,9 @@ on its way, after which many would not try again for seconds.
 
 from __future__ import annotations
 
-import os
-
 from vsctl.agents import connections, names, namespaces, nftables, paths, ports
+from vsctl.agents import system as os
+from vsctl.agents.nftables import Chain, Set
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
 TYPE_CHECKING = False
@@ -36,33 +36,34 @@ BOUND = 40
 class Way:
     """One way in: the table of the packet filter that closes it, and where it is noted who does."""
 
-    __slots__ = ("notes", "rules", "table")
+    __slots__ = ("chains", "notes", "sets", "table")
 
-    def __init__(self, table: str, notes: str, rules: str) -> None:
+    def __init__(self, table: str, notes: str, sets: list[Set], chains: list[Chain]) -> None:
         self.table = table
         self.notes = notes
-        self.rules = rules
-
-    @property
-    def ruleset(self) -> str:
-        return f"table inet {self.table} {{\n{self.rules}}}\n"
+        self.sets = [Set("own", "ifname", ["lo"]), *sets]
+        self.chains = chains
 
 
-_OF_NFS = ", ".join(str(each) for each in ports.OF_NFS)
+_OF_NFS = [f"{by} . {port}" for by in ("tcp", "udp") for port in ports.OF_NFS]
+
+_ATTEMPT = ["syn", "syn|ecn", "syn|cwr", "syn|ecn|cwr"]
+"""What the first packet of a connection says, and no other."""
 
 NFS = Way(
     "vsctl-gate",
     "gate",
-    "chain arriving {\n type filter hook input priority filter; policy accept;\n"
-    f' iifname != "lo" meta l4proto {{ tcp, udp }} th dport {{ {_OF_NFS} }} drop\n}}\n'
-    "chain leaving {\n type filter hook output priority filter; policy accept;\n"
-    f' oifname != "lo" meta l4proto {{ tcp, udp }} th sport {{ {_OF_NFS} }} drop\n}}\n',
+    [Set("nfs", "inet_proto . inet_service", _OF_NFS)],
+    [
+        Chain("input", ["iifname != @own meta l4proto . th dport @nfs drop"]),
+        Chain("output", ["oifname != @own meta l4proto . th sport @nfs drop"]),
+    ],
 )
 SMB = Way(
     "vsctl-gate-smb",
     "gate-smb",
-    "chain arriving {\n type filter hook input priority filter; policy accept;\n"
-    f' iifname != "lo" tcp dport {ports.SMB} tcp flags & (syn | ack) == syn drop\n}}\n',
+    [Set("smb", "inet_proto . inet_service", [f"tcp . {ports.SMB}"]), Set("attempt", "tcp_flag", _ATTEMPT)],
+    [Chain("input", ["iifname != @own meta l4proto . th dport @smb tcp flags @attempt drop"])],
 )
 WAYS = (NFS, SMB)
 
@@ -122,7 +123,10 @@ class Gate(Agent):
             return
         if CLOSED_BY_GATE not in holders(self.server):
             self._record()
-        close(self.server, CLOSED_BY_GATE)
+        try:
+            close(self.server, CLOSED_BY_GATE)
+        except namespaces.Gone:  # and what was to be closed with it
+            pass
 
     def _record(self) -> None:
         """Keep the list; storage that does not take it is the filesystem's concern, not the gate's."""
@@ -148,9 +152,8 @@ def hold(server: str) -> None:
 
 def shut(server: str) -> None:
     """Close all ways into a namespace that is new."""
-    with namespaces.inside(server):
-        nftables.apply("".join(way.ruleset for way in WAYS))
-    hold(server)
+    for way, who in _AT_FIRST:
+        close(server, who, way)
 
 
 def close(server: str, who: str, way: Way = NFS) -> None:
@@ -160,7 +163,7 @@ def close(server: str, who: str, way: Way = NFS) -> None:
     with _Locked(server, way) as directory:
         with namespaces.inside(server):
             if not nftables.has_table(way.table):
-                nftables.apply(way.ruleset)
+                nftables.replace(way.table, way.sets, way.chains)
         _note(directory, who)
 
 

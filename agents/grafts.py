@@ -12,9 +12,8 @@ that hangs is not asked.
 
 from __future__ import annotations
 
-import os
-
 from vsctl.agents import mounts, names, paths
+from vsctl.agents import system as os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

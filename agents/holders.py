@@ -5,9 +5,8 @@ Looking costs a walk through /proc: only for when a plain unmount said busy.
 
 from __future__ import annotations
 
-import os
-
 from vsctl.agents import mounts
+from vsctl.agents import system as os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

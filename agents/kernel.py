@@ -1,13 +1,15 @@
 """Which system calls does Python 3.11 not offer?
 
-Each raises OSError as the functions of `os` do. ctypes costs a process as much
-as half an interpreter: only what starts and stops pay for it. Monitors enter
-namespaces, so `setns` goes to `_ctypes`, the part of it that is written in C.
+Each raises OSError as the functions of `os` do. They go through `_ctypes`, the
+part of ctypes that is written in C: the rest costs a process a third of an
+interpreter, which only what went wrong is worth.
 """
 
 from __future__ import annotations
 
-import os
+import sys
+
+from vsctl.agents import system as os
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
@@ -25,14 +27,10 @@ MNT_DETACH = 2
 
 def setns(descriptor: int, kind: int) -> None:
     """Move this process into the namespace behind an open file, setns(2)."""
-    if hasattr(os, "setns"):  # from Python 3.12 on
+    if sys.version_info >= (3, 12):
         os.setns(descriptor, kind)
-        return
-    import _ctypes
-
-    function = _ctypes.dlsym(_ctypes.dlopen("", os.RTLD_NOW), "setns")
-    if _ctypes.call_function(function, (descriptor, kind)) < 0:
-        _call("setns", descriptor, kind)  # again, the way that can say what is wrong
+    else:
+        _call("setns", descriptor, kind)
 
 
 def unshare(kinds: int) -> None:
@@ -52,12 +50,19 @@ def umount(target: str, flags: int = 0) -> None:
 
 def _call(name: str, *arguments: int | str, about: str = "") -> None:
     """Call a function of the C library that returns -1 and sets errno when it cannot."""
+    import _ctypes
+
+    values = tuple(each if isinstance(each, int) else each.encode() for each in arguments)
+    function = _ctypes.dlsym(_ctypes.dlopen("", os.RTLD_NOW), name)
+    if _ctypes.call_function(function, values) < 0:
+        _explain(name, values, about or name)
+
+
+def _explain(name: str, values: tuple[int | bytes, ...], about: str) -> None:
+    """Call it again, now the way that can say what is wrong."""
     import ctypes
 
     function = getattr(ctypes.CDLL(None, use_errno=True), name)
-    if (
-        function(*(ctypes.c_ulong(each) if isinstance(each, int) else each.encode() for each in arguments))
-        < 0
-    ):
+    if function(*(ctypes.c_ulong(each) if isinstance(each, int) else each for each in values)) < 0:
         error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error), about or name)
+        raise OSError(error, os.strerror(error), about)

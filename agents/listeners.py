@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from _socket import AF_INET, AF_INET6, IPPROTO_TCP
 from _struct import Struct
 
 from vsctl.agents import namespaces
+from vsctl.agents import system as os
 from vsctl.agents.netlink import SOCK_DIAG, Netlink
 
 TYPE_CHECKING = False

@@ -7,10 +7,10 @@ list is set aside, in `held`, and recalled when the server starts.
 
 from __future__ import annotations
 
-import os
 import sys
 
 from vsctl.agents import paths
+from vsctl.agents import system as os
 
 
 def set_aside(server: str) -> None:

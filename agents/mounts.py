@@ -5,7 +5,7 @@ Read from the kernel and from the disk, without a fork.
 
 from __future__ import annotations
 
-import os
+from vsctl.agents import system as os
 
 _SUPERBLOCKS = (
     # type, offset, magic bytes; ext2, ext3 and ext4 share one magic and one driver

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import os
-
 from vsctl.agents import kernel, paths
+from vsctl.agents import system as os
+from vsctl.agents.ocf import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
 
+class Gone(Failure, FileNotFoundError):  # noqa: N818 - like all outcomes
+    """The namespace is not there, or not any more: an outcome of whoever looked for it and then went in."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
 class inside:  # noqa: N801 - reads as a word: `with inside("vs1"):`
     """Put this process into a server's network namespace for the length of a `with`.
 
-    Sockets opened inside stay there afterwards. FileNotFoundError if the
-    namespace does not exist.
+    Sockets opened inside stay there afterwards. Raises Gone if the namespace
+    does not exist.
     """
 
     def __init__(self, server: str) -> None:
@@ -38,13 +45,16 @@ class inside:  # noqa: N801 - reads as a word: `with inside("vs1"):`
 
 def enter(server: str) -> None:
     """Put this process into a server's network namespace for good."""
-    if not exists(server):
-        raise FileNotFoundError(f"the network namespace {server} does not exist on this node")
-    there = os.open(paths.namespace(server), os.O_RDONLY)
     try:
-        kernel.setns(there, kernel.CLONE_NEWNET)
-    finally:
-        os.close(there)
+        there = os.open(paths.namespace(server), os.O_RDONLY)
+        try:
+            kernel.setns(there, kernel.CLONE_NEWNET)
+        finally:
+            os.close(there)
+    except OSError as problem:
+        if exists(server):
+            raise
+        raise Gone(problem.errno, f"the network namespace {server} does not exist on this node") from None
 
 
 def exists(server: str) -> bool:
@@ -95,16 +105,15 @@ def remove(server: str) -> None:
 def processes(server: str) -> list[int]:
     """Return the ids of all processes in the namespace, but not of this one."""
     try:
-        there = os.stat(paths.namespace(server))
+        there = f"net:[{os.stat(paths.namespace(server)).st_ino}]"
     except FileNotFoundError:
         return []
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit() and int(name) != os.getpid():
             try:
-                here = os.stat(f"/proc/{name}/ns/net")
+                if os.readlink(f"/proc/{name}/ns/net") == there:
+                    found.append(int(name))
             except OSError:  # it has ended meanwhile, or is ending
                 continue
-            if (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino):
-                found.append(int(name))
     return found

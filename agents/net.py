@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from _socket import AF_INET, AF_INET6, inet_pton
 
 from vsctl.agents import names, namespaces, paths, rtnetlink
+from vsctl.agents import system as os
 from vsctl.agents.addresses import some
 from vsctl.agents.netlink import Netlink
-from vsctl.agents.ocf import Agent, Failure, NotInstalled, NotRunning, Param, action, log
+from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 from vsctl.agents.rtnetlink import Route
 
 TYPE_CHECKING = False
@@ -73,13 +73,12 @@ class Net(Agent):
         self._establish()
         if new:
             log(f"{self.server} has its network here")
-        _tell_cluster(self.server, here=True)
 
     @action("reload-agent", timeout=20)
     def reload(self) -> None:
         self._establish()
 
-    @action("monitor", timeout=20, interval=10)
+    @action("monitor", timeout=20, interval=30)
     def monitor(self) -> None:
         server = self.server
         netlink = Netlink()
@@ -118,8 +117,6 @@ class Net(Agent):
         from vsctl.agents import announce, forwarding, reroute
 
         server = self.server
-        if namespaces.exists(server) or os.path.exists(paths.run(server)):
-            _tell_cluster(server, here=False)
         for subnet in announce.recorded(server):
             announce.withdraw(server, subnet)
         reroute.part(server)
@@ -162,7 +159,7 @@ class Net(Agent):
     def _detours_here(self) -> list[Detour]:
         from vsctl.agents.reroute import Detour
 
-        name = os.environ.get("OCF_RESKEY_CRM_meta_on_node") or os.uname().nodename
+        name = os.getenv("OCF_RESKEY_CRM_meta_on_node") or os.uname().nodename
         return [
             Detour(subnet, addresses, ports.get(name, ()))
             for subnet, addresses, ports in self.detours
@@ -284,17 +281,6 @@ def _out_of(inside: Link, family: int, addresses: tuple[Address, ...]) -> Route:
 
 def _families(addresses: tuple[Address, ...]) -> list[int]:
     return sorted({each.family for each in addresses})
-
-
-def _tell_cluster(server: str, *, here: bool) -> None:
-    """Set or delete the node attribute. The server works without: not to reach the cluster is only logged."""
-    from vsctl.agents import programs
-
-    change = ["-U", "1"] if here else ["-D"]
-    try:
-        programs.run(["attrd_updater", "--private", "-n", f"vs-{server}", *change], limit=5.0)
-    except (Failure, NotInstalled) as problem:
-        log(f"the node attribute vs-{server} is not up to date: {problem}")
 
 
 def _end_processes(server: str) -> None:

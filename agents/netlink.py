@@ -7,13 +7,14 @@ padded to four bytes. What the bodies mean is said in `rtnetlink` and `nftables`
 
 from __future__ import annotations
 
-import os
 from _socket import AF_NETLINK, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW, SOL_SOCKET, socket
 from _struct import Struct, pack
 
+from vsctl.agents import system as os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 ROUTE = 0
 SOCK_DIAG = 4
@@ -24,7 +25,10 @@ F_ACK = 0x004
 F_REPLACE = 0x100
 F_EXCL = 0x200
 F_CREATE = 0x400
+F_APPEND = 0x800
 F_DUMP = 0x300
+
+_BATCH_BEGIN, _BATCH_END = 16, 17  # NFNL_MSG_BATCH_...
 
 _NOOP = 1
 _ERROR = 2
@@ -46,6 +50,9 @@ _header = Struct("=LHHLL")  # length, type, flags, sequence, port
 _attribute = Struct("=HH")  # length, type
 _number = Struct("=i")
 
+_LONGEST = 1 << 16
+"""The kernel lists 32 KiB at a time; of what is longer than 128 KiB every answer costs a mapping."""
+
 RETRIES = 10
 
 
@@ -59,7 +66,6 @@ class Netlink:
     def __init__(self, family: int = ROUTE) -> None:
         self._socket = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, family)
         self._socket.bind((0, 0))
-        self._socket.setsockopt(SOL_SOCKET, _SO_RCVBUF, 1 << 20)
         for option in (_CAP_ACK, _EXT_ACK, _GET_STRICT_CHK):
             self._socket.setsockopt(_SOL_NETLINK, option, 1)
         self._sequence = 0
@@ -80,28 +86,60 @@ class Netlink:
         """Return all objects that match the body."""
         return self.ask(kind, body, F_DUMP)
 
+    def transact(self, subsystem: int, requests: Sequence[tuple[int, bytes, int]]) -> None:
+        """Let a subsystem of netfilter do all requests (type, body, flags) or none of them.
+
+        Raises OSError for the first that it refuses.
+        """
+        frame = pack("=BB", 0, 0) + subsystem.to_bytes(2, "big")  # struct nfgenmsg
+        data = self._request(_BATCH_BEGIN, frame, F_REQUEST)
+        for kind, body, flags in requests[:-1]:
+            data += self._request(kind, body, F_REQUEST | flags)
+        kind, body, flags = requests[-1]
+        data += self._request(kind, body, F_REQUEST | F_ACK | flags)
+        last = self._sequence
+        self._socket.send(data + self._request(_BATCH_END, frame, F_REQUEST))
+        for what, marks, sequence, payload in self._answers():
+            if what == _ERROR:
+                _check(payload, what, marks)
+                if sequence == last:
+                    return
+
     def _ask(self, kind: int, body: bytes, flags: int) -> list[bytes]:
-        self._sequence += 1
         wanted = F_REQUEST | flags if flags & F_DUMP == F_DUMP else F_REQUEST | F_ACK | flags
-        self._socket.send(_header.pack(_header.size + len(body), kind, wanted, self._sequence, 0) + body)
+        self._socket.send(self._request(kind, body, wanted))
         answers: list[bytes] = []
         interrupted = False
+        for what, marks, sequence, payload in self._answers():
+            if sequence != self._sequence or what == _NOOP:
+                continue
+            interrupted = interrupted or bool(marks & _F_DUMP_INTR)
+            if what in (_ERROR, _DONE):
+                _check(payload, what, marks)
+                break
+            answers.append(payload)
+        if interrupted:
+            raise Interrupted("what netlink lists changed while it was listed")
+        return answers
+
+    def _request(self, kind: int, body: bytes, flags: int) -> bytes:
+        self._sequence += 1
+        # Padded, as what may follow in the same datagram begins at a multiple of four.
+        return (
+            _header.pack(_header.size + len(body), kind, flags, self._sequence, 0)
+            + body
+            + bytes(-len(body) % 4)
+        )
+
+    def _answers(self) -> Iterator[tuple[int, int, int, bytes]]:
+        """Yield type, flags, sequence number and body of whatever comes, for ever."""
         while True:
-            data = self._socket.recv(1 << 18)
+            data = self._socket.recv(_LONGEST)
             offset = 0
             while offset < len(data):
                 length, what, marks, sequence, _ = _header.unpack_from(data, offset)
-                payload = data[offset + _header.size : offset + length]
+                yield what, marks, sequence, data[offset + _header.size : offset + length]
                 offset += (length + 3) & ~3
-                if sequence != self._sequence or what == _NOOP:
-                    continue
-                interrupted = interrupted or bool(marks & _F_DUMP_INTR)
-                if what in (_ERROR, _DONE):
-                    _check(payload, what, marks)
-                    if interrupted:
-                        raise Interrupted("what netlink lists changed while it was listed")
-                    return answers
-                answers.append(payload)
 
 
 class Events:

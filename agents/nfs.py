@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from vsctl.agents import listeners, names, paths, ports, processes, rpc
+from vsctl.agents import system as os
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 from vsctl.agents.ports import IMPATIENCE, PATIENCE
 

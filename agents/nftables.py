@@ -1,45 +1,272 @@
-"""How does the packet filter get our tables, and how is one found without a process?
+"""How does the packet filter get our tables, and how is one found, without a process?
 
-Changes go through nft(8), all or nothing. Asking goes through nfnetlink, as in
-<linux/netfilter/nfnetlink.h> and <linux/netfilter/nf_tables.h>: the type is
-subsystem and message, the body `struct nfgenmsg` and attributes.
+Through nfnetlink, as in <linux/netfilter/nfnetlink.h> and
+<linux/netfilter/nf_tables.h>: nft(8) costs more than all else that an agent
+does. The type of a message is subsystem and kind, the body `struct nfgenmsg`
+and attributes, whose numbers are big-endian. Rules are written as for nft, in
+the few words that our tables need: fields joined by dots are looked up in a
+named set, `iifname . ip saddr @ipv4 accept`.
 """
 
 from __future__ import annotations
 
+from _socket import AF_INET, AF_INET6, inet_pton
 from _struct import pack
 
-from vsctl.agents.netlink import NETFILTER, Netlink, attribute
+from vsctl.agents.netlink import F_APPEND, F_CREATE, NETFILTER, Netlink, attribute
 
-_NFNL_SUBSYS_NFTABLES = 10
-_NFT_MSG_GETTABLE = 1
-_NFTA_TABLE_NAME = 1
-_NFPROTO_INET = 1
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    Message = tuple[int, bytes, int]
+    """Type, body and flags."""
+
+_SUBSYSTEM = 10  # NFNL_SUBSYS_NFTABLES
+_NEWTABLE, _GETTABLE, _DELTABLE, _NEWCHAIN, _NEWRULE, _NEWSET, _NEWSETELEM = 0, 1, 2, 3, 6, 9, 12
+_INET = 1  # NFPROTO_INET
+_NESTED = 0x8000
+
+_TABLE_NAME = 1
+_CHAIN_TABLE, _CHAIN_NAME, _CHAIN_HOOK, _CHAIN_POLICY, _CHAIN_TYPE = 1, 3, 4, 5, 7
+_HOOK_NUMBER, _HOOK_PRIORITY = 1, 2
+_RULE_TABLE, _RULE_CHAIN, _RULE_EXPRESSIONS = 1, 2, 4
+_LIST_ELEMENT, _EXPRESSION_NAME, _EXPRESSION_DATA = 1, 1, 2
+_DATA_VALUE, _DATA_VERDICT, _VERDICT_CODE = 1, 2, 1
+_SET_TABLE, _SET_NAME, _SET_KEY_TYPE, _SET_KEY_LENGTH, _SET_ID, _SET_USERDATA = 1, 2, 4, 5, 10, 13
+_ELEMENTS_TABLE, _ELEMENTS_SET, _ELEMENTS_LIST, _ELEMENT_KEY = 1, 2, 3, 1
+
+_LOAD_REGISTER = 1  # of `meta`, `payload` and `immediate`
+_META_KEY = 2
+_PAYLOAD_BASE, _PAYLOAD_OFFSET, _PAYLOAD_LENGTH = 2, 3, 4
+_NETWORK, _TRANSPORT = 1, 2
+_IMMEDIATE_DATA = 2
+_LOOKUP_SET, _LOOKUP_REGISTER, _LOOKUP_FLAGS = 1, 2, 5
+_COMPARE_REGISTER, _COMPARE_HOW, _COMPARE_DATA = 1, 2, 3
+_EQUAL = 0
+_VERDICT_REGISTER = 0
+_FIRST_REGISTER = 8  # NFT_REG32_00; each has four bytes
+
+_HOOKS = {"input": 1, "forward": 2, "output": 3}
+_VERDICTS = {"drop": 0, "accept": 1}
+_PROTOCOLS = {"ipv4": 2, "ipv6": 10}
+_TRANSPORTS = {"tcp": 6, "udp": 17}
+_FLAGS = {"syn": 0x02, "ecn": 0x40, "cwr": 0x80}
+_KINDS = {
+    "ipv4_addr": (7, 4),
+    "ipv6_addr": (8, 16),
+    "inet_proto": (12, 1),
+    "inet_service": (13, 2),
+    "tcp_flag": (15, 1),
+    "ifname": (41, 16),
+}
+"""What nft calls the kinds of a set's fields, with its numbers for them and their lengths."""
 
 
-def apply(ruleset: str) -> None:
-    """Load a ruleset into the network namespace of this process; Failure with nft's words if it refuses."""
-    from vsctl.agents import programs
+def _number(kind: int, value: int) -> bytes:
+    return attribute(kind, pack(">L", value))
 
-    programs.run(["nft", "-f", "-"], ruleset)
+
+def _meta(key: int, length: int) -> tuple[str, bytes, int]:
+    return "meta", _number(_META_KEY, key), length
+
+
+def _payload(base: int, offset: int, length: int) -> tuple[str, bytes, int]:
+    where = _number(_PAYLOAD_BASE, base) + _number(_PAYLOAD_OFFSET, offset)
+    return "payload", where + _number(_PAYLOAD_LENGTH, length), length
+
+
+_FIELDS = {
+    "iifname": _meta(6, 16),
+    "oifname": _meta(7, 16),
+    "meta nfproto": _meta(15, 1),
+    "meta l4proto": _meta(16, 1),
+    "ip saddr": _payload(_NETWORK, 12, 4),
+    "ip daddr": _payload(_NETWORK, 16, 4),
+    "ip6 saddr": _payload(_NETWORK, 8, 16),
+    "ip6 daddr": _payload(_NETWORK, 24, 16),
+    "th sport": _payload(_TRANSPORT, 0, 2),
+    "th dport": _payload(_TRANSPORT, 2, 2),
+    "tcp flags": _payload(_TRANSPORT, 13, 1),
+}
+
+_HOST_ORDER = pack("=BBL", 0, 4, 1)
+"""What nft itself notes about a set of names, NFTNL_UDATA_SET_KEYBYTEORDER: else it lists them as empty."""
+
+_AT_ONCE = 500
+"""How many elements of a set are sent in one message: an attribute is no longer than 64 KiB."""
+
+
+class Set:
+    """A named set. `kinds` and each element's values are text with spaced dots: `ifname . ipv4_addr`."""
+
+    __slots__ = ("elements", "kinds", "name")
+
+    def __init__(self, name: str, kinds: str, elements: Sequence[str]) -> None:
+        self.name = name
+        self.kinds = kinds.split(" . ")
+        self.elements = elements
+
+
+class Chain:
+    """Rules at a hook of the filter, `input`, `forward` or `output`; what none of them decides is accepted."""
+
+    __slots__ = ("hook", "rules")
+
+    def __init__(self, hook: str, rules: Sequence[str]) -> None:
+        self.hook = hook
+        self.rules = rules
 
 
 def has_table(name: str) -> bool:
     """Say whether the table `inet <name>` exists in the network namespace of this process."""
-    body = pack("=BBH", _NFPROTO_INET, 0, 0) + attribute(_NFTA_TABLE_NAME, name)
+    kind, body, _ = _message(_GETTABLE, attribute(_TABLE_NAME, name))
     try:
-        Netlink(NETFILTER).ask(_NFNL_SUBSYS_NFTABLES << 8 | _NFT_MSG_GETTABLE, body)
+        Netlink(NETFILTER).ask(kind, body)
     except FileNotFoundError:
         return False
     return True
 
 
-def replace(table: str, content: str) -> None:
-    """Give the table `inet <table>` this content, whatever it held."""
-    apply(f"table inet {table} {{}}\ndelete table inet {table}\ntable inet {table} {{\n{content}}}\n")
+def replace(table: str, sets: Sequence[Set], chains: Sequence[Chain]) -> None:
+    """Give the table `inet <table>` this content at one blow, whatever it held."""
+    name = attribute(_TABLE_NAME, table)
+    messages = [_message(_NEWTABLE, name), _message(_DELTABLE, name), _message(_NEWTABLE, name)]
+    for number, each in enumerate(sets, 1):
+        messages += _set(table, number, each)
+    for chain in chains:
+        messages += _chain(table, chain)
+    _change(messages)
 
 
 def remove(table: str) -> None:
     """Delete the table `inet <table>`; one that is gone is gone."""
-    if has_table(table):
-        apply(f"table inet {table} {{}}\ndelete table inet {table}\n")
+    try:
+        _change([_message(_DELTABLE, attribute(_TABLE_NAME, table))])
+    except FileNotFoundError:
+        pass
+
+
+def _change(messages: Sequence[Message]) -> None:
+    Netlink(NETFILTER).transact(_SUBSYSTEM, messages)
+
+
+def _message(kind: int, body: bytes) -> Message:
+    flags = F_CREATE | F_APPEND if kind == _NEWRULE else F_CREATE
+    return _SUBSYSTEM << 8 | kind, pack("=BBH", _INET, 0, 0) + body, flags
+
+
+def _set(table: str, number: int, what: Set) -> Iterator[Message]:
+    kind = length = 0
+    for each in what.kinds:
+        numbered, bytes_of = _KINDS[each]
+        kind, length = kind << 6 | numbered, length + _padded(bytes_of)
+    yield _message(
+        _NEWSET,
+        attribute(_SET_TABLE, table)
+        + attribute(_SET_NAME, what.name)
+        + _number(_SET_KEY_TYPE, kind)
+        + _number(_SET_KEY_LENGTH, length)
+        + _number(_SET_ID, number)
+        + (attribute(_SET_USERDATA, _HOST_ORDER) if what.kinds == ["ifname"] else b""),
+    )
+    for first in range(0, len(what.elements), _AT_ONCE):
+        keys = [_key(what.kinds, each.split(" . ")) for each in what.elements[first : first + _AT_ONCE]]
+        listed = b"".join(
+            _nested(_LIST_ELEMENT, _nested(_ELEMENT_KEY, attribute(_DATA_VALUE, key)))
+            for key in dict.fromkeys(keys)
+        )
+        yield _message(
+            _NEWSETELEM,
+            attribute(_ELEMENTS_TABLE, table)
+            + attribute(_ELEMENTS_SET, what.name)
+            + _nested(_ELEMENTS_LIST, listed),
+        )
+
+
+def _key(kinds: Sequence[str], values: Sequence[str]) -> bytes:
+    return b"".join(_value(kind, value) for kind, value in zip(kinds, values, strict=True))
+
+
+def _value(kind: str, text: str) -> bytes:
+    """Return a field's value as it is in a packet or in the kernel's mind, padded as registers are."""
+    if kind == "ifname":
+        value = text.encode()
+    elif kind == "inet_proto":
+        value = bytes([_TRANSPORTS[text]])
+    elif kind == "tcp_flag":
+        value = bytes([sum(_FLAGS[each] for each in text.split("|"))])
+    elif kind == "inet_service":
+        value = int(text).to_bytes(2, "big")
+    else:
+        value = inet_pton(AF_INET if kind == "ipv4_addr" else AF_INET6, text)
+    return value.ljust(_padded(_KINDS[kind][1]), b"\0")
+
+
+def _chain(table: str, chain: Chain) -> Iterator[Message]:
+    yield _message(
+        _NEWCHAIN,
+        attribute(_CHAIN_TABLE, table)
+        + attribute(_CHAIN_NAME, chain.hook)
+        + _nested(_CHAIN_HOOK, _number(_HOOK_NUMBER, _HOOKS[chain.hook]) + _number(_HOOK_PRIORITY, 0))
+        + _number(_CHAIN_POLICY, _VERDICTS["accept"])
+        + attribute(_CHAIN_TYPE, "filter"),
+    )
+    for rule in chain.rules:
+        yield _message(
+            _NEWRULE,
+            attribute(_RULE_TABLE, table)
+            + attribute(_RULE_CHAIN, chain.hook)
+            + _nested(_RULE_EXPRESSIONS, b"".join(_expressions(rule))),
+        )
+
+
+def _expressions(rule: str) -> Iterator[bytes]:
+    """Yield what a rule's words mean to the kernel: load fields into registers, look them up, decide."""
+    *words, verdict = rule.split()
+    for family, protocol in (("ip", "ipv4"), ("ip6", "ipv6")):
+        if family in words:
+            words = ["meta", "nfproto", protocol, *words]
+    register = _FIRST_REGISTER
+    inverted = 0
+    rest = iter(words)
+    for word in rest:
+        if word == "!=":
+            inverted = 1
+        elif word.startswith("@"):
+            yield _expression(
+                "lookup",
+                attribute(_LOOKUP_SET, word[1:])
+                + _number(_LOOKUP_REGISTER, _FIRST_REGISTER)
+                + _number(_LOOKUP_FLAGS, inverted),
+            )
+            register, inverted = _FIRST_REGISTER, 0
+        elif word != ".":
+            field = word if word in _FIELDS else f"{word} {next(rest)}"
+            expression, what, length = _FIELDS[field]
+            yield _expression(expression, _number(_LOAD_REGISTER, register) + what)
+            register += _padded(length) // 4
+            if field == "meta nfproto":
+                yield _expression(
+                    "cmp",
+                    _number(_COMPARE_REGISTER, _FIRST_REGISTER)
+                    + _number(_COMPARE_HOW, _EQUAL)
+                    + _nested(_COMPARE_DATA, attribute(_DATA_VALUE, bytes([_PROTOCOLS[next(rest)]]))),
+                )
+                register = _FIRST_REGISTER
+    code = _nested(_DATA_VERDICT, _number(_VERDICT_CODE, _VERDICTS[verdict]))
+    yield _expression(
+        "immediate", _number(_LOAD_REGISTER, _VERDICT_REGISTER) + _nested(_IMMEDIATE_DATA, code)
+    )
+
+
+def _expression(name: str, data: bytes) -> bytes:
+    return _nested(_LIST_ELEMENT, attribute(_EXPRESSION_NAME, name) + _nested(_EXPRESSION_DATA, data))
+
+
+def _nested(kind: int, attributes: bytes) -> bytes:
+    return attribute(kind | _NESTED, attributes)
+
+
+def _padded(length: int) -> int:
+    return (length + 3) & ~3

@@ -7,9 +7,8 @@ values, and what the packet filter lets through.
 
 from __future__ import annotations
 
-import os
-
 from vsctl.agents import files, paths
+from vsctl.agents import system as os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

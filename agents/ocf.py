@@ -16,8 +16,9 @@ and what only some actions need is imported where they need it.
 
 from __future__ import annotations
 
-import os
 import sys
+
+from vsctl.agents import system as os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Param(_OfType[T]):
     def __get__(self, agent: Agent | None, owner: type) -> Param[T] | T:  # noqa: F811
         if agent is None:
             return self
-        text = os.environ.get(f"OCF_RESKEY_{self.name}", self.default)
+        text = os.getenv(f"OCF_RESKEY_{self.name}", self.default)
         if text is None:
             raise Misconfigured(f"parameter {self.name} is missing")
         try:
@@ -172,12 +173,12 @@ class Agent:
     @property
     def probing(self) -> bool:
         """Whether Pacemaker only asks what is here, before it starts anything."""
-        return os.environ.get("OCF_RESKEY_CRM_meta_interval", "0") == "0"
+        return os.getenv("OCF_RESKEY_CRM_meta_interval", "0") == "0"
 
     @property
     def timeout(self) -> float:
         """How many seconds Pacemaker gives the running action."""
-        return int(os.environ.get("OCF_RESKEY_CRM_meta_timeout", "20000")) / 1000
+        return int(os.getenv("OCF_RESKEY_CRM_meta_timeout", "20000")) / 1000
 
     def validate(self) -> None:
         """Raise Misconfigured with every parameter that cannot be understood.

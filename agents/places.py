@@ -6,9 +6,8 @@ as clients can write them, and no other mount is entered.
 
 from __future__ import annotations
 
-import os
-
 from vsctl.agents import mounts, paths
+from vsctl.agents import system as os
 from vsctl.agents.ocf import Failure
 
 

@@ -8,10 +8,10 @@ that network namespace, whoever their parents are.
 
 from __future__ import annotations
 
-import os
 import time
 
 from vsctl.agents import paths, resident
+from vsctl.agents import system as os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

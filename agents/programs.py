@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
+from vsctl.agents import system as os
 from vsctl.agents.ocf import Failure, NotInstalled
 
 TYPE_CHECKING = False

@@ -127,16 +127,18 @@ def seek(server: str, detour: Detour) -> None:
     """Look for a new peer for some seconds, from a process of its own."""
     from vsctl.agents import background
 
-    def again() -> bool:
-        if not announce.Record(server, detour.subnet, announce.DETOUR):
-            return False
-        found = settle(server, detour, AGAIN[0])
-        # `_part` takes the record away before the routes: either it sees ours, or we see that it was here.
-        if not announce.Record(server, detour.subnet, announce.DETOUR):
-            _clear(Netlink(), names.detour_table(server, detour.subnet))
-        return not found
+    background.repeat(AGAIN, lambda: not look(server, detour))
 
-    background.repeat(AGAIN, again)
+
+def look(server: str, detour: Detour) -> bool:
+    """Look once for a peer; say whether the search is over. Where the server leaves meanwhile nothing is left."""
+    if not announce.Record(server, detour.subnet, announce.DETOUR):
+        return True
+    found = settle(server, detour, AGAIN[0])
+    # `_part` takes the record away before the routes: either it sees ours, or we see that it was here.
+    if not announce.Record(server, detour.subnet, announce.DETOUR):
+        _clear(Netlink(), names.detour_table(server, detour.subnet))
+    return found
 
 
 def problem(netlink: Netlink, server: str, detour: Detour) -> str | None:

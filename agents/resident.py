@@ -6,9 +6,8 @@ ports not to use; they work without the daemon, only slower to notice.
 
 from __future__ import annotations
 
-import os
-
 from vsctl.agents import node, paths
+from vsctl.agents import system as os
 
 DIRECTORY = f"{paths.RUN}/_daemon"
 SOCKET = f"{DIRECTORY}/socket"

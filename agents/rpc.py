@@ -7,10 +7,10 @@ to see an export as a client would. Every failure to answer is an OSError.
 from __future__ import annotations
 
 import _socket
-import os
 import time
 
 from vsctl.agents import namespaces
+from vsctl.agents import system as os
 
 PORTMAPPER, NFS, MOUNT, NLOCKMGR, STATUS = 100000, 100003, 100005, 100021, 100024
 """RPC program numbers."""

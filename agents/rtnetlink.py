@@ -16,8 +16,6 @@ from vsctl.agents.netlink import F_CREATE, F_EXCL, F_REPLACE, Events, Netlink, a
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from vsctl.agents.addresses import Address
 
 FAMILIES = (AF_INET, AF_INET6)
@@ -203,9 +201,7 @@ def bring_up(netlink: Netlink, index: int) -> None:
 
 
 def remove_link(netlink: Netlink, name: str) -> None:
-    _unless_gone(
-        lambda: netlink.ask(_DELLINK, _link.pack(0, 0, 0, 0, 0) + attribute(_IFLA_IFNAME, name)), _ENODEV
-    )
+    _remove(netlink, _DELLINK, _link.pack(0, 0, 0, 0, 0) + attribute(_IFLA_IFNAME, name))
 
 
 def addresses(netlink: Netlink, index: int) -> dict[bytes, int]:
@@ -241,7 +237,7 @@ def add_address(netlink: Netlink, index: int, address: Address) -> None:
 
 def remove_address(netlink: Netlink, index: int, family: int, packed: bytes) -> None:
     body = _address.pack(family, 8 * len(packed), 0, 0, index) + attribute(_IFA_LOCAL, packed)
-    _unless_gone(lambda: netlink.ask(_DELADDR, body), _EADDRNOTAVAIL)
+    _remove(netlink, _DELADDR, body, _EADDRNOTAVAIL)
 
 
 def routes(netlink: Netlink, family: int, table: int, index: int = 0) -> list[Route]:
@@ -278,7 +274,7 @@ def add_route(netlink: Netlink, route: Route) -> None:
 
 
 def remove_route(netlink: Netlink, route: Route) -> None:
-    _unless_gone(lambda: netlink.ask(_DELROUTE, _write_route(route)), _ESRCH)
+    _remove(netlink, _DELROUTE, _write_route(route), _ESRCH)
 
 
 def _write_route(route: Route) -> bytes:
@@ -333,7 +329,7 @@ def add_rule(netlink: Netlink, rule: Rule) -> None:
 
 
 def remove_rule(netlink: Netlink, rule: Rule) -> None:
-    _unless_gone(lambda: netlink.ask(_DELRULE, _write_rule(rule)), _ENOENT)
+    _remove(netlink, _DELRULE, _write_rule(rule), _ENOENT)
 
 
 def _write_rule(rule: Rule) -> bytes:
@@ -360,7 +356,7 @@ def set_neighbour(netlink: Netlink, index: int, family: int, packed: bytes, hard
 
 def remove_neighbour(netlink: Netlink, index: int, family: int, packed: bytes) -> None:
     body = _neighbour.pack(family, index, 0, 0, 0) + attribute(_NDA_DST, packed)
-    _unless_gone(lambda: netlink.ask(_DELNEIGH, body), _ENOENT)
+    _remove(netlink, _DELNEIGH, body, _ENOENT)
 
 
 def ask_neighbour(netlink: Netlink, index: int, family: int, packed: bytes) -> None:
@@ -387,7 +383,7 @@ def add_proxy(netlink: Netlink, index: int, family: int, packed: bytes) -> None:
 
 def remove_proxy(netlink: Netlink, index: int, family: int, packed: bytes) -> None:
     body = _neighbour.pack(family, index, 0, _NTF_PROXY, 0) + attribute(_NDA_DST, packed)
-    _unless_gone(lambda: netlink.ask(_DELNEIGH, body), _ENOENT)
+    _remove(netlink, _DELNEIGH, body, _ENOENT)
 
 
 def proxies(netlink: Netlink) -> set[tuple[int, bytes]]:
@@ -398,9 +394,10 @@ def proxies(netlink: Netlink) -> set[tuple[int, bytes]]:
     }
 
 
-def _unless_gone(remove: Callable[[], object], *gone: int) -> None:
+def _remove(netlink: Netlink, kind: int, body: bytes, *gone: int) -> None:
+    """Ask for a removal; the errors that say that it is gone already are none."""
     try:
-        remove()
+        netlink.ask(kind, body)
     except OSError as problem:
         if problem.errno not in (*gone, _ENODEV):
             raise

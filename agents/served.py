@@ -12,10 +12,10 @@ that failed would send the whole server away, and nothing is wrong with it.
 
 from __future__ import annotations
 
-import os
 import time
 
 from vsctl.agents import fragments, grafts, names, paths, processes
+from vsctl.agents import system as os
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 from vsctl.agents.ports import IMPATIENCE, PATIENCE
 
@@ -129,7 +129,7 @@ class Served(Agent):
             self._hide()
         fragments.forget(self.whole, self.filesystem)
 
-    @action("monitor", timeout=20, interval=10)
+    @action("monitor", timeout=20, interval=20)
     def monitor(self) -> None:
         if not self._is_wanted():
             raise NotRunning(

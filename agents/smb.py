@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from vsctl.agents import listeners, names, namespaces, paths, ports, processes, smb2
+from vsctl.agents import system as os
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action
 from vsctl.agents.ports import IMPATIENCE, PATIENCE
 

@@ -6,9 +6,8 @@ value, and when the last one lets go it is put back. All of it under `node.locke
 
 from __future__ import annotations
 
-import os
-
 from vsctl.agents import node
+from vsctl.agents import system as os
 
 ROOT = "/proc/sys/net"
 _FILE = "sysctls"  # each line: setting, former value, holders; separated by spaces

@@ -6,10 +6,10 @@ stages that share the time of the action.
 
 from __future__ import annotations
 
-import os
 import time
 
 from vsctl.agents import holders, kernel, mounts, processes
+from vsctl.agents import system as os
 from vsctl.agents.ocf import Failure, log
 
 EBUSY = 16

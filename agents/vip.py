@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from vsctl.agents import announce, names, namespaces, resident, rtnetlink
+from vsctl.agents import system as os
 from vsctl.agents.addresses import several, some
 from vsctl.agents.netlink import Netlink
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
@@ -36,7 +35,7 @@ def detours_by_node(text: str) -> dict[str, tuple[str, ...]]:
 
 
 def this_node() -> str:
-    return os.environ.get("OCF_RESKEY_CRM_meta_on_node") or os.uname().nodename
+    return os.getenv("OCF_RESKEY_CRM_meta_on_node") or os.uname().nodename
 
 
 class Vip(Agent):
@@ -90,7 +89,7 @@ class Vip(Agent):
     def reload(self) -> None:
         self.start()
 
-    @action("monitor", timeout=20, interval=10)
+    @action("monitor", timeout=20, interval=20)
     def monitor(self) -> None:
         netlink = Netlink()
         detours = self.detours.get(this_node(), ())

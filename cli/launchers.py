@@ -1,8 +1,11 @@
 """Where do the agents have to be, and what stands there?
 
 The code of the agents is copied to a directory of its own, named by a hash of
-what is in it, and a launcher of three lines for each agent names that
-directory and an interpreter. So an upgrade or a loss of the environment that
+what is in it, and a launcher of few lines for each agent names that
+directory and an interpreter. Beside the code are, for each agent, its meta-data,
+since Pacemaker asks for them before every start and waits, and in one file all
+modules that it begins with: to find and open them one by one costs more than
+what most monitors do. So an upgrade or a loss of the environment that
 vsctl was installed from disturbs nothing that runs: the agents in use are
 replaced by `vsctl install` only, launcher by launcher, each in one step.
 """
@@ -11,17 +14,21 @@ from __future__ import annotations
 
 import compileall
 import hashlib
+import marshal
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
 import vsctl.agents
-from vsctl.agents import ocf
+from vsctl.agents import metadata, ocf
+from vsctl.cib_templates.timings import declared
 from vsctl.cli.programs import Refused
 
 AGENTS = ("net", "vip", "fs", "nfs", "smb", "exports", "shares", "gate", "daemon")
@@ -35,7 +42,7 @@ def install(prefix: Path) -> tuple[str, ...]:
     """Write code and launchers below `prefix` and return the agents that changed."""
     changed = []
     with refusing(prefix):
-        home = _copied(prefix / CODE)
+        home = _copied(prefix)
         (prefix / LAUNCHERS).mkdir(parents=True, exist_ok=True)
         for agent in AGENTS:
             text, path = launcher(agent, f"/{home.relative_to(prefix)}"), prefix / LAUNCHERS / agent
@@ -86,8 +93,11 @@ def refusing(prefix: Path) -> Iterator[None]:
 
 def launcher(agent: str, root: str) -> str:
     """Return the text of an agent's launcher; `root` is the directory that holds the package `vsctl`."""
-    template = resources.files("vsctl.agents").joinpath("ocf.d/launcher").read_text()
-    return template.format(python=python(), root=root, module=agent, agent=agent.capitalize())
+    return _template().format(python=python(), root=root, module=agent, agent=agent.capitalize())
+
+
+def _template() -> str:
+    return resources.files("vsctl.agents").joinpath("ocf.d/launcher").read_text()
 
 
 def python() -> str:
@@ -95,24 +105,48 @@ def python() -> str:
     return os.path.realpath(sys.executable)
 
 
-def _copied(code: Path) -> Path:
+def _copied(prefix: Path) -> Path:
     """Return the directory with this version of the agents' code, copied and compiled if it is not there."""
     source = Path(next(iter(vsctl.agents.__path__)))
     files = sorted(each.relative_to(source) for each in source.rglob("*.py"))
     content = b"".join(bytes(each) + (source / each).read_bytes() for each in files)
-    home = code / hashlib.sha256(content).hexdigest()[:12]
+    content += _template().encode() + MAGIC_NUMBER
+    home = prefix / CODE / hashlib.sha256(content).hexdigest()[:12]
     if not home.is_dir():
-        new = code / f".{home.name}.new"
+        new = home.with_name(f".{home.name}.new")
         shutil.rmtree(new, ignore_errors=True)
         package = new / "vsctl" / "agents"
         for each in files:
             (package / each).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / each, package / each)
+        (package.parent / "__init__.py").touch()
         # The files' own times would make every start look for a change; the hash in the name says there is none.
-        compileall.compile_dir(package, quiet=1, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+        compileall.compile_dir(package.parent, quiet=1, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+        for agent in AGENTS:
+            (new / f"{agent}.xml").write_text(metadata.of(declared(agent)))
+            (new / f"{agent}.modules").write_bytes(_modules(agent, new, Path(f"/{home.relative_to(prefix)}")))
         new.rename(home)
     home.touch()
     return home
+
+
+def _modules(agent: str, here: Path, there: Path) -> bytes:
+    """Return the modules that an agent begins with: name, file and code, each after those that it needs.
+
+    `here` holds the package now, `there` is where it will be. In what order
+    modules are complete is what an interpreter says that is asked for the times of its imports.
+    """
+    begin = f"import sys; sys.path.insert(0, {str(here)!r}); import vsctl.agents.{agent}"
+    asked = [python(), "-IS", "-X", "importtime", "-c", begin]
+    said = subprocess.run(asked, capture_output=True, text=True, check=True).stderr
+    found = []
+    for name in (line.rpartition("|")[2].strip() for line in said.splitlines()):
+        if name.partition(".")[0] == "vsctl":
+            place = Path(*name.split("."))
+            file = place / "__init__.py" if (here / place).is_dir() else place.with_suffix(".py")
+            code = compile((here / file).read_bytes(), str(there / file), "exec", dont_inherit=True)
+            found.append((name, str(there / file), code))
+    return marshal.dumps(found)
 
 
 def _versions(code: Path) -> Iterator[Path]:

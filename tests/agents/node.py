@@ -122,8 +122,10 @@ class Node(Place):
         environment["OCF_RESKEY_CRM_meta_on_node"] = "n1"
         if interval is not None:
             environment["OCF_RESKEY_CRM_meta_interval"] = str(interval * 1000)
-        template = (ROOT / "vsctl/agents/ocf.d/launcher").read_text()
-        script = template.format(python=PYTHON, root=str(ROOT), module=name, agent=name.capitalize())
+        script = (
+            f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+            f"from vsctl.agents.{name} import {name.capitalize()}; {name.capitalize()}.main()"
+        )
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(
             self.command(PYTHON, "-IS", "-c", script, action),

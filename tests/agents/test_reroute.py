@@ -18,7 +18,7 @@ from tests.agents.cast import (
     RUNNING,
     SMB,
 )
-from tests.agents.node import Lan, Node, Session, attempt, serve, until
+from tests.agents.node import ROOT, Lan, Node, Session, attempt, serve, until
 from vsctl.agents import names
 from vsctl.agents.reroute import should_leave
 
@@ -149,6 +149,39 @@ def test_the_monitor_mends_detours(serving: Lan) -> None:
     serving.node.run("ip", "neighbour", "delete", "proxy", IPV4, "dev", "e1a")
     assert serving.node.agent("net", "monitor", interval=EVERY, **DETOURED).code == RUNNING
     assert f"{IPV4} dev e1a" in serving.node.ip("neighbour", "show", "proxy")
+
+
+LEAVE_WHILE_LOOKING = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from vsctl.agents import names, reroute, rtnetlink
+from vsctl.agents.addresses import some
+from vsctl.agents.netlink import Netlink
+detour = reroute.Detour("lan-a", some("192.0.2.10/24"), ("e1a", "e0b"))
+for _ in range(10):
+    reroute.meet("vs1", detour)
+    child = os.fork()
+    if not child:
+        reroute.look("vs1", detour)
+        os._exit(0)
+    reroute.part("vs1")
+    os.waitpid(child, 0)
+    if rtnetlink.routes(Netlink(), 2, names.detour_table("vs1", "lan-a")):
+        sys.exit("a route is left")
+"""
+
+
+def test_a_search_that_the_end_of_the_server_overtakes_leaves_nothing(lan: Lan) -> None:
+    search = lan.node.python(LEAVE_WHILE_LOOKING, str(ROOT))
+    assert search.wait(60) == 0
+
+
+def test_an_interrupted_end_is_finished_by_the_next(lan: Lan) -> None:
+    before = lan.node.dump()
+    assert lan.node.agent("net", "start", **DETOURED).code == RUNNING
+    lan.node.run("mv", "/run/vsctl/vs1/detours", "/run/vsctl/vs1/parting")
+    assert lan.node.agent("net", "stop", **DETOURED).code == RUNNING
+    until(lambda: lan.node.dump() == before, "the node is as it was")
 
 
 @pytest.mark.parametrize(

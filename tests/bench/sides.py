@@ -66,13 +66,13 @@ class Side(ABC):
         return Client.answers(self.client, address(server), protocol(server))
 
     def wait_until_idle(self) -> None:
-        """Wait until everything runs and nothing is under way."""
+        """Wait until everything runs that is one of its kind, and nothing is under way."""
 
         def idle() -> bool:
             now = self.lab.status()
-            if now is None or any(each.get("active") != "true" for each in now.iter("resource")):
+            if now is None or now.xpath("//resource[@active!='true' and not(ancestor::clone)]"):
                 return False
-            return all(each.get("pending") is None for each in now.iter("resource"))
+            return not now.xpath("//resource[@pending]")
 
         self.lab.wait(idle, "all servers run", 120)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import vsctl.agents
 from tests.cli.vsctl import vsctl as run
+from vsctl.agents import metadata
+from vsctl.cib_templates.timings import declared
 from vsctl.cli import launchers
 
 
@@ -23,6 +27,36 @@ def test_twice_is_once_and_remove_leaves_others_alone(tmp_path: Path) -> None:
     assert run("install", "--remove", "--prefix", tmp_path).status == 0
     assert [each for each in tmp_path.rglob("*") if each.is_file()] == [theirs]
     assert run("install", "--remove", "--prefix", tmp_path).out.startswith("nothing to do:")
+
+
+def test_an_installed_agent_says_of_itself_what_its_class_says(tmp_path: Path) -> None:
+    run("install", "--prefix", tmp_path)
+    for agent in launchers.AGENTS:
+        assert _asked(tmp_path, agent, "meta-data").stdout == metadata.of(declared(agent))
+
+
+def test_an_installed_agent_begins_with_all_it_needs(tmp_path: Path) -> None:
+    """Nothing is looked for: an agent that is asked for what it does not know has loaded all its own modules."""
+    run("install", "--prefix", tmp_path)
+    (home,) = (tmp_path / launchers.CODE).iterdir()
+    shutil.rmtree(home / "vsctl")
+    for agent in launchers.AGENTS:
+        done = _asked(tmp_path, agent, "dance")
+        assert (done.returncode, done.stderr.partition(",")[0]) == (
+            3,
+            f"ocf-exit-reason:{agent} knows no action 'dance'",
+        )
+
+
+def _asked(prefix: Path, agent: str, action: str) -> subprocess.CompletedProcess[str]:
+    text = (
+        (prefix / launchers.LAUNCHERS / agent)
+        .read_text()
+        .replace("/usr/lib/vsctl", f"{prefix}/usr/lib/vsctl")
+    )
+    return subprocess.run(
+        [launchers.python(), "-IS", "-c", text, action], capture_output=True, text=True, check=False
+    )
 
 
 def test_what_was_damaged_is_put_right(tmp_path: Path) -> None:

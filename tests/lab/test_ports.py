@@ -228,7 +228,7 @@ def test_without_the_daemon_the_agent_does_it(serving: Lab) -> None:
         try:
             lab.wait(lambda: all(not tell(lab, each.name, "ping") for each in lab.nodes), "no daemon is left")
             lab.cut("n1/e0a")
-            lab.wait(lambda: announced(lab) == {"e0b"}, "the monitor of vip has noticed", 20)
+            lab.wait(lambda: announced(lab) == {"e0b"}, "the monitor of vip has noticed", 40)
         finally:
             node.run(["crm_resource", "--resource", "vsctl-daemon-clone", "--meta", "-d", "target-role"])
         lab.wait(lambda: attributes(lab, "n1").get("port-e0a") == "0", "the daemon is back and sees it")

@@ -9,11 +9,11 @@ pytestmark = pytest.mark.lab
 
 BOTTOM_UP = ("root", "nfs", "smb", "data", "exports", "shares")
 WATCHED = """
-import os, sys
-os.environ.update({parameters!r})
-from vsctl.agents.{module} import {agent}
+import posix, sys
+posix.environ.update({parameters!r})
 def forbidden(*_): raise AssertionError("a monitor starts no process")
-os.fork = os.posix_spawn = os.posix_spawnp = forbidden
+posix.fork = posix.posix_spawn = posix.posix_spawnp = forbidden
+from vsctl.agents.{module} import {agent}
 {agent}().monitor()
 print(*sys.modules)
 """
@@ -24,7 +24,7 @@ def test_monitors_import_next_to_nothing_and_start_no_process(node):
     for resource in BOTTOM_UP:
         module = {"root": "fs", "data": "fs"}.get(resource, resource)
         given = {"server": "vs1", **vs1.parameters[resource], "CRM_meta_interval": "10000"}
-        parameters = {f"OCF_RESKEY_{name}": value for name, value in given.items()}
+        parameters = {f"OCF_RESKEY_{name}".encode(): value.encode() for name, value in given.items()}
         done = node.python(WATCHED.format(parameters=parameters, module=module, agent=module.capitalize()))
         imported = set(done.said.split())
         assert not imported & HEAVY, resource

@@ -75,7 +75,11 @@ class Scheduler:
         self._publish(node, {f"evict-{server}": "1"})
 
     def fail_resource(self, resource: str) -> None:
-        self.events.append(f"--op-inject={resource}_monitor_10000@{self.where[resource]}=7")
+        monitor = self.cib.find(
+            f"configuration/resources//primitive[@id='{resource}']/operations/op[@name='monitor']"
+        )
+        every = int(monitor.get("interval").rstrip("s")) * 1000
+        self.events.append(f"--op-inject={resource}_monitor_{every}@{self.where[resource]}=7")
 
     def time(self, clock: str) -> None:
         self.clock = clock

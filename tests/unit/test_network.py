@@ -97,27 +97,38 @@ def test_netlink_attributes_are_read_as_written(pairs: list[tuple[int, bytes]]) 
     assert netlink.attributes(written) == dict(pairs)
 
 
+def _filter(*lines: str) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the elements of the sets that have any, and the rules."""
+    elements = {each.name: list(each.elements) for each in forwarding.sets(lines) if each.elements}
+    return elements, forwarding.rules(lines)
+
+
 def test_only_what_forwards_because_of_us_is_dropped() -> None:
-    as_found = forwarding.ruleset(["server vs1 192.0.2.11 2001:db8::11"])
-    assert '"e0a"' not in as_found
-    assert "meta nfproto ipv6 drop" not in as_found
-    opened = forwarding.ruleset(["server vs1 192.0.2.11 2001:db8::11", "port e0a vs1/lan-a", "ipv6 vs1"])
-    assert "elements = { e0a }" in opened
-    assert "meta nfproto ipv6 drop" in opened
-    assert "v-vs1 . 192.0.2.11" in opened
-    assert "v-vs1 . 2001:db8::11" in opened
+    elements, rules = _filter("server vs1 192.0.2.11 2001:db8::11")
+    assert "ports" not in elements
+    assert "meta nfproto ipv6 drop" not in rules
+    elements, rules = _filter("server vs1 192.0.2.11 2001:db8::11", "port e0a vs1/lan-a", "ipv6 vs1")
+    assert elements["ports"] == ["e0a"]
+    assert rules[-1] == "meta nfproto ipv6 drop"
+    assert elements["ipv4"] == ["v-vs1 . 192.0.2.11"]
+    assert elements["ipv6"] == ["v-vs1 . 2001:db8::11"]
 
 
 def test_the_gate_holds_nfs_and_not_smb() -> None:
-    for port in ports.OF_NFS:
-        assert f" {port}" in gate.NFS.ruleset
-    assert str(ports.SMB) not in gate.NFS.ruleset
+    held = {
+        (kind, number)
+        for each in gate.NFS.sets
+        if each.name == "nfs"
+        for kind, _, number in map(str.split, each.elements)
+    }
+    assert held == {(kind, str(port)) for kind in ("tcp", "udp") for port in ports.OF_NFS}
+    assert ports.SMB not in ports.OF_NFS
 
 
 def test_a_relay_passes_only_between_the_ports_to_the_server_and_those_to_its_clients() -> None:
-    rules = forwarding.ruleset(["relay vs1/lan-a/detour e1a,e2a e0a 192.0.2.11 2001:db8:a::11"])
-    assert "elements = { e1a . e0a . 192.0.2.11, e2a . e0a . 192.0.2.11 }" in rules
-    assert "elements = { e1a . e0a . 2001:db8:a::11, e2a . e0a . 2001:db8:a::11 }" in rules
+    elements, _ = _filter("relay vs1/lan-a/detour e1a,e2a e0a 192.0.2.11 2001:db8:a::11")
+    assert elements["relayed4"] == ["e1a . e0a . 192.0.2.11", "e2a . e0a . 192.0.2.11"]
+    assert elements["relayed6"] == ["e1a . e0a . 2001:db8:a::11", "e2a . e0a . 2001:db8:a::11"]
 
 
 def test_meeting_addresses_are_link_local_and_apart_from_all_that_mean_something() -> None:
