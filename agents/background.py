@@ -37,6 +37,21 @@ def repeat(pauses: Iterable[float], act: Callable[[], bool]) -> None:
         os._exit(0)
 
 
+def leave(act: Callable[[], object]) -> None:
+    """Do something in a process that is nobody's child: a resident caller has none to wait for."""
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        if os.fork() == 0:
+            os.setsid()
+            _let_go()
+            act()
+    finally:
+        os._exit(0)
+
+
 def within(limit: float, act: Callable[[], str | None]) -> str:
     """Do what storage may delay for ever, but wait `limit` seconds at most; return what it returned.
 

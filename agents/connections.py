@@ -80,11 +80,7 @@ def record_later(server: str, lines: list[str]) -> None:
     """Have the list kept, and do not wait for it: whether that has been done shows in `remembered`."""
     from vsctl.agents import background
 
-    def write() -> bool:
-        _write(server, lines)
-        return False
-
-    background.repeat((0.0,), write)
+    background.leave(lambda: _write(server, lines))
 
 
 def remembered(server: str) -> list[str]:
