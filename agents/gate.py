@@ -21,7 +21,7 @@ from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
+    from vsctl.agents import fragments
 
 CLOSED_BY_GATE = "gate"
 """Under this name the resource itself keeps the way of NFS closed."""
@@ -142,8 +142,8 @@ class Gate(Agent):
 def hold(server: str) -> None:
     """Note that all ways in are closed, before the server has a namespace; `shut` closes them."""
     for way, who in _AT_FIRST:
-        with _Locked(server, way) as directory:
-            _note(directory, who)
+        with _locked(server, way):
+            _note(server, who, way)
 
 
 def shut(server: str) -> None:
@@ -157,20 +157,20 @@ def close(server: str, who: str, way: Way = NFS) -> None:
     """Close a way for as long as `who` keeps it closed; where the server is not, there is none."""
     if not namespaces.exists(server):
         return
-    with _Locked(server, way) as directory:
+    with _locked(server, way):
         with namespaces.inside(server):
             if not nftables.has_table(way.table):
                 nftables.apply(way.ruleset)
-        _note(directory, who)
+        _note(server, who, way)
 
 
 def open(server: str, who: str, way: Way = NFS) -> None:
     """Let `who` not keep a way closed any more; it opens if nobody else does."""
     if not namespaces.exists(server):
         return
-    with _Locked(server, way) as directory:
+    with _locked(server, way):
         try:
-            os.unlink(f"{directory}/{who}")
+            os.unlink(f"{_directory(server, way)}/{who}")
         except FileNotFoundError:
             pass
         if not holders(server, way):
@@ -204,29 +204,17 @@ _AT_FIRST = ((NFS, CLOSED_BY_GATE), (SMB, CLOSED_BY_SMB))
 _LOCK = ".lock"
 
 
-def _note(directory: str, who: str) -> None:
-    os.close(os.open(f"{directory}/{who}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+def _note(server: str, who: str, way: Way) -> None:
+    os.close(os.open(f"{_directory(server, way)}/{who}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _directory(server: str, way: Way) -> str:
     return f"{paths.run(server)}/{way.notes}"
 
 
-class _Locked:
+def _locked(server: str, way: Way) -> fragments.Lock:
     """Keep others from opening or closing a way meanwhile."""
+    from vsctl.agents import fragments
 
-    def __init__(self, server: str, way: Way) -> None:
-        self._directory = _directory(server, way)
-
-    def __enter__(self) -> str:
-        import fcntl
-
-        os.makedirs(self._directory, mode=0o700, exist_ok=True)
-        self._file = os.open(f"{self._directory}/{_LOCK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        return self._directory
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        os.close(self._file)
+    os.makedirs(_directory(server, way), mode=0o700, exist_ok=True)
+    return fragments.Lock(f"{_directory(server, way)}/{_LOCK}")
