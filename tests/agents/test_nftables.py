@@ -16,7 +16,7 @@ import sys; sys.path.insert(0, {str(ROOT)!r})
 from vsctl.agents.nftables import Chain, Set, replace
 ports = Set("ports", "ifname", ["e0a", "e0b", "e0a"])
 many = [f"v-{{n}} . 2001:db8::{{n:x}}" for n in range({MANY})]
-replace("trial", [ports, Set("many", "ifname . ipv6_addr", many)], [
+replace("trial", [ports, Set("many", "ifname . ipv6_addr", many, counted=True)], [
     Chain("forward", ["iifname . ip6 saddr @many accept", "oifname != @ports meta nfproto ipv4 drop"]),
 ])
 """
@@ -39,6 +39,7 @@ def test_nft_reads_what_was_written(place: Place) -> None:
     said = " ".join(place.run("nft", "list", "table", "inet", "trial").split())
     assert 'set ports { type ifname elements = { "e0a", "e0b" } }' in said
     assert said.count(" . 2001:db8::") == MANY
+    assert said.count(" counter packets 0 bytes 0") == MANY
     assert (
         "chain forward { type filter hook forward priority filter; policy accept; "
         "iifname . ip6 saddr @many accept oifname != @ports meta nfproto ipv4 drop }"
