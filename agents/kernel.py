@@ -1,8 +1,8 @@
 """Which system calls does Python 3.11 not offer?
 
 Each raises OSError as the functions of `os` do. They go through `_ctypes`, the
-part of ctypes that is written in C: the rest costs a process a third of an
-interpreter, which only what went wrong is worth.
+part of ctypes that is written in C: the rest costs as much again as all that a
+monitor asks the kernel, which only what went wrong is worth.
 """
 
 from __future__ import annotations

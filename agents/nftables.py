@@ -34,6 +34,7 @@ _RULE_TABLE, _RULE_CHAIN, _RULE_EXPRESSIONS = 1, 2, 4
 _LIST_ELEMENT, _EXPRESSION_NAME, _EXPRESSION_DATA = 1, 1, 2
 _DATA_VALUE, _DATA_VERDICT, _VERDICT_CODE = 1, 2, 1
 _SET_TABLE, _SET_NAME, _SET_KEY_TYPE, _SET_KEY_LENGTH, _SET_ID, _SET_USERDATA = 1, 2, 4, 5, 10, 13
+_SET_EXPRESSION = 17
 _ELEMENTS_TABLE, _ELEMENTS_SET, _ELEMENTS_LIST, _ELEMENT_KEY = 1, 2, 3, 1
 
 _LOAD_REGISTER = 1  # of `meta`, `payload` and `immediate`
@@ -98,14 +99,18 @@ _AT_ONCE = 500
 
 
 class Set:
-    """A named set. `kinds` and each element's values are text with spaced dots: `ifname . ipv4_addr`."""
+    """A named set. `kinds` and each element's values are text with spaced dots: `ifname . ipv4_addr`.
 
-    __slots__ = ("elements", "kinds", "name")
+    The elements of a `counted` one count the packets and bytes that are found in them.
+    """
 
-    def __init__(self, name: str, kinds: str, elements: Sequence[str]) -> None:
+    __slots__ = ("counted", "elements", "kinds", "name")
+
+    def __init__(self, name: str, kinds: str, elements: Sequence[str], *, counted: bool = False) -> None:
         self.name = name
         self.kinds = kinds.split(" . ")
         self.elements = elements
+        self.counted = counted
 
 
 class Chain:
@@ -168,7 +173,8 @@ def _set(table: str, number: int, what: Set) -> Iterator[Message]:
         + _number(_SET_KEY_TYPE, kind)
         + _number(_SET_KEY_LENGTH, length)
         + _number(_SET_ID, number)
-        + (attribute(_SET_USERDATA, _HOST_ORDER) if what.kinds == ["ifname"] else b""),
+        + (attribute(_SET_USERDATA, _HOST_ORDER) if what.kinds == ["ifname"] else b"")
+        + (_nested(_SET_EXPRESSION, attribute(_EXPRESSION_NAME, "counter")) if what.counted else b""),
     )
     for first in range(0, len(what.elements), _AT_ONCE):
         keys = [_key(what.kinds, each.split(" . ")) for each in what.elements[first : first + _AT_ONCE]]

@@ -1,7 +1,7 @@
 """What does `os` offer, without the price of `import os`?
 
 `os` defines abstract base classes for the sake of its environment, which costs
-a process almost half of what the bare interpreter does. `posix`, which is
+a process a fifth of what the bare interpreter does. `posix`, which is
 underneath it, is built in. This module has the names of `os` with their
 meanings, those written in Python that monitors need among them; a name that
 is not here is taken from `os`, at its price.

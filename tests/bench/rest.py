@@ -54,7 +54,7 @@ def measure(trials: int) -> Table:
             row("memory, PSS", "MiB", "pss", "no more"),
             row("forks", "/min", "forks", ""),
         ),
-        ("Monitors every 10 s on both sides. Each node is a value.",),
+        ("Monitors every 10 s on the stock side, as the agents say on ours. Each node is a value.",),
     )
 
 
