@@ -1,7 +1,7 @@
-"""How does an agent do what Pacemaker need not wait for?
+"""How does an agent do what Pacemaker, or itself, need not wait for?
 
-In a process that belongs to nobody and holds nothing that anybody waits for:
-Pacemaker reads an agent's output to its end.
+In a process that holds nothing that anybody waits for: Pacemaker reads an
+agent's output to its end.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 
 def repeat(pauses: Iterable[float], act: Callable[[], bool]) -> None:
@@ -27,7 +30,8 @@ def repeat(pauses: Iterable[float], act: Callable[[], bool]) -> None:
     if os.fork():  # twice, so that a resident caller is left no child to wait for
         os._exit(0)
     try:
-        _detach()
+        os.setsid()  # Pacemaker kills what an action leaves in its group
+        _let_go()
         for pause in pauses:
             time.sleep(pause)
             if not act():
@@ -36,39 +40,85 @@ def repeat(pauses: Iterable[float], act: Callable[[], bool]) -> None:
         os._exit(0)
 
 
-def within(limit: float, act: Callable[[], object]) -> None:
-    """Do what storage may delay for ever, but wait `limit` seconds at most.
+def within(limit: float, act: Callable[[], str | None]) -> str:
+    """Do what storage may delay for ever, but wait `limit` seconds at most; return what it returned.
 
     Raises TimeoutError when they are over (the process goes on until the
     storage lets it), and the OSError of the act.
     """
-    import select
-
-    child = os.fork()
-    if child == 0:
-        code = 255
-        try:
-            _detach()
-            act()
-            code = 0
-        except OSError as problem:
-            code = min(problem.errno or 255, 255)
-        finally:
-            os._exit(code)
+    child, answer = _begin(lambda tell: tell((act() or "").encode()))
     ended = os.pidfd_open(child)
     try:
-        if not select.select([ended], [], [], limit)[0]:
+        if not _wait(ended, limit):
             raise TimeoutError(f"it took more than {limit:g} s")
+        said = os.read(answer, 1 << 16)
     finally:
         os.close(ended)
+        os.close(answer)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code:
         raise OSError(code, os.strerror(code))
+    return said.decode()
 
 
-def _detach() -> None:
-    os.setsid()
+def which(items: Sequence[T], holds: Callable[[T], bool], patience: float) -> list[T]:
+    """Return the items for which a condition holds, and never wait more than `patience` seconds for one.
+
+    What cannot be said of an item in that time is not said.
+    """
+    found: list[T] = []
+    rest = list(items)
+    while rest:
+        answers = _answers(rest, holds, patience)
+        found += [item for item, yes in zip(rest, answers, strict=False) if yes]
+        rest = rest[len(answers) + 1 :]
+    return found
+
+
+def _answers(items: Sequence[T], holds: Callable[[T], bool], patience: float) -> list[bool]:
+    """Ask for one item after the other, in one process; end with the first that takes too long."""
+
+    def ask(tell: Callable[[bytes], object]) -> None:
+        for item in items:
+            tell(b"1" if holds(item) else b"0")
+
+    child, answer = _begin(ask)
+    said = b""
+    while len(said) < len(items) and _wait(answer, patience) and (more := os.read(answer, 4096)):
+        said += more
+    os.close(answer)
+    os.kill(child, 9)
+    os.waitpid(child, 0 if len(said) == len(items) else os.WNOHANG)
+    return [each == ord("1") for each in said]
+
+
+def _begin(act: Callable[[Callable[[bytes], object]], object]) -> tuple[int, int]:
+    """Start a process for an act; return its id and where what it tells can be read."""
+    answer, tell = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(tell)
+        return child, answer
+    code = 255
+    try:
+        os.dup2(tell, 3)
+        _let_go(4)
+        act(lambda text: os.write(3, text))
+        code = 0
+    except OSError as problem:
+        code = min(problem.errno or 255, 255)
+    finally:
+        os._exit(code)
+
+
+def _wait(descriptor: int, limit: float) -> bool:
+    import select
+
+    return bool(select.select([descriptor], [], [], max(limit, 0))[0])
+
+
+def _let_go(first: int = 3) -> None:
     nothing = os.open("/dev/null", os.O_RDWR)
     for each in (0, 1, 2):
         os.dup2(nothing, each)
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(first, os.sysconf("SC_OPEN_MAX"))

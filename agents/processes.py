@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Binds = Sequence[tuple[str, str]]
 
 DESCRIPTORS = 65536
+SIGKILL = 9
 
 
 def start(server: str, name: str, arguments: Sequence[str], *, binds: Binds = ()) -> int:
@@ -44,8 +45,11 @@ def run(server: str, arguments: Sequence[str], *, binds: Binds = (), stdin: byte
     return _finish(lambda files: _in_view(server, arguments, binds, files, daemon=False), stdin)
 
 
-def here(arguments: Sequence[str]) -> tuple[int, str]:
-    """Run a command of the node to its end; return its exit status and what it said."""
+def here(arguments: Sequence[str], *, limit: float | None = None) -> tuple[int, str]:
+    """Run a command of the node to its end; return its exit status and what it said.
+
+    A command that takes longer than `limit` seconds is killed: TimeoutError.
+    """
 
     def begin(files: tuple[int, int, int]) -> int:
         actions = [(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(files)]
@@ -53,7 +57,7 @@ def here(arguments: Sequence[str]) -> tuple[int, str]:
             arguments[0], list(arguments), {**os.environ, "LC_ALL": "C"}, file_actions=actions
         )
 
-    return _finish(begin, b"")
+    return _finish(begin, b"", limit)
 
 
 def running(server: str, name: str) -> int | None:
@@ -224,7 +228,9 @@ def _environment() -> dict[str, str]:
     return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/root"}
 
 
-def _finish(begin: Callable[[tuple[int, int, int]], int], stdin: bytes) -> tuple[int, str]:
+def _finish(
+    begin: Callable[[tuple[int, int, int]], int], stdin: bytes, limit: float | None = None
+) -> tuple[int, str]:
     read, write = os.pipe()
     source, feed = os.pipe()
     try:
@@ -235,6 +241,11 @@ def _finish(begin: Callable[[tuple[int, int, int]], int], stdin: bytes) -> tuple
             os.close(each)
         pipe = os.fdopen(read, "rb")
     with pipe:
+        if limit is not None:
+            _await_end([child], time.monotonic() + limit)
+            if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                os.kill(child, SIGKILL)
+                raise TimeoutError(f"it took more than {limit:g} s")
         said = pipe.read().decode(errors="replace").strip()
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said
 

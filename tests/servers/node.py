@@ -5,12 +5,16 @@ import shlex
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import vsctl.agents.ocf
+from tests.lab.faulty import obey
 
 ROOT = Path(vsctl.agents.ocf.__file__).parents[2]
+FAULTY = Path(__file__).parents[1] / "lab" / "faulty.py"
 PRIVATE = """
 set -e
 mount --make-rprivate /
@@ -34,6 +38,7 @@ class Node:
         self.directory = directory
         self.devices: list[str] = []
         self.left: list[subprocess.Popen[str]] = []
+        self.faulty: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> "Node":
         self.holder = subprocess.Popen(
@@ -59,6 +64,9 @@ class Node:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for each in self.faulty:
+            each.kill()  # first, so that whoever waits for its disk gets an error and can be ended
+            each.wait()
         os.kill(self.init, signal.SIGKILL)  # takes every process and mount of the node with it
         self.holder.wait()
         for each in self.left:
@@ -87,8 +95,8 @@ class Node:
         assert not ok or done.returncode == 0, f"{line}: {done.stdout}"
         return Done(done.returncode, done.stdout, time.monotonic() - begun)
 
-    def begin(self, line: str, netns: str | None = None) -> subprocess.Popen[str]:
-        """Start something that goes on until the node ends."""
+    def begin(self, line: str, netns: str | None = None, files: Sequence[int] = ()) -> subprocess.Popen[str]:
+        """Start something that goes on until the node ends, with these files open."""
         self.left.append(
             subprocess.Popen(
                 self.command(*shlex.split(line), netns=netns),
@@ -96,6 +104,7 @@ class Node:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
+                pass_fds=files,
             )
         )
         return self.left[-1]
@@ -104,23 +113,70 @@ class Node:
         """Run code that has `vsctl` in the node."""
         return self.run(shlex.join(["/usr/bin/python3", "-IS", "-c", f"{_PATH}\n{code}"]), ok=ok)
 
-    def agent(self, agent: str, action: str, *, timeout: int = 20, **parameters: str) -> Done:
-        launcher = f"{_PATH}; from vsctl.agents.{agent} import {agent.capitalize()} as A; A.main()"
+    def agent(
+        self, agent: str, action: str, *, timeout: int = 20, interval: int = 10, **parameters: str
+    ) -> Done:
         return self.run(
-            shlex.join(["/usr/bin/python3", "-IS", "-c", launcher, action]),
-            ok=False,
-            env={f"OCF_RESKEY_{key}": value for key, value in parameters.items()}
-            | {"OCF_RESKEY_CRM_meta_interval": "10000", "OCF_RESKEY_CRM_meta_timeout": f"{timeout}000"},
+            shlex.join(_launch(agent, action)), ok=False, env=_told(timeout, interval, parameters)
         )
+
+    def cut_short(self, agent: str, action: str, after: float, **parameters: str) -> bool:
+        """Run an action and kill it, with all it started, after some seconds; say whether it had not ended."""
+        running = subprocess.Popen(
+            self.command(*_launch(agent, action)),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **_told(20, 10, parameters)},
+            start_new_session=True,
+        )
+        try:
+            running.wait(after)
+        except subprocess.TimeoutExpired:
+            os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
+            return True
+        return False
 
     def disk(self, type: str, size: str = "") -> str:
         """Make a device with a filesystem on it."""
+        return self.attach(self._image(type, size))
+
+    def failing_disk(self, type: str) -> tuple[str, Callable[[str], None]]:
+        """Make a device that fails on demand, and what to call with good, eio, hang or slow S."""
+        image = self._image(type, "")
+        control = image.with_suffix(".control")
+        program = subprocess.Popen(
+            ["/usr/bin/python3", FAULTY, image, control], stdout=subprocess.PIPE, text=True
+        )
+        self.faulty.append(program)
+        assert program.stdout
+        device = program.stdout.readline().strip()
+        assert device, "the disk that fails on demand could not be made"
+        self.devices.append(device)
+        return device, lambda how: obey(control, how)
+
+    @contextmanager
+    def dead_file(self) -> Iterator[int]:
+        """Open a file that even to look at takes for ever."""
+        _, disk = self.failing_disk("empty")
+        holder = self.faulty[-1].pid
+        file = os.open(
+            f"/proc/{holder}/root{self.directory}/disk{len(self.devices) - 1}.control.disk", os.O_RDONLY
+        )
+        disk("hang")
+        try:
+            yield file
+        finally:
+            os.close(file)
+            disk("good")
+
+    def _image(self, type: str, size: str) -> Path:
         image = self.directory / f"disk{len(self.devices)}"
         subprocess.run(["truncate", "-s", size or {"xfs": "320M"}.get(type, "32M"), image], check=True)
         if type != "empty":
             force = ["-q"] if type == "xfs" else ["-q", "-F"]
             subprocess.run([f"mkfs.{type}", *force, image], check=True)
-        return self.attach(image)
+        return image
 
     def attach(self, image: Path) -> str:
         device = subprocess.run(
@@ -146,6 +202,19 @@ class Node:
             ("client", f"route add {address} dev c-{name} src 192.0.2.100"),
         ):
             self.run(f"ip -n {netns} {line}")
+
+
+def _launch(agent: str, action: str) -> list[str]:
+    code = f"{_PATH}; from vsctl.agents.{agent} import {agent.capitalize()} as A; A.main()"
+    return ["/usr/bin/python3", "-IS", "-c", code, action]
+
+
+def _told(timeout: int, interval: int, parameters: dict[str, str]) -> dict[str, str]:
+    """Return what Pacemaker puts into an agent's environment; seconds."""
+    return {f"OCF_RESKEY_{key}": value for key, value in parameters.items()} | {
+        "OCF_RESKEY_CRM_meta_interval": f"{interval}000",
+        "OCF_RESKEY_CRM_meta_timeout": f"{timeout}000",
+    }
 
 
 _PATH = f"import sys; sys.path.insert(0, {str(ROOT)!r})"
