@@ -14,6 +14,8 @@ from vsctl.agents import background, mounts
 
 PATIENCE = 0.5
 """Seconds for one process; one that says nothing in that time is taken to use nothing."""
+READER = "vsctl-storage"
+"""The name of the node daemon's processes that read devices: they hold nothing."""
 _PLACELESS = ("socket:", "pipe:", "anon_inode:", "/dev/", "/proc/", "/memfd:")
 
 
@@ -32,9 +34,10 @@ def uses(process: int, device: int) -> bool:
 
 
 def openers(device: str) -> list[int]:
-    """Return every process but this one that has a block device open by its name."""
+    """Return every process but this one, and the node daemon's, that has a block device open by its name."""
     place = os.path.realpath(device)
-    return [each for each in _others() if any(at == place for _, at in _open(each))]
+    found = [each for each in _others() if any(at == place for _, at in _open(each))]
+    return [each for each in found if not _reads(each)]
 
 
 def namespaces(device: int) -> list[int]:
@@ -71,6 +74,14 @@ def _uses(process: int, device: int) -> bool:
         if on is None and not place.startswith(_PLACELESS):
             unknown.append(f"/proc/{process}/fd/{number}")  # of a detached mount, or another namespace's
     return _maps(process, device) or any(_device(link) == device for link in unknown)
+
+
+def _reads(process: int) -> bool:
+    try:
+        with open(f"/proc/{process}/comm") as file:
+            return file.read().rstrip("\n") == READER
+    except OSError:
+        return True  # it ended while we looked
 
 
 def _open(process: int) -> list[tuple[str, str]]:

@@ -143,6 +143,27 @@ def mount(place: str) -> int:
     return fuse
 
 
+class Failing:
+    """A disk that fails on demand, for as long as it is not ended."""
+
+    def __init__(self, image: Path) -> None:
+        self.control = image.with_suffix(".control")
+        self.program = subprocess.Popen(
+            ["/usr/bin/python3", __file__, image, self.control], stdout=subprocess.PIPE, text=True
+        )
+        assert self.program.stdout
+        self.device = self.program.stdout.readline().strip()
+        assert self.device, f"{image} does not become a disk"
+
+    def become(self, how: str) -> None:
+        obey(self.control, how)
+
+    def end(self) -> None:
+        """Answer every request with an error from now on; the device is left for `losetup --detach`."""
+        self.program.kill()
+        self.program.wait()
+
+
 def obey(control: Path, how: str) -> None:
     """Make the disk behind a control pipe good, or fail in the way that the program's beginning describes."""
     with control.open("w") as pipe:

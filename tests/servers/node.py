@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import vsctl.agents.ocf
-from tests.lab.faulty import obey
+from tests.lab.faulty import Failing
 
 ROOT = Path(vsctl.agents.ocf.__file__).parents[2]
-FAULTY = Path(__file__).parents[1] / "lab" / "faulty.py"
 PRIVATE = """
 set -e
 mount --make-rprivate /
@@ -38,7 +37,7 @@ class Node:
         self.directory = directory
         self.devices: list[str] = []
         self.left: list[subprocess.Popen[str]] = []
-        self.faulty: list[subprocess.Popen[str]] = []
+        self.faulty: list[Failing] = []
 
     def __enter__(self) -> "Node":
         self.holder = subprocess.Popen(
@@ -65,8 +64,7 @@ class Node:
 
     def __exit__(self, *_: object) -> None:
         for each in self.faulty:
-            each.kill()  # first, so that whoever waits for its disk gets an error and can be ended
-            each.wait()
+            each.end()  # first, so that whoever waits for it gets an error and can be ended
         os.kill(self.init, signal.SIGKILL)  # takes every process and mount of the node with it
         self.holder.wait()
         for each in self.left:
@@ -143,32 +141,23 @@ class Node:
 
     def failing_disk(self, type: str) -> tuple[str, Callable[[str], None]]:
         """Make a device that fails on demand, and what to call with good, eio, hang or slow S."""
-        image = self._image(type, "")
-        control = image.with_suffix(".control")
-        program = subprocess.Popen(
-            ["/usr/bin/python3", FAULTY, image, control], stdout=subprocess.PIPE, text=True
-        )
-        self.faulty.append(program)
-        assert program.stdout
-        device = program.stdout.readline().strip()
-        assert device, "the disk that fails on demand could not be made"
-        self.devices.append(device)
-        return device, lambda how: obey(control, how)
+        disk = Failing(self._image(type, ""))
+        self.faulty.append(disk)
+        self.devices.append(disk.device)
+        return disk.device, disk.become
 
     @contextmanager
     def dead_file(self) -> Iterator[int]:
         """Open a file that even to look at takes for ever."""
-        _, disk = self.failing_disk("empty")
-        holder = self.faulty[-1].pid
-        file = os.open(
-            f"/proc/{holder}/root{self.directory}/disk{len(self.devices) - 1}.control.disk", os.O_RDONLY
-        )
-        disk("hang")
+        _, become = self.failing_disk("empty")
+        disk = self.faulty[-1]
+        file = os.open(f"/proc/{disk.program.pid}/root{disk.control}.disk", os.O_RDONLY)
+        become("hang")
         try:
             yield file
         finally:
             os.close(file)
-            disk("good")
+            become("good")
 
     def _image(self, type: str, size: str) -> Path:
         image = self.directory / f"disk{len(self.devices)}"
