@@ -66,12 +66,10 @@ def unit(lab: Lab, node: str, name: str) -> str | None:
     return str(found[0]) if found else None
 
 
-def lose(lab: Lab, node: str, how: str) -> float:
-    """Let san1 fail on a node; return when that was, CLOCK_MONOTONIC."""
-    begun = time.monotonic()
+def lose(lab: Lab, node: str, how: str) -> None:
+    """Let san1 fail on a node."""
     for each in ON_SAN1:
         lab.disks.fault(f"r11-{each}", node, how)
-    return begun
 
 
 def clients(lab: Lab) -> dict[str, Client]:
@@ -91,12 +89,12 @@ def test_errors_move_exactly_the_servers_of_the_unit(four: Stage) -> None:
     try:
         for each in everyone.values():
             each.wait_for_progress()
-        lost = lose(lab, "n1", "eio")
+        lose(lab, "n1", "eio")
         lab.wait(lambda: unit(lab, "n1", "san1") == "0", "n1 says that it has lost san1", 20)
-        said = time.monotonic()
+        known = time.monotonic()
         for name in ("vs1", "vs3"):
             lab.wait(lambda it=name: lab.where(f"{it}-gate") not in (None, "n1"), f"{name} has left n1", 60)
-            everyone[name].wait_for_progress(since=said)
+            everyone[name].wait_for_progress(since=known)
         four.settle()
     finally:
         for each in everyone.values():
@@ -106,9 +104,12 @@ def test_errors_move_exactly_the_servers_of_the_unit(four: Stage) -> None:
     assert not lab.journal("cut", "n1"), "nobody was fenced for it"
     report = {name: each.report() for name, each in everyone.items()}
     gaps = {name: each.longest_gap for name, each in report.items()}
-    print("lost to said", round(said - lost, 1), "gaps", {n: round(g, 1) for n, g in gaps.items()})
     for name, each in everyone.items():
-        assert not report[name].errors, f"{name}: {report[name]}"
+        said = {event.text for event in report[name].errors}
+        # What the disk answered before the node knew reaches the clients; they go on when it is over.
+        assert said <= ({"commit: NFS3ERR_IO", "write: NFS3ERR_IO"} if name in ("vs1", "vs3") else set()), (
+            name
+        )
         assert each.missing() == [], name
     assert max(gaps["vs2"], gaps["vs4"]) < 2, "the others do not pause"
     assert max(gaps["vs1"], gaps["vs3"]) < 20
