@@ -10,7 +10,10 @@ from vsctl.agents import system as os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 
 def repeat(pauses: Iterable[float], act: Callable[[], bool]) -> None:
@@ -67,6 +70,37 @@ def within(limit: float, act: Callable[[], str | None]) -> str:
     if code:
         raise OSError(code, os.strerror(code))
     return said.decode()
+
+
+def which(items: Sequence[T], holds: Callable[[T], bool], patience: float) -> list[T]:
+    """Return the items for which a condition holds, and never wait more than `patience` seconds for one.
+
+    What cannot be said of an item in that time is not said.
+    """
+    found: list[T] = []
+    rest = list(items)
+    while rest:
+        answers = _answers(rest, holds, patience)
+        found += [item for item, yes in zip(rest, answers, strict=False) if yes]
+        rest = rest[len(answers) + 1 :]
+    return found
+
+
+def _answers(items: Sequence[T], holds: Callable[[T], bool], patience: float) -> list[bool]:
+    """Ask for one item after the other, in one process; end with the first that takes too long."""
+
+    def ask(tell: Callable[[bytes], object]) -> None:
+        for item in items:
+            tell(b"1" if holds(item) else b"0")
+
+    child, answer = _begin(ask)
+    said = b""
+    while len(said) < len(items) and _wait(answer, patience) and (more := os.read(answer, 4096)):
+        said += more
+    os.close(answer)
+    os.kill(child, 9)
+    os.waitpid(child, 0 if len(said) == len(items) else os.WNOHANG)
+    return [each == ord("1") for each in said]
 
 
 def _begin(act: Callable[[Callable[[bytes], object]], object]) -> tuple[int, int]:

@@ -27,12 +27,19 @@ def _gateways(text: str) -> str:
     return text
 
 
+def _storage(text: str) -> str:
+    from vsctl.agents.noded import settings
+
+    settings.storage(text)
+    return text
+
+
 class Daemon(Agent):
-    """Watch the network ports of a node and react when one dies
+    """Watch the ports and the storage of a node and react when one dies
 
     One process per node: it hears of lost carriers at once, finds ports on
     which nobody answers, announces the addresses of a dead port on the next
-    good one, and publishes node attributes. Virtual servers work without it;
+    good one, reads from every storage unit, and publishes node attributes. Virtual servers work without it;
     what it does is then done by the monitors of vip, later. Its end changes
     nothing on the node.
     """
@@ -51,6 +58,14 @@ class Daemon(Agent):
     routed = Param(
         str,
         "Subnets whose addresses can be announced by host route from a port on another subnet",
+        default="",
+        reloadable=True,
+    )
+
+    storage = Param(
+        _storage,
+        "For each storage unit the devices by which some nodes see whether they reach it: "
+        "san1 nodes=n1,n2 /dev/sdb /dev/sdc;san1 nodes=n1 /dev/sdd;san2 nodes=n1,n2 /dev/sde",
         default="",
         reloadable=True,
     )
@@ -97,7 +112,7 @@ class Daemon(Agent):
 
         os.makedirs(resident.DIRECTORY, mode=0o700, exist_ok=True)
         name = os.getenv("OCF_RESKEY_CRM_meta_on_node") or os.uname().nodename
-        text = settings.write(name, self.ports, self.gateways, self.routed)
+        text = settings.write(name, **{each.name: getattr(self, each.name) for each in self.params()})
         node.write_lines(resident.SETTINGS, text.splitlines())
 
     def _spawn(self) -> None:

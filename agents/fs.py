@@ -6,8 +6,10 @@ from vsctl.agents import mounts, names, paths
 from vsctl.agents import system as os
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
-STATE = ("", "nfs", "statd", "smb")
+STATE = ("nfs", "statd", "smb")
 """The directories of server state on the root filesystem, under `.vsctl`."""
+PATIENCE = 0.4
+"""Share of the start's time for storage to show what is on a device, and as much again for the mount."""
 
 
 class Fs(Agent):
@@ -18,7 +20,9 @@ class Fs(Agent):
     filesystem that has become read-only or has shut itself down is reported
     with its reason. Stop unmounts first; only if that says busy does it look
     for the users of the filesystem and end them, and it succeeds only once
-    nothing holds the device any more.
+    nothing holds the device any more. A filesystem that somebody has mounted
+    elsewhere on the node is never reported as stopped, and left alone. Storage
+    that does not answer makes start and stop fail in time, and they say so.
     """
 
     server = Param(names.known, "Name of the virtual server")
@@ -40,37 +44,48 @@ class Fs(Agent):
             self._mount()
         self._check()
         if self.filesystem == "root":
-            for each in STATE:
-                os.makedirs(f"{paths.state(self.server)}/{each}", mode=0o700, exist_ok=True)
+            self._make_state()
 
     @action("stop", timeout=20)
     def stop(self) -> None:
         from vsctl.agents import unmounting
 
         device = None
+        allowance = unmounting.Allowance(self.timeout)
         while mount := mounts.at(self.point):
             device = mount.device
-            unmounting.unmount(self.point, mount, self.timeout)
-        unmounting.release(self.device, device, self.timeout)
+            unmounting.unmount(self.point, mount, allowance)
+        unmounting.release(self.device, device, allowance)
 
     @action("monitor", timeout=20, interval=10)
     def monitor(self) -> None:
         if mounts.at(self.point) is None:
-            if not self.probing and mounts.has_superblock(self.device):
-                # Without a stop first, which ends that, the next node would mount it a second time.
+            if mounts.has_superblock(self.device):
+                # Without a stop first, which ends that or says who has it, the next node would mount it as well.
                 raise Failure(
                     f"nothing is mounted on {self.point}, but {self.device} is still in use on this node"
+                    f"{self._elsewhere()}"
                 )
             raise NotRunning(f"nothing is mounted on {self.point}")
         self._check()
 
     def _refuse_what_is_not_ours(self) -> None:
+        from vsctl.agents import background
+
+        def look() -> str:
+            found = mounts.type_of(self.device) or ""
+            return f"{found} {mounts.is_free(self.device)}"
+
         try:
             number = mounts.number(self.device)
-            found = mounts.type_of(self.device)
-            free = mounts.is_free(self.device)
+            found, _, said = background.within(self.timeout * PATIENCE, look).partition(" ")
+        except TimeoutError:
+            raise Failure(
+                f"device {self.device} cannot be used here: it has not answered for {self.timeout * PATIENCE:g} s"
+            ) from None
         except OSError as problem:
             raise Failure(f"device {self.device} cannot be used here: {problem.strerror}") from None
+        free = said == str(True)
         for mount in mounts.table():
             if mount.device == number or (not free and mounts.on(mount, self.device)):
                 raise Failure(f"{self.device} is already mounted, on {mount.point}: unmount it there")
@@ -84,12 +99,45 @@ class Fs(Agent):
         from vsctl.agents import programs
 
         options = ("-o", self.options) if self.options else ()
-        status, said = programs.ask(["mount", "-t", self.type, *options, self.device, self.point], limit=None)
+        limit = self.timeout * PATIENCE
+        try:
+            status, said = programs.ask(
+                ["mount", "-t", self.type, *options, self.device, self.point], limit=limit
+            )
+        except TimeoutError:
+            raise Failure(
+                f"{self.device} is being mounted on {self.point} for {limit:g} s: its storage does not answer, "
+                "or is very slow"
+            ) from None
         if status != 0:
             raise Failure(
                 f"{self.device} cannot be mounted on {self.point}: {said or f'mount exited {status}'}"
             )
         log(f"{self.device} is mounted on {self.point}")
+
+    def _elsewhere(self) -> str:
+        """Say, as the end of a sentence, where else the device is mounted, if that can be seen."""
+        number = mounts.number(self.device)
+        places = [mount.point for mount in mounts.table() if mount.device == number]
+        return f": it is mounted on {places[0]}, unmount it there" if places else ""
+
+    def _make_state(self) -> None:
+        """Make the directories of the server's state, root's alone, and follow no link that a client left there."""
+        here = os.open(self.point, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            state = _private(".vsctl", here)
+            for each in STATE:
+                os.close(_private(each, state))
+            os.close(state)
+        except NotADirectoryError as problem:
+            raise Failure(
+                f"{self.point} has a link or a file named {problem.filename} in the place of a directory for the "
+                "server's state: see who left it there, and move it away"
+            ) from None
+        except OSError as problem:
+            raise Failure(f"{self.point} cannot keep the server's state: {problem.strerror}") from None
+        finally:
+            os.close(here)
 
     def _check(self) -> None:
         """Raise Failure unless what is mounted is our device, of our type, and in good health."""
@@ -118,6 +166,19 @@ class Fs(Agent):
             raise Failure(f"{self.point} does not answer: {problem.strerror}") from None
 
 
+def _private(name: str, inside: int) -> int:
+    """Open a directory that is nobody else's, made if it is missing; statd's is its own user's, who gives up root."""
+    try:
+        os.mkdir(name, 0o700, dir_fd=inside)
+    except FileExistsError:
+        pass
+    directory = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=inside)
+    os.fchmod(directory, 0o700)
+    if name != "statd":
+        os.fchown(directory, 0, 0)
+    return directory
+
+
 def _seal(point: str) -> None:
     """Make the mount point, immutable: nobody writes below it while nothing is mounted."""
     import fcntl
@@ -135,8 +196,5 @@ def _seal(point: str) -> None:
 
 
 def _holder(number: int) -> str:
-    try:
-        holders = os.listdir(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}/holders")
-    except OSError:
-        holders = []
-    return " ".join(holders) or "another mount namespace, or a program that checks or repairs it"
+    made = " ".join(mounts.made_of(number))
+    return made or "another mount namespace, or a program that checks or repairs it"

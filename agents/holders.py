@@ -1,17 +1,20 @@
 """Who keeps a filesystem busy, or its device in use?
 
 Looking costs a walk through /proc: only for when a plain unmount said busy.
+Storage that is dead must not stop it, anybody's: of an open file the kernel
+says which mount it is on, without a look at the file, and what can only be
+learned from the file itself is asked in a process that nobody waits for.
 """
 
 from __future__ import annotations
 
-from vsctl.agents import mounts
+from vsctl.agents import background, mounts
 from vsctl.agents import system as os
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+PATIENCE = 0.5
+"""Seconds for one process; one that says nothing in that time is taken to use nothing."""
+READER = "vsctl-storage"
+"""The name of the node daemon's processes that read devices: they hold nothing."""
 _PLACELESS = ("socket:", "pipe:", "anon_inode:", "/dev/", "/proc/", "/memfd:")
 
 
@@ -21,17 +24,19 @@ def processes(device: int) -> list[int]:
     `device` is the st_dev of its files. Open files, directories, roots,
     programs and mappings count, also those of a mount that was detached lazily.
     """
-    mine = os.getpid()
-    return [
-        int(each)
-        for each in os.listdir("/proc")
-        if each.isdigit() and int(each) not in (1, mine) and uses(int(each), device)
-    ]
+    return background.which(_others(), lambda each: _uses(each, device), PATIENCE)
 
 
 def uses(process: int, device: int) -> bool:
     """Say whether one process has anything of a filesystem in use."""
-    return any(_device(link) == device for link in _links(process)) or _maps(process, device)
+    return bool(background.which([process], lambda each: _uses(each, device), PATIENCE))
+
+
+def openers(device: str) -> list[int]:
+    """Return every process but this one, and the node daemon's, that has a block device open by its name."""
+    place = os.path.realpath(device)
+    found = [each for each in _others() if any(at == place for _, at in _open(each))]
+    return [each for each in found if not _reads(each)]
 
 
 def namespaces(device: int) -> list[int]:
@@ -50,15 +55,56 @@ def namespaces(device: int) -> list[int]:
     return found
 
 
-def _links(process: int) -> Iterator[str]:
-    yield from (f"/proc/{process}/{each}" for each in ("cwd", "root", "exe"))
+def _others() -> list[int]:
+    mine = os.getpid()
+    return [int(each) for each in os.listdir("/proc") if each.isdigit() and int(each) not in (1, mine)]
+
+
+def _uses(process: int, device: int) -> bool:
     try:
-        for each in os.listdir(f"/proc/{process}/fd"):
-            link = f"/proc/{process}/fd/{each}"
-            if not os.readlink(link).startswith(_PLACELESS):
-                yield link
+        known = {mount.id: mount.device for mount in mounts.table(str(process))}
     except OSError:
-        return
+        return False  # it ended while we looked
+    unknown = [f"/proc/{process}/cwd", f"/proc/{process}/root"]
+    for number, place in _open(process):
+        on = known.get(_mount(process, number))
+        if on == device:
+            return True
+        if on is None and not place.startswith(_PLACELESS):
+            unknown.append(f"/proc/{process}/fd/{number}")  # of a detached mount, or another namespace's
+    return _maps(process, device) or any(_device(link) == device for link in unknown)
+
+
+def _reads(process: int) -> bool:
+    try:
+        with open(f"/proc/{process}/comm") as file:
+            return file.read().rstrip("\n") == READER
+    except OSError:
+        return True  # it ended while we looked
+
+
+def _open(process: int) -> list[tuple[str, str]]:
+    """Return the open files of a process, by number, and their names."""
+    found = []
+    try:
+        numbers = os.listdir(f"/proc/{process}/fd")
+    except OSError:
+        return []  # it ended while we looked
+    for each in numbers:
+        try:
+            found.append((each, os.readlink(f"/proc/{process}/fd/{each}")))
+        except OSError:
+            continue  # closed while we looked
+    return found
+
+
+def _mount(process: int, number: str) -> str:
+    """Return the id of the mount that an open file is on."""
+    try:
+        with open(f"/proc/{process}/fdinfo/{number}") as file:
+            return next(line.split()[1] for line in file if line.startswith("mnt_id:"))
+    except OSError:
+        return ""
 
 
 def _device(link: str) -> int | None:

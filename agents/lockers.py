@@ -9,15 +9,28 @@ from __future__ import annotations
 
 import sys
 
-from vsctl.agents import paths
+from vsctl.agents import background, paths
 from vsctl.agents import system as os
+from vsctl.agents.ocf import log
+
+LIMIT = 2.0
+"""Seconds for storage to take the list: a server whose storage is lost must be able to leave."""
 
 
 def set_aside(server: str) -> None:
-    """Remember the clients that hold locks now; those remembered before stay so."""
+    """Remember the clients that hold locks now; those remembered before stay so.
+
+    Where the storage takes nothing any more statd cannot forget them either.
+    """
+    try:
+        background.within(LIMIT, lambda: _set_aside(f"{paths.state(server)}/statd"))
+    except OSError as problem:
+        log(f"the clients of {server} that hold locks cannot be set aside: {problem.strerror or problem}")
+
+
+def _set_aside(state: str) -> None:
     import shutil
 
-    state = f"{paths.state(server)}/statd"
     os.makedirs(f"{state}/held", mode=0o700, exist_ok=True)
     for name in _names(f"{state}/sm"):
         shutil.copyfile(f"{state}/sm/{name}", f"{state}/held/{name}", follow_symlinks=False)

@@ -19,16 +19,19 @@ _SUPERBLOCKS = (
     ("swap", 0xFF6, b"SWAPSPACE2"),
 )
 _EXT = ("ext2", "ext3", "ext4")
+BLOCK = 4096
+"""Bytes: a multiple of the block size of every disk."""
 
 
 class Mount:
     """One line of mountinfo; `device` is the st_dev of everything on it, `root` what of it is seen."""
 
-    __slots__ = ("device", "options", "point", "root", "shared", "source", "type")
+    __slots__ = ("device", "id", "options", "point", "root", "shared", "source", "type")
 
     def __init__(self, line: str) -> None:
         fields = line.split()
         dash = fields.index("-", 6)
+        self.id = fields[0]
         major, _, minor = fields[2].partition(":")
         self.device = os.makedev(int(major), int(minor))
         self.root = _plain(fields[3])
@@ -46,11 +49,15 @@ def table(process: str = "self") -> list[Mount]:
 
 
 def at(point: str) -> Mount | None:
-    """Return what is mounted at a place, the topmost if there are several."""
+    """Return what is mounted at a place, the topmost if there are several; links may lead to the place."""
+    directory, _, name = point.rpartition("/")
+    place = (
+        f"{os.path.realpath(directory)}/{name}"  # the kernel knows no links, and what is mounted is not asked
+    )
     found = None
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
         for line in lines:
-            if line.split(" ", 5)[4] == point:
+            if _plain(line.split(" ", 5)[4]) == place:
                 found = Mount(line)
     return found
 
@@ -98,6 +105,25 @@ def has_superblock(device: str) -> bool:
     """Say whether this kernel has a filesystem of the device alive, whoever can see it."""
     name = os.path.basename(os.path.realpath(device))
     return any(os.path.exists(f"/sys/fs/{each}/{name}") for each in ("ext4", "xfs", "f2fs"))
+
+
+def made_of(number: int) -> list[str]:
+    """Return the devices that the kernel makes of one, a RAID or a logical volume."""
+    try:
+        return os.listdir(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}/holders")
+    except OSError:
+        return []
+
+
+def read(device: str) -> None:
+    """Read the beginning of a device from the storage itself, not from memory; OSError if that cannot be done."""
+    import mmap
+
+    descriptor = os.open(device, os.O_RDONLY | os.O_DIRECT)
+    try:
+        os.preadv(descriptor, [mmap.mmap(-1, BLOCK)], 0)
+    finally:
+        os.close(descriptor)
 
 
 def type_of(device: str) -> str | None:

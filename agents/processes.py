@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Binds = Sequence[tuple[str, str]]
 
 DESCRIPTORS = 65536
+SIGKILL = 9
 
 
 def start(server: str, name: str, arguments: Sequence[str], *, binds: Binds = ()) -> int:

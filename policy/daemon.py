@@ -1,4 +1,4 @@
-"""What watches the ports of every node?"""
+"""What watches the ports and the storage of every node?"""
 
 from __future__ import annotations
 
@@ -20,17 +20,24 @@ def daemon(cluster: Cluster) -> tuple[Clone, ...]:
     is: it must never cost its node a fencing.
     """
     gateways = parameters.gateways(cluster)
+    storage = parameters.storage(cluster)
     watcher = Resource(
         naming.DAEMON,
         f"{PROVIDER}:daemon",
         (
             ("ports", parameters.ports_with_subnets(cluster)),
             *((("gateways", gateways),) if gateways else ()),
+            *((("storage", storage),) if storage else ()),
         ),
-        "it watches the ports of its node",
+        "it watches the ports and the storage of its node",
         meta=PATIENT,
         on_fail=(("stop", "block"),),
     )
     return (
-        Clone(naming.DAEMONS, watcher, "every node watches its own ports", meta=(("interleave", "true"),)),
+        Clone(
+            naming.DAEMONS,
+            watcher,
+            "every node watches its own ports and storage",
+            meta=(("interleave", "true"),),
+        ),
     )

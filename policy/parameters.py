@@ -46,6 +46,24 @@ def gateways(cluster: Cluster) -> str:
     )
 
 
+def storage(cluster: Cluster) -> str:
+    """Return by which devices which nodes see whether they reach a unit: `san1 nodes=n1,n2 /dev/a`.
+
+    A node looks only at devices of servers that may run on it. What lies on
+    another resource is there only while that is: it says nothing of the unit.
+    """
+    devices: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for unit in cluster.storage:
+        for server in cluster.servers:
+            nodes = tuple(each for each in unit.nodes if each in server.nodes)
+            for each in server.filesystems:
+                if each.storage == unit.name and not each.after and nodes:
+                    devices.setdefault((unit.name, nodes), []).append(encoded(each.device))
+    return ";".join(
+        f"{unit} nodes={','.join(nodes)} {' '.join(found)}" for (unit, nodes), found in devices.items()
+    )
+
+
 def detours(cluster: Cluster, subnet: Subnet) -> str:
     """Return for every node its ports on other subnets, by which a server and a peer that announces it meet."""
     by_node = (

@@ -3,6 +3,11 @@
 Three failures on a node send a resource elsewhere, one failed start at once;
 ten minutes without another failure and the node is as good as new. `status`
 says what is banned and why, `vsctl cleanup` forgets it sooner.
+
+A stop that fails is tried nowhere else. What a stop may have to wait for storage
+with is left blocked where it is: fencing would end every other server of the
+node for one server's disk. Where only the kernel can refuse (namespace,
+addresses, gate) the node is broken, and Pacemaker fences it.
 """
 
 from __future__ import annotations
@@ -11,6 +16,10 @@ from vsctl.policy.resources import Pairs
 
 MIGRATION_THRESHOLD = 3
 FAILURE_TIMEOUT = 600
+
+STOPS_WITH_STORAGE = frozenset({"fs", "nfs", "smb", "exports", "shares"})
+"""Agents whose stop may have to wait for a device: for the unmount, or for a process that reads or writes."""
+STUCK: Pairs = (("stop", "block"),)
 
 LIMITS: Pairs = (
     ("migration-threshold", str(MIGRATION_THRESHOLD)),

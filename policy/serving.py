@@ -142,7 +142,10 @@ def _given(name: str, value: str) -> Pairs:
 
 
 def _part(id: str, server: VirtualServer, agent: str, of_its_own: Pairs, reason: str) -> Resource:
-    return Resource(id, f"{PROVIDER}:{agent}", (("server", server.name), *of_its_own), reason)
+    on_fail = recovery.STUCK if agent in recovery.STOPS_WITH_STORAGE else ()
+    return Resource(
+        id, f"{PROVIDER}:{agent}", (("server", server.name), *of_its_own), reason, on_fail=on_fail
+    )
 
 
 def _alone(id: str, server: VirtualServer, agent: str, of_its_own: Pairs, reason: str) -> Resource:

@@ -26,6 +26,7 @@ from vsctl.agents.noded.attributes import Attributes
 from vsctl.agents.noded.clients import Clients
 from vsctl.agents.noded.judge import Record
 from vsctl.agents.noded.loop import Loop, now
+from vsctl.agents.noded.reading import Storage
 from vsctl.agents.ocf import Failure, log
 from vsctl.agents.rtnetlink import Link
 
@@ -52,7 +53,9 @@ class Daemon:
         self.settings = _read_settings()
         self.links: dict[str, Link] = {}
         self.askers: dict[str, Asker] = {}
-        self.records: dict[str, Record] = _remembered()
+        self.records = _remembered("ports")
+        self._storage_before = _remembered("storage")
+        self.storage = Storage(self.loop, log, self._act)
         self.peers: dict[str, dict[str, list[bytes]]] = {}
         self._good: frozenset[str] | None = None
         self._written = ""
@@ -66,6 +69,7 @@ class Daemon:
         self._configure()
         node.write_lines(resident.PROCESS, [f"{os.getpid()} {resident.born(os.getpid())}"])
         self._tick()
+        self.storage.tick()
         self._look_around()
         self._count()
         Clients(self.loop, _servers).look()
@@ -116,6 +120,7 @@ class Daemon:
         self.records = {port: self.records.get(port, Record()) for port in mine}
         for port in [each for each in self.askers if each not in mine]:
             self._unplug(port)
+        self.storage.watch(self.settings.units, self._storage_before)
         self._judge()
         self._meet_witnesses()
 
@@ -228,7 +233,9 @@ class Daemon:
             for port in gone:
                 log(f"{port} is {self._state(port)}; good ports: {' '.join(sorted(good)) or 'none'}")
         self._write()
-        self.attributes.want(judge.attributes(self.records, self.settings.mine, self.settings.routed))
+        self.attributes.want(self.storage.attributes)
+        if self.storage.is_known:
+            self.attributes.want(judge.attributes(self.records, self.settings.mine, self.settings.routed))
         self._tell_states()
 
     def _state(self, port: str) -> str:
@@ -310,6 +317,7 @@ class Daemon:
                 }
                 for port, record in self.records.items()
             },
+            "storage": self.storage.report(),
             "attributes": self.attributes.published,
         }
 
@@ -392,14 +400,14 @@ def _read_settings() -> settings.Settings:
         return settings.read(file.read())
 
 
-def _remembered() -> dict[str, Record]:
-    """Return what the daemon before this one knew of the ports."""
+def _remembered(what: str) -> dict[str, Record]:
+    """Return what the daemon before this one knew of `ports` or `storage`."""
     try:
         with open(resident.STATE) as file:
             said = json.load(file)
         return {
             port: Record(each["works"], each["since"], tuple(each["losses"]), each["good"])
-            for port, each in said["ports"].items()
+            for port, each in said[what].items()
         }
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return {}

@@ -7,22 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from vsctl.agents.addresses import Address, parse
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`ports` has for every node its ports and the subnet of each, best first."""
+    """`ports` has for every node its ports and the subnet of each, best first; `storage` its units' devices."""
 
     node: str
     ports: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     gateways: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
     routed: tuple[str, ...] = ()
+    storage: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
     @property
     def mine(self) -> Mapping[str, str]:
         return self.ports.get(self.node, {})
+
+    @property
+    def units(self) -> Mapping[str, tuple[str, ...]]:
+        return self.storage.get(self.node, {})
 
 
 def ports(text: str) -> dict[str, dict[str, str]]:
@@ -41,15 +47,36 @@ def gateways(text: str) -> dict[str, tuple[Address, ...]]:
     return {subnet: tuple(parse(each) for each in words.split(",")) for subnet, words in _pairs(text)}
 
 
-def write(node: str, ports: str, gateways: str, routed: str) -> str:
+def storage(text: str) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Read `san1 nodes=n1,n2 /dev/a /dev/b;san1 nodes=n1 /dev/c`: for every node its units and their devices."""
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for section in text.split(";"):
+        words = section.split()
+        if not words:
+            continue
+        if len(words) < 3 or not words[1].startswith("nodes="):
+            raise ValueError(f"{section.strip()} is not of the form unit nodes=node,node device device")
+        devices = tuple(unquote(each) for each in words[2:])
+        for node in words[1].removeprefix("nodes=").split(","):
+            units = found.setdefault(node, {})
+            units[words[0]] = (*units.get(words[0], ()), *devices)
+    return found
+
+
+def write(node: str, **parameters: str) -> str:
     """Return the text of the daemon's file of settings; the parameters are as the agent has them."""
-    return f"node {node}\nports {ports}\ngateways {gateways}\nrouted {routed}\n"
+    return "".join(f"{name} {text}\n" for name, text in {"node": node, **parameters}.items())
 
 
 def read(text: str) -> Settings:
+    """Read what `write` wrote; an older agent may have written less."""
     said = dict(line.partition(" ")[::2] for line in text.splitlines())
     return Settings(
-        said["node"], ports(said["ports"]), gateways(said["gateways"]), tuple(said["routed"].split())
+        said["node"],
+        ports(said["ports"]),
+        gateways(said.get("gateways", "")),
+        tuple(said.get("routed", "").split()),
+        storage=storage(said.get("storage", "")),
     )
 
 

@@ -2,22 +2,26 @@
 
 A sparse file with one loop device for each node: own page cache and superblock
 each, so that mounting it twice would do real damage. Every node sees it, and
-only it sees its own, as /dev/disk/by-id/vsctl-lab-NAME.
+only it sees its own, as /dev/disk/by-id/vsctl-lab-NAME. A failing disk is one that
+each node can lose on its own, `faulty.py`.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab.command import call
+from tests.lab.faulty import obey
 from tests.lab.machine import Machine
 from tests.lab.place import Place
 from tests.lab.problem import LabProblem
 from tests.lab.waiting import wait
 
+PROGRAM = Path(__file__).with_name("faulty.py")
 SMALLEST = {"ext4": 8, "xfs": 300, "none": 1}
 """MiB that mkfs accepts; `none` is a disk without a filesystem."""
 
@@ -28,6 +32,8 @@ class Disk:
     type: str
     loops: dict[str, str]
     """The loop device of each node, by the node's name."""
+    failing: bool = False
+    """Whether it can be made to fail, for each node on its own."""
 
     @property
     def device(self) -> str:
@@ -51,7 +57,7 @@ class Disks:
         except FileNotFoundError:
             return 0.0
 
-    def add(self, name: str, type: str, size: str, nodes: list[Machine]) -> Disk:
+    def add(self, name: str, type: str, size: str, nodes: list[Machine], failing: bool = False) -> Disk:
         """Make a disk with an empty filesystem and show it to every node, also to those that are off."""
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
             raise LabProblem(f"{name!r} cannot name a disk: use small letters, digits and -")
@@ -71,8 +77,11 @@ class Disks:
             elif type == "xfs":
                 call([*inside, "mkfs.xfs", "-q", "-L", name[:12], file])
             attach = [*inside, "losetup", "--find", "--show", file]
-            loops = {node.name: call(attach).strip() for node in nodes}
-            disk = Disk(name, type, loops)
+            loops = {
+                node.name: self._failing(name, file, node.name) if failing else call(attach).strip()
+                for node in nodes
+            }
+            disk = Disk(name, type, loops, failing)
             self.place.save("disks", [vars(each) for each in (*self.all(), disk)])
         for node in nodes:
             if node.is_on:
@@ -82,7 +91,31 @@ class Disks:
     def attach(self, node: Machine) -> None:
         """Show every disk to a node that has just started."""
         for disk in self.all():
+            if disk.failing and node.name in disk.loops:
+                obey(
+                    self._control(disk.name, node.name),
+                    self._faults().get(f"{disk.name}.{node.name}", "good"),
+                )
             self._show(disk, node)
+
+    def fault(self, name: str, node: str, how: str) -> None:
+        """Make a failing disk, as one node sees it, good, eio, hang or slow S; it stays so until it is healed."""
+        with self.place.lock("disks"):
+            self.place.save("disk-faults", {**self._faults(), f"{name}.{node}": how})
+        obey(self._control(name, node), how)
+
+    def heal(self) -> None:
+        """Make every disk good."""
+        for each in self._faults():
+            name, _, node = each.rpartition(".")
+            obey(self._control(name, node), "good")
+        self.place.save("disk-faults", {})
+
+    def cut_off(self, node: str) -> None:
+        """Let nothing that a node has still to write reach a disk: who waits for one gets an error, and can end."""
+        for disk in self.all():
+            if disk.failing and node in disk.loops:
+                obey(self._control(disk.name, node), "eio")
 
     def let_go(self, node: str) -> None:
         """Wait until a node that is off holds no disk any more: its mounts take a moment to end."""
@@ -93,6 +126,30 @@ class Disks:
                     f"{node}, which is off, lets go of disk {disk.name}",
                     every=0.002,
                 )
+
+    def _failing(self, name: str, file: str, node: str) -> str:
+        """Start what makes a node's own failing disk of a file; return its loop device."""
+        program = subprocess.Popen(
+            [*self.place.enter("--mount"), "/usr/bin/python3", str(PROGRAM), file, f"{file}.{node}.control"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            env=self.place.environment(),
+            text=True,
+            start_new_session=True,
+        )
+        assert program.stdout
+        loop = program.stdout.readline().strip()
+        if not loop:
+            raise LabProblem(f"disk {name}: nothing that fails can be made for {node}")
+        self.place.record(f"disk-{name}.{node}", program.pid)
+        return loop
+
+    def _control(self, name: str, node: str) -> Path:
+        """Return the control of a failing disk, as seen from here."""
+        return Path(f"/proc/{self.place.pid('holder')}/root{self.place.store}/disks/{name}.{node}.control")
+
+    def _faults(self) -> dict[str, str]:
+        return dict(self.place.load("disk-faults", {}))
 
     def _show(self, disk: Disk, node: Machine) -> None:
         loop = disk.loops.get(node.name)

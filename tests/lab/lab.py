@@ -244,9 +244,10 @@ class Lab:
 
     # disks
 
-    def disk(self, name: str, type: str = "ext4", size: str | None = None) -> Disk:
-        """Make a shared disk with an empty filesystem; 64M, or 300M for XFS."""
-        return self.disks.add(name, type, size or ("300M" if type == "xfs" else "64M"), list(self.nodes))
+    def disk(self, name: str, type: str = "ext4", size: str | None = None, failing: bool = False) -> Disk:
+        """Make a shared disk with an empty filesystem; 64M, or 300M for XFS. Each node can lose a failing one."""
+        size = size or ("300M" if type == "xfs" else "64M")
+        return self.disks.add(name, type, size, list(self.nodes), failing)
 
     def mounted(self) -> dict[str, frozenset[str]]:
         """Return the nodes on which each disk is mounted now."""
@@ -287,7 +288,8 @@ class Lab:
         self.cluster.wait_until_up(list(self.nodes_on), limit)
 
     def heal(self) -> None:
-        """Mend every cable and switch, boot every machine that is off, wait until the cluster is whole."""
+        """Mend every cable, switch and disk, boot every machine that is off, wait until the cluster is whole."""
+        self.disks.heal()
         for kind, verb in (("down", "up"), ("mute", "unmute")):
             for port in self.network.faults()[kind]:
                 self.network.fault(port, verb)

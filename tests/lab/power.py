@@ -31,6 +31,7 @@ class Power:
             if machine.is_on:
                 self.network.unplug(machine)
                 self.journal.write("cut", machine.name, why)
+                self.disks.cut_off(machine.name)
                 machine.power_off()
             self.network.remove(machine)
             self.disks.let_go(machine.name)

@@ -5,10 +5,13 @@ import shlex
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import vsctl.agents.ocf
+from tests.lab.faulty import Failing
 
 ROOT = Path(vsctl.agents.ocf.__file__).parents[2]
 PRIVATE = """
@@ -34,6 +37,7 @@ class Node:
         self.directory = directory
         self.devices: list[str] = []
         self.left: list[subprocess.Popen[str]] = []
+        self.faulty: list[Failing] = []
 
     def __enter__(self) -> "Node":
         self.holder = subprocess.Popen(
@@ -59,6 +63,8 @@ class Node:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for each in self.faulty:
+            each.end()  # first, so that whoever waits for it gets an error and can be ended
         os.kill(self.init, signal.SIGKILL)  # takes every process and mount of the node with it
         self.holder.wait()
         for each in self.left:
@@ -87,8 +93,8 @@ class Node:
         assert not ok or done.returncode == 0, f"{line}: {done.stdout}"
         return Done(done.returncode, done.stdout, time.monotonic() - begun)
 
-    def begin(self, line: str, netns: str | None = None) -> subprocess.Popen[str]:
-        """Start something that goes on until the node ends."""
+    def begin(self, line: str, netns: str | None = None, files: Sequence[int] = ()) -> subprocess.Popen[str]:
+        """Start something that goes on until the node ends, with these files open."""
         self.left.append(
             subprocess.Popen(
                 self.command(*shlex.split(line), netns=netns),
@@ -96,6 +102,7 @@ class Node:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
+                pass_fds=files,
             )
         )
         return self.left[-1]
@@ -109,26 +116,69 @@ class Node:
         return self.begin(shlex.join(["/usr/bin/python3", "-IS", "-c", f"{_PATH}\n{code}"]))
 
     def agent(
-        self, agent: str, action: str, *, timeout: int = 20, killed_after: float = 0, **parameters: str
+        self,
+        agent: str,
+        action: str,
+        *,
+        timeout: int = 20,
+        interval: int = 10,
+        killed_after: float = 0,
+        **parameters: str,
     ) -> Done:
         """Run an action as Pacemaker does; after `killed_after` seconds, unless 0, it and its group are killed."""
-        launcher = f"{_PATH}; from vsctl.agents.{agent} import {agent.capitalize()} as A; A.main()"
         limit = ["timeout", "-s", "KILL", f"{killed_after:.3f}"] if killed_after else []
         return self.run(
-            shlex.join([*limit, "/usr/bin/python3", "-IS", "-c", launcher, action]),
-            ok=False,
-            env={f"OCF_RESKEY_{key}": value for key, value in parameters.items()}
-            | {"OCF_RESKEY_CRM_meta_interval": "10000", "OCF_RESKEY_CRM_meta_timeout": f"{timeout}000"},
+            shlex.join([*limit, *_launch(agent, action)]), ok=False, env=_told(timeout, interval, parameters)
         )
+
+    def cut_short(self, agent: str, action: str, after: float, **parameters: str) -> bool:
+        """Run an action and kill it, with all it started, after some seconds; say whether it had not ended."""
+        running = subprocess.Popen(
+            self.command(*_launch(agent, action)),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **_told(20, 10, parameters)},
+            start_new_session=True,
+        )
+        try:
+            running.wait(after)
+        except subprocess.TimeoutExpired:
+            os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
+            return True
+        return False
 
     def disk(self, type: str, size: str = "") -> str:
         """Make a device with a filesystem on it."""
+        return self.attach(self._image(type, size))
+
+    def failing_disk(self, type: str) -> tuple[str, Callable[[str], None]]:
+        """Make a device that fails on demand, and what to call with good, eio, hang or slow S."""
+        disk = Failing(self._image(type, ""))
+        self.faulty.append(disk)
+        self.devices.append(disk.device)
+        return disk.device, disk.become
+
+    @contextmanager
+    def dead_file(self) -> Iterator[int]:
+        """Open a file that even to look at takes for ever."""
+        _, become = self.failing_disk("empty")
+        disk = self.faulty[-1]
+        file = os.open(f"/proc/{disk.program.pid}/root{disk.control}.disk", os.O_RDONLY)
+        become("hang")
+        try:
+            yield file
+        finally:
+            os.close(file)
+            become("good")
+
+    def _image(self, type: str, size: str) -> Path:
         image = self.directory / f"disk{len(self.devices)}"
         subprocess.run(["truncate", "-s", size or {"xfs": "320M"}.get(type, "32M"), image], check=True)
         if type != "empty":
             force = ["-q"] if type == "xfs" else ["-q", "-F"]
             subprocess.run([f"mkfs.{type}", *force, image], check=True)
-        return self.attach(image)
+        return image
 
     def attach(self, image: Path) -> str:
         device = subprocess.run(
@@ -154,6 +204,19 @@ class Node:
             ("client", f"route add {address} dev c-{name} src 192.0.2.100"),
         ):
             self.run(f"ip -n {netns} {line}")
+
+
+def _launch(agent: str, action: str) -> list[str]:
+    code = f"{_PATH}; from vsctl.agents.{agent} import {agent.capitalize()} as A; A.main()"
+    return ["/usr/bin/python3", "-IS", "-c", code, action]
+
+
+def _told(timeout: int, interval: int, parameters: dict[str, str]) -> dict[str, str]:
+    """Return what Pacemaker puts into an agent's environment; seconds."""
+    return {f"OCF_RESKEY_{key}": value for key, value in parameters.items()} | {
+        "OCF_RESKEY_CRM_meta_interval": f"{interval}000",
+        "OCF_RESKEY_CRM_meta_timeout": f"{timeout}000",
+    }
 
 
 _PATH = f"import sys; sys.path.insert(0, {str(ROOT)!r})"

@@ -176,6 +176,164 @@ def test_a_check_of_the_device_is_not_disturbed_by_stop(node):
     assert checker.poll() is None
 
 
+def test_what_is_mounted_by_hand_is_not_taken_for_stopped_and_not_touched(node):
+    device = node.disk("ext4")
+    fs = data(device)
+    node.run(f"mount {device} /mnt")
+    probe = node.agent("fs", "monitor", interval=0, **fs)
+    assert (probe.status, "mounted on /mnt" in probe.said) == (1, True), probe.said
+    user = node.begin('sh -c "cd /mnt; echo here; read line"')
+    assert user.stdout.readline() == "here\n"
+    stop = node.agent("fs", "stop", **fs)
+    assert (stop.status, "also mounted on /mnt" in stop.said) == (1, True), stop.said
+    assert user.poll() is None
+    user.communicate("\n")
+    node.run("umount /mnt")
+    assert node.agent("fs", "monitor", interval=0, **fs).status == 7
+    assert node.agent("fs", "stop", **fs).status == 0
+
+
+def test_mount_points_may_be_behind_a_link(node):
+    node.run("mkdir '/run/my data'")
+    node.run("ln -s '/run/my data' /srv/vsctl")
+    fs = {**data(node.disk("ext4")), "filesystem": "root"}
+    assert [node.agent("fs", action, **fs).status for action in ("start", "monitor")] == [0, 0]
+    node.run("mkdir /srv/vsctl/vs1/root/inside")
+    node.run("mount --bind /srv/vsctl/vs1 /srv/vsctl/vs1/root/inside")
+    assert [node.agent("fs", action, **fs).status for action in ("stop", "monitor")] == [0, 7]
+
+
+@pytest.mark.parametrize("place", [".vsctl", ".vsctl/smb"])
+def test_a_link_in_the_place_of_the_state_is_not_followed(node, place):
+    fs = {**data(node.disk("ext4")), "filesystem": "root"}
+    root = "/srv/vsctl/vs1/root"
+    node.agent("fs", "start", **fs)
+    node.run(f"rm -r {root}/{place}")
+    node.run(f"ln -s /run/netns {root}/{place}")
+    start = node.agent("fs", "start", **fs)
+    assert (start.status, f"link or a file named {place.split('/')[-1]}" in start.said) == (1, True), (
+        start.said
+    )
+    assert node.run("ls /run/netns").said == ""
+
+
+def test_the_state_is_taken_back_from_whoever_owns_it(node):
+    fs = {**data(node.disk("ext4")), "filesystem": "root"}
+    state = "/srv/vsctl/vs1/root/.vsctl"
+    node.agent("fs", "start", **fs)
+    node.run(f"chown 1000:1000 {state} {state}/nfs")
+    node.run(f"chmod 777 {state}")
+    assert node.agent("fs", "start", **fs).status == 0
+    assert node.run(f"stat -c %u:%g:%a {state} {state}/nfs").said.split() == ["0:0:700"] * 2
+
+
+def test_storage_that_hangs_makes_stop_say_so_in_time(node):
+    device, disk = node.failing_disk("ext4")
+    fs = data(device)
+    node.agent("fs", "start", **fs)
+    node.run(f"cp /usr/bin/sleep {POINT}")
+    disk("hang")
+    stop = node.agent("fs", "stop", timeout=4, **fs)
+    assert (stop.status, "is being unmounted for" in stop.said) == (1, True), stop.said
+    assert stop.seconds < 4
+    # The unmount goes on in the kernel, where nobody sees a mount any more.
+    probe = node.agent("fs", "monitor", interval=0, **fs)
+    assert (probe.status, "still in use" in probe.said) == (1, True), probe.said
+    again = node.agent("fs", "stop", timeout=4, **fs)
+    assert (again.status, "its storage does not answer" in again.said) == (1, True), again.said
+    disk("good")
+    assert node.agent("fs", "stop", **fs).status == 0
+    assert is_free(device)
+    assert node.agent("fs", "monitor", interval=0, **fs).status == 7
+
+
+def test_who_waits_for_storage_that_hangs_is_named(node):
+    device, disk = node.failing_disk("ext4")
+    fs = data(device)
+    node.agent("fs", "start", **fs)
+    node.run(f"cp /usr/bin/sleep {POINT}")
+    node.run("sync")
+    disk("hang")
+    node.begin(f"dd iflag=direct if={POINT}/sleep of=/dev/null")
+    wait_for(lambda: "D" in node.run("ps -C dd -o stat=", ok=False).said, "dd does not wait for the disk")
+    stop = node.agent("fs", "stop", timeout=4, **fs)
+    assert stop.status == 1
+    assert "still busy after SIGKILL: dd" in stop.said
+    assert "its storage does not answer" in stop.said
+    disk("good")
+    assert node.agent("fs", "stop", **fs).status == 0
+
+
+def test_storage_that_hangs_makes_start_say_so_in_time(node):
+    device, disk = node.failing_disk("ext4")
+    fs = data(device)
+    disk("hang")
+    start = node.agent("fs", "start", timeout=4, **fs)
+    assert (start.status, "has not answered" in start.said) == (1, True), start.said
+    assert start.seconds < 4
+    disk("good")
+    wait_for(lambda: is_free(device), f"{device} is still in use")
+    assert node.agent("fs", "start", **fs).status == 0
+
+
+def test_a_mount_that_takes_too_long_is_given_up(node):
+    device, disk = node.failing_disk("ext4")
+    fs = data(device)
+    disk("slow 0.4")
+    start = node.agent("fs", "start", timeout=3, **fs)
+    assert (start.status, "is being mounted on" in start.said) == (1, True), start.said
+    assert start.seconds < 3
+    disk("good")
+    assert node.agent("fs", "stop", **fs).status == 0
+    assert is_free(device)
+    assert node.agent("fs", "monitor", interval=0, **fs).status == 7
+
+
+def test_users_are_found_past_somebody_elses_dead_storage(node):
+    """A look at a file of dead storage does not return: it must not keep anybody from being found."""
+    device = node.disk("ext4")
+    fs = data(device)
+    node.agent("fs", "start", **fs)
+    with node.dead_file() as file:
+        first = node.begin('sh -c "echo here; read line"', files=[file])
+        assert first.stdout.readline() == "here\n"
+        second = node.begin(f'sh -c "cd {POINT}; echo here; read line"')
+        assert second.stdout.readline() == "here\n"
+        stop = node.agent("fs", "stop", **fs)
+        assert (stop.status, "sending SIGTERM to sh" in stop.said) == (0, True), stop.said
+        assert second.wait(10)
+        assert first.poll() is None
+
+
+POINTS = 12
+
+
+@pytest.mark.parametrize("points", [POINTS, pytest.param(20 * POINTS, marks=pytest.mark.full)])
+@pytest.mark.parametrize("action", ["start", "stop"])
+@pytest.mark.parametrize("type", ["ext4", "xfs"])
+def test_killed_at_any_point_it_finds_its_way(node, type, action, points):
+    """Pacemaker kills an action that takes too long; whatever is left, nobody may take it for stopped."""
+    device = node.disk(type)
+    fs = data(device, type)
+    whole = {each: node.agent("fs", each, **fs).seconds for each in ("start", "stop")}
+    after, kills = 0.0, 0
+    while node.cut_short("fs", action, after, **fs):
+        kills += 1
+        probe = node.agent("fs", "monitor", interval=0, **fs)
+        assert probe.status in (0, 1, 7), probe.said
+        assert probe.status != 7 or is_free(device)
+        # Whatever comes next, by turns: the same action again, or the other one.
+        for each in ("start", "stop", "start") if kills % 2 else ("stop", "start", "stop"):
+            done = node.agent("fs", each, **fs)
+            assert done.status == 0, f"{each} after {action} was killed after {after:.3f} s: {done.said}"
+            monitor = node.agent("fs", "monitor", **fs)
+            assert monitor.status == {"start": 0, "stop": 7}[each], monitor.said
+            assert is_free(device) == (each == "stop")
+        node.agent("fs", "stop" if action == "start" else "start", **fs)
+        after += whole[action] / points
+    assert kills > 2, "nearly every action had ended before it was killed"
+
+
 def test_a_damaged_ext4_is_noticed(node):
     device = node.disk("ext4")
     fs = data(device, options="errors=remount-ro")

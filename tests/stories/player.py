@@ -106,6 +106,12 @@ class Player:
         else:
             self.world.lose(what, *which.split("/"))
 
+    def do_stick(self, resource: str) -> None:
+        self.world.stick(resource)
+
+    def do_evacuate(self, node: str) -> None:
+        self.world.evacuate(node)
+
     def do_return(self, _: str, node: str) -> None:
         self.world.return_node(node)
 

@@ -34,6 +34,7 @@ class Scheduler:
         self.cluster: Cluster | None = None
         self.lost: set[tuple[str, str, str]] = set()
         self.events: list[str] = []
+        self.stuck: list[str] = []
         self.where: dict[str, str] = {}
         self.clock = "12:00"
 
@@ -71,6 +72,12 @@ class Scheduler:
         self.lost.discard((what, node, name))
         self._report(node)
 
+    def evacuate(self, node: str) -> None:
+        self._publish(node, {"evacuate": "1"})
+
+    def stick(self, resource: str) -> None:
+        self.stuck.append(f"--op-fail={resource}_stop_0@{self.where[resource]}=1")
+
     def evict(self, server: str, node: str) -> None:
         self._publish(node, {f"evict-{server}": "1"})
 
@@ -87,7 +94,7 @@ class Scheduler:
     def settle(self) -> Seen:
         """Let one transition happen. What it leaves undone happens next time, where nobody expects it."""
         events, self.events = self.events, []
-        report = self._simulate(events)
+        report = self._simulate([*self.stuck, *events])
         acted = _actions(report)
         fenced = tuple(each.get("target", "") for each in report.iterfind("transition/fencing_action"))
         waves = self._waves()

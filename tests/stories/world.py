@@ -43,9 +43,15 @@ class World(Protocol):
     def return_node(self, node: str) -> None: ...
     def lose(self, what: str, node: str, name: str) -> None: ...
     def heal(self, what: str, node: str, name: str) -> None: ...
+    def evacuate(self, node: str) -> None:
+        """Let a node say that it cannot go on."""
+
     def evict(self, server: str, node: str) -> None: ...
     def fail_resource(self, resource: str) -> None:
         """Make a resource's next monitor find it dead."""
+
+    def stick(self, resource: str) -> None:
+        """Make every stop of a resource fail, where it is now."""
 
     def time(self, clock: str) -> None:
         """Make it that time of day, such as 23:00."""

@@ -203,7 +203,10 @@ def test_a_port_that_is_answered_is_not_silent(
 
 def test_settings_are_read_as_they_were_written() -> None:
     text = settings.write(
-        "n1", "n1=e0a:lan-a,e1a:lan-b n2=ens5:lan-a", "lan-a=192.0.2.1,2001:db8::1", "lan-a"
+        "n1",
+        ports="n1=e0a:lan-a,e1a:lan-b n2=ens5:lan-a",
+        gateways="lan-a=192.0.2.1,2001:db8::1",
+        routed="lan-a",
     )
     read = settings.read(text)
     assert read.mine == {"e0a": "lan-a", "e1a": "lan-b"}

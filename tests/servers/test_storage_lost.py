@@ -1,0 +1,68 @@
+"""A server whose storage is lost has to leave its node: every stop succeeds, or says in time why it does not."""
+
+import pytest
+
+from tests.servers.node import is_free, wait_for
+from tests.servers.servers import Server
+
+pytestmark = pytest.mark.lab
+
+PARTS = ("root", "data", "nfs", "smb", "exports", "shares")
+
+
+@pytest.fixture
+def failing(node):
+    """A server with both filesystems on storage that fails on demand, and clients that have written; what fails it."""
+    server = Server(node, "vs1")
+    disks = {name: node.failing_disk("ext4") for name in ("root", "data")}
+    for name, (device, _) in disks.items():
+        server.parameters[name]["device"] = device
+    server.start("root", "data", "nfs", "smb")
+    server.add_user("alice", "wonderland")
+    server.start("exports", "shares")
+    assert server.write("/data/projects/before").status == 0
+    assert server.smb("projects", "alice%wonderland", "put /etc/hostname before").status == 0
+
+    def become(how):
+        for _, disk in disks.values():
+            disk(how)
+
+    yield server, become
+    become("good")
+
+
+def test_errors_let_every_part_stop(failing, node):
+    server, become = failing
+    become("eio")
+    server.write("/data/projects/lost")
+    for part in reversed(PARTS):
+        stop = server.do(part, "stop")
+        assert stop.status == 0, f"{part}: {stop.said}"
+    for part in ("root", "data"):
+        assert is_free(server.parameters[part]["device"])
+        assert server.monitor(part) == 7
+    become("good")
+    node.run(f"e2fsck -p {server.parameters['data']['device']}", ok=False)
+    server.start(*PARTS)
+    assert "before" in server.list("/data/projects").said
+
+
+def test_a_hang_makes_every_part_stop_or_say_why_not(failing, node):
+    server, become = failing
+    become("hang")
+    node.begin(f"nfs-cp /usr/bin/bash '{server.url('/data/projects/large')}'", netns="client")
+    said = {}
+    for part in reversed(PARTS):
+        stop = server.do(part, "stop")
+        assert "Traceback" not in stop.said, f"{part}: {stop.said}"
+        assert stop.seconds < 20, part
+        if stop.status:
+            said[part] = stop.said
+    assert said, "with storage that hangs something cannot stop"
+    assert all("ocf-exit-reason:" in each for each in said.values()), said
+    become("good")
+    for part in reversed(PARTS):
+        wait_for(
+            lambda it=part: server.do(it, "stop").status == 0, f"{part} stops when the storage is back", 60
+        )
+    assert is_free(server.parameters["data"]["device"])
