@@ -210,5 +210,7 @@ def ruleset(lines: list[str]) -> str:
 
 
 def _set(name: str, kind: str, elements: list[str]) -> str:
+    """Return one set; those with addresses count what passes for each (`noded.traffic` reads it)."""
+    counted = " counter\n" if "addr" in kind else ""
     listed = f" elements = {{ {', '.join(elements)} }}\n" if elements else ""
-    return f"set {name} {{\n type {kind}\n{listed}}}\n"
+    return f"set {name} {{\n type {kind}\n{counted}{listed}}}\n"

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from _socket import AF_INET
 
-from vsctl.agents import announce, names, rtnetlink
+from vsctl.agents import announce, names, resident, rtnetlink
 from vsctl.agents.netlink import Netlink
 from vsctl.agents.ocf import Failure, log
 from vsctl.agents.rtnetlink import Route, Rule
@@ -108,7 +108,7 @@ def settle(server: str, detour: Detour, patience: float = 0.0) -> bool:
     Until it is they take the first with a carrier; where there is no other, nobody need be asked.
     """
     netlink = Netlink()
-    links = [link for link in _present(netlink, detour.ports) if link.carrier]
+    links = _usable(netlink, detour.ports)
     found = next(iter(links), None)
     if len(links) > 1:
         found = _answering(netlink, links, _meetings(server, detour.subnet, detour.addresses), patience)
@@ -267,7 +267,7 @@ def follow(server: str, addresses: Sequence[Address], detours: Sequence[str]) ->
 
 
 def _way(netlink: Netlink, server: str, addresses: Sequence[Address], detours: Sequence[str]) -> Link:
-    links = [link for link in _present(netlink, detours) if link.carrier]
+    links = _usable(netlink, detours)
     asked = [(each.family, each.packed) for each in addresses]
     way = _answering(netlink, links, asked, PATIENCE)
     if way is None:
@@ -356,33 +356,18 @@ def _aside(packed: bytes) -> Route:
     return Route(AF_INET, rtnetlink.LOOPBACK, packed, 32, protocol=names.PROTOCOL)
 
 
-# When is a route no way to live?
+# Who routes?
 
 
-def should_leave(
-    lost: bool, routed: bool, elsewhere: bool, seconds: float, bridge: float | None, patience: float = 5.0
-) -> bool:
-    """Say whether a server should leave its node because of one subnet: what no rule of Pacemaker can see.
+def is_routed(netlink: Netlink, server: str, detour: Detour) -> bool:
+    """Say whether a peer routes to a server that is here: it answers for the meeting address.
 
-    `lost`: the node cannot announce there. `routed`: a peer answers. `elsewhere`:
-    another node could announce all its addresses. `seconds`: how long it has
-    been so. With nobody to route it leaves after `patience`, with a peer when
-    its `bridge` (None: for ever) is over, and stays where nowhere is better.
+    Nobody is waited for: where nobody has answered lately everybody is asked,
+    and the next call knows.
     """
-    if not lost or not elsewhere:
-        return False
-    if routed:
-        return bridge is not None and seconds >= bridge
-    return seconds >= patience
-
-
-def routed(server: str, detour: Detour, patience: float = PATIENCE) -> bool:
-    """Say whether a peer routes to the server for a subnet: it answers for the meeting address."""
-    netlink = Netlink()
-    links = [link for link in _present(netlink, detour.ports) if link.carrier]
-    return (
-        _answering(netlink, links, _meetings(server, detour.subnet, detour.addresses), patience) is not None
-    )
+    links = _usable(netlink, detour.ports)
+    asked = _meetings(server, detour.subnet, detour.addresses)
+    return bool(asked) and _answering(netlink, links, asked, 0.0) is not None
 
 
 # Both
@@ -421,6 +406,10 @@ def _answering(
 def _present(netlink: Netlink, ports: Iterable[str]) -> list[Link]:
     found = (rtnetlink.link(netlink, each) for each in ports)
     return [link for link in found if link is not None]
+
+
+def _usable(netlink: Netlink, ports: Iterable[str]) -> list[Link]:
+    return resident.usable(_present(netlink, ports))
 
 
 def _clear(netlink: Netlink, table: int) -> None:

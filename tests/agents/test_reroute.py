@@ -20,7 +20,6 @@ from tests.agents.cast import (
 )
 from tests.agents.node import ROOT, Lan, Node, Session, attempt, serve, until
 from vsctl.agents import names
-from vsctl.agents.reroute import should_leave
 
 pytestmark = pytest.mark.lab
 
@@ -182,21 +181,3 @@ def test_an_interrupted_end_is_finished_by_the_next(lan: Lan) -> None:
     lan.node.run("mv", "/run/vsctl/vs1/detours", "/run/vsctl/vs1/parting")
     assert lan.node.agent("net", "stop", **DETOURED).code == RUNNING
     until(lambda: lan.node.dump() == before, "the node is as it was")
-
-
-@pytest.mark.parametrize(
-    ("said", "leaves"),
-    [
-        ({"lost": False, "routed": False, "elsewhere": True, "seconds": 99, "bridge": 1}, False),
-        ({"lost": True, "routed": False, "elsewhere": True, "seconds": 1, "bridge": None}, False),
-        ({"lost": True, "routed": False, "elsewhere": True, "seconds": 5, "bridge": None}, True),
-        ({"lost": True, "routed": False, "elsewhere": False, "seconds": 99, "bridge": 1}, False),
-        ({"lost": True, "routed": True, "elsewhere": True, "seconds": 99, "bridge": None}, False),
-        ({"lost": True, "routed": True, "elsewhere": True, "seconds": 99, "bridge": 100}, False),
-        ({"lost": True, "routed": True, "elsewhere": True, "seconds": 100, "bridge": 100}, True),
-    ],
-)
-def test_a_server_leaves_when_nobody_routes_or_its_bridge_is_over(
-    said: dict[str, float], leaves: bool
-) -> None:
-    assert should_leave(**said) is leaves  # type: ignore[arg-type]

@@ -19,6 +19,8 @@ CLUSTER_FILE = Path(__file__).with_name("subnets.yaml")
 VIP4, VIP6, PINNED, MOVING = "192.0.2.11", "2001:db8:a::11", "192.0.2.12", "192.0.2.13"
 ANNOUNCER = "vs1-vip-lan-a"
 SETTLED = 30.0
+FILE = "/etc/vsctl.yaml"
+SETTINGS = "/run/vsctl/_daemon/settings"
 
 
 @pytest.fixture(scope="module")
@@ -283,3 +285,61 @@ def test_a_node_without_any_port_loses_its_servers(at_home: Lab) -> None:
         for subnet in ("lan-a", "lan-b"):
             lab.mend(f"n1/{subnet}")
     assert writer.missing() == []
+
+
+def test_a_server_that_nobody_can_route_to_moves_unless_it_is_pinned(at_home: Lab) -> None:
+    lab = at_home
+    moving = Client.nfs(lab.client("c1"), VIP4, "/root/projects")
+    with moving:
+        moving.wait_for_progress()
+        for node in ("n2", "n3"):
+            lab.cut(f"{node}/lan-b")  # they reach clients, and not n1
+        lose(lab, "n1", how="cut")
+        lab.wait(lambda: lab.where("vs1-net") in ("n2", "n3"), "vs1 has left n1", 60)
+        moving.wait_for_progress()
+        assert lab.where(ANNOUNCER) == lab.where("vs1-net"), (
+            "announced directly, though it failed there before"
+        )
+        assert lab.where("vs2-net") == "n1", "a pinned server stays"
+        assert asked_to_leave(lab, "vs1") == {"n1"}
+        assert asked_to_leave(lab, "vs2") == set()
+        for node in ("n2", "n3"):
+            lab.mend(f"{node}/lan-b")
+        regain(lab, "n1", how="cut")
+        lab.wait(lambda: not asked_to_leave(lab, "vs1"), "n1 would take vs1 again", SETTLED)
+    assert not moving.report().errors
+    assert moving.missing() == []
+
+
+def test_a_server_moves_when_its_bridge_is_over(at_home: Lab) -> None:
+    lab = at_home
+    change(lab, "bridge: 8s")
+    lab.wait(lambda: "bridge=8" in lab.node("n1").path(SETTINGS).read_text(), "the daemon has heard of it")
+    with Client.nfs(lab.client("c1"), VIP4, "/root/projects") as writer:
+        writer.wait_for_progress()
+        lose(lab, "n1", how="cut")
+        writer.wait_for_progress()
+        assert lab.where("vs1-net") == "n1", "first it is routed"
+        lab.wait(lambda: lab.where("vs1-net") != "n1", "vs1 has left n1", 60)
+        writer.wait_for_progress()
+        assert lab.where(ANNOUNCER) == lab.where("vs1-net")
+        regain(lab, "n1", how="cut")
+        lab.wait(lambda: not asked_to_leave(lab, "vs1"), "n1 would take vs1 again", SETTLED)
+    assert writer.missing() == []
+    change(lab, "bridge: 10m")
+
+
+def asked_to_leave(lab: Lab, server: str) -> set[str]:
+    """Return the nodes that ask a server to leave, or to stay away."""
+    now = lab.status()
+    found = [] if now is None else now.xpath("//attribute[@name=$name]/..", name=f"evict-{server}")
+    return {each.get("name") for each in found}
+
+
+def change(lab: Lab, line: str) -> None:
+    """Give vs1 another bridge; nothing may move for that."""
+    text = CLUSTER_FILE.read_text().replace("  vs1:\n", f"  vs1:\n    {line}\n")
+    lab.any_node().write(FILE, text)
+    since = time.time()
+    lab.any_node().run(["vsctl", "apply", FILE])
+    assert not {each for each in begun(lab, since) if each.startswith("vs")}
