@@ -112,7 +112,18 @@ def settle(server: str, detour: Detour, patience: float = 0.0) -> bool:
     found = next(iter(links), None)
     if len(links) > 1:
         found = _answering(netlink, links, _meetings(server, detour.subnet, detour.addresses), patience)
-    wanted = _through(server, detour, found or next(iter(links), None))
+    _answer_by(netlink, server, detour, found or next(iter(links), None))
+    return found is not None
+
+
+def answer_by(server: str, detour: Detour, port: str) -> None:
+    """Let replies take a port."""
+    netlink = Netlink()
+    _answer_by(netlink, server, detour, rtnetlink.link(netlink, port))
+
+
+def _answer_by(netlink: Netlink, server: str, detour: Detour, link: Link | None) -> None:
+    wanted = _through(server, detour, link)
     table = names.detour_table(server, detour.subnet)
     for route in wanted:
         rtnetlink.add_route(netlink, route)
@@ -120,7 +131,6 @@ def settle(server: str, detour: Detour, patience: float = 0.0) -> bool:
         for route in rtnetlink.routes(netlink, family, table):
             if route not in wanted:
                 rtnetlink.remove_route(netlink, route)
-    return found is not None
 
 
 def seek(server: str, detour: Detour) -> None:
@@ -359,15 +369,37 @@ def _aside(packed: bytes) -> Route:
 # Who routes?
 
 
-def is_routed(netlink: Netlink, server: str, detour: Detour) -> bool:
-    """Say whether a peer routes to a server that is here: it answers for the meeting address.
+def port_to_peer(netlink: Netlink, server: str, detour: Detour) -> str | None:
+    """Return the port on which a peer that routes to a server here answers, None if nobody does.
 
-    Nobody is waited for: where nobody has answered lately everybody is asked,
-    and the next call knows.
+    Nobody is waited for: it is asked now, and the next call knows.
     """
-    links = _usable(netlink, detour.ports)
-    asked = _meetings(server, detour.subnet, detour.addresses)
-    return bool(asked) and _answering(netlink, links, asked, 0.0) is not None
+    return _heard(netlink, detour.ports, _meetings(server, detour.subnet, detour.addresses))
+
+
+def port_to_server(netlink: Netlink, addresses: Sequence[Address], detours: Sequence[str]) -> str | None:
+    """Return the port on which a server that is elsewhere answers for all these addresses, in the same way."""
+    return _heard(netlink, detours, [(each.family, each.packed) for each in addresses])
+
+
+def route_by(netlink: Netlink, addresses: Sequence[Address], port: str) -> None:
+    """Route the addresses of a server elsewhere by a port."""
+    link = rtnetlink.link(netlink, port)
+    if link is not None:
+        for route in _to(link, addresses):
+            rtnetlink.add_route(netlink, route)
+
+
+def _heard(netlink: Netlink, ports: Iterable[str], asked: Sequence[tuple[int, bytes]]) -> str | None:
+    """Return the first port on which the last question was answered for everything, and ask again."""
+    there = rtnetlink.reachable(netlink)
+    found = None
+    for link in _usable(netlink, ports):
+        if found is None and asked and all((link.index, packed) in there for _, packed in asked):
+            found = link.name
+        for family, packed in asked:
+            rtnetlink.recheck_neighbour(netlink, link.index, family, packed)
+    return found
 
 
 # Both

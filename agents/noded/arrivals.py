@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from vsctl.agents import announce
-from vsctl.agents.ocf import log
 
 PATIENCE = 2.0
 """Seconds from a server's arrival until its addresses should be announced; usually it takes a tenth of one."""
@@ -46,7 +45,11 @@ def _unannounced(server: str, good: Collection[str]) -> Iterable[str]:
     ]
 
 
-def forget_failures(announcer: str, node: str) -> list[str]:
+def count(announcer: str, node: str) -> list[str]:
+    """Return the command that says how often an announcer has failed on a node."""
+    return ["crm_failcount", "--query", "--quiet", "--resource", announcer, "--node", node]
+
+
+def forget(announcer: str, node: str) -> list[str]:
     """Return the command that lets the cluster try an announcer on a node again."""
-    log(f"{announcer} is not here, and its server is: the cluster is asked to try it here again")
     return ["crm_resource", "--cleanup", "--resource", announcer, "--node", node]

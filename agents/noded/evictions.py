@@ -1,8 +1,8 @@
 """Which servers does this node ask to leave? Watches those that are here, and tells the cluster.
 
-Costs nothing while all subnets are there. While one is lost the peers are
-asked once a second whether one routes, by neighbour discovery; the cluster is asked
-for what other nodes can announce only when a server is about to leave.
+Costs nothing while all subnets are there. While one is lost it is found out once a
+second whether a peer routes (`detours`); the cluster is asked for what other
+nodes can announce only when a server is about to leave.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from vsctl.agents import announce, paths, reroute
-from vsctl.agents.addresses import parse
-from vsctl.agents.netlink import Netlink
+from vsctl.agents import paths
 from vsctl.agents.noded import leaving
 from vsctl.agents.noded.attributes import Attributes
 from vsctl.agents.noded.leaving import Guest, Loss
@@ -26,9 +24,14 @@ ASKING = 5.0
 class Evictions:
     """The verdicts of one node on the servers that may leave it."""
 
-    def __init__(self, attributes: Attributes, netlink: Netlink, say: Callable[[str, bool], None]) -> None:
+    def __init__(
+        self,
+        attributes: Attributes,
+        is_routed: Callable[[str, str], bool],
+        say: Callable[[str, bool], None],
+    ) -> None:
         self._attributes = attributes
-        self._netlink = netlink
+        self._is_routed = is_routed
         self._say = say
         self._losses: dict[str, dict[str, Loss]] = {}
         self._evicted: set[str] = set()
@@ -84,11 +87,6 @@ class Evictions:
         after = leaving.evicted(before, here=here, lost=lost, due=due, elsewhere=elsewhere)
         if after != before:
             self._tell(server, after)
-
-    def _is_routed(self, server: str, subnet: str) -> bool:
-        met = announce.Record(server, subnet, announce.DETOUR)
-        addresses = [parse(each) for each in met.addresses]
-        return reroute.is_routed(self._netlink, server, reroute.Detour(subnet, addresses, met.ports))
 
     def _ask(self, node: str, subnets: set[str], moment: float) -> None:
         if not subnets:

@@ -27,6 +27,7 @@ from vsctl.agents.noded.arrivals import Arrivals
 from vsctl.agents.noded.asking import EVERY, GATEWAYS, Asker, own
 from vsctl.agents.noded.attributes import Attributes
 from vsctl.agents.noded.balancing import Announcement, Balancing
+from vsctl.agents.noded.detours import Detours
 from vsctl.agents.noded.diary import Diary
 from vsctl.agents.noded.evictions import Evictions
 from vsctl.agents.noded.judge import Record
@@ -83,7 +84,8 @@ class Daemon:
         self._netlink = Netlink()
         self.arrivals = Arrivals()
         self.balancing = Balancing(self.loop, self._netlink)
-        self.evictions = Evictions(self.attributes, self._netlink, self._say_evicted)
+        self.detours = Detours(self._netlink)
+        self.evictions = Evictions(self.attributes, self.detours.is_routed, self._say_evicted)
         if "evictions" in remembered:
             self.evictions.remember(remembered["evictions"])
 
@@ -348,6 +350,7 @@ class Daemon:
         """Ask servers to leave that are badly off here, and see that those that have come are announced."""
         if {server: announce.written(server) for server in _servers()} != self._recorded:
             self._tell_announced()
+        self.detours.follow(name for name, each in self.announced.items() if each.routed)
         if worths := self._worths():
             before = self.evictions.state()
             self.evictions.weigh(self.settings.node, self.settings.servers, worths)
@@ -359,11 +362,18 @@ class Daemon:
         self.loop.after(WEIGHING, self._weigh)
 
     def _try_again(self, announcer: str) -> None:
-        def then(status: int, words: str) -> None:
+        """Let the cluster forget that an announcer failed here, if it did."""
+
+        def counted(status: int, words: str) -> None:
+            if status == 0 and words != "0":
+                log(f"{announcer} has failed here, and its server is here now: it is to be tried again")
+                commands.start(self.loop, arrivals.forget(announcer, self.settings.node), forgotten)
+
+        def forgotten(status: int, words: str) -> None:
             if status != 0:
                 log(f"{announcer} is not tried again: {words}")
 
-        commands.start(self.loop, arrivals.forget_failures(announcer, self.settings.node), then)
+        commands.start(self.loop, arrivals.count(announcer, self.settings.node), counted)
 
     def _say_evicted(self, server: str, leaves: bool) -> None:
         self._note("server", server, "leave" if leaves else "stay")
@@ -387,8 +397,9 @@ class Daemon:
         told = " ".join(f"{port}={state}" for port, state in states.items())
         self.attributes.want([(STATES, told or "none")], private=True)
         for port, state in states.items():
+            ago = 0.0 if state == judge.GOOD else now() - self.records[port].since
             if state != judge.UNKNOWN:
-                self._note("port", port, state)
+                self._note("port", port, state, time.time() - ago)
         for subnet, worth in self._worths().items():
             self._note("subnet", subnet, SUBNETS[worth])
         self._tell_events()
