@@ -3,6 +3,10 @@
 By attrd_updater: a process for each change, none while nothing changes, and one
 at a time, so that attributes arrive in the order in which they are to be seen.
 Private attributes are never written to the CIB and start no transition.
+
+Every other attribute makes the cluster think anew, and what it was about to do
+waits. So after a change for which it should act it hears of nothing else for
+some seconds.
 """
 
 from __future__ import annotations
@@ -12,8 +16,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from vsctl.agents.noded import commands
-from vsctl.agents.noded.loop import Loop
+from vsctl.agents.noded.loop import Loop, now
 
+CALM = 3.0
+"""Seconds that the cluster gets to act on urgent news before it hears the rest."""
 AGAIN = 1.0
 """Seconds until the next try when the cluster does not answer."""
 _ANSWER = re.compile(r'name="([^"]*)" host="([^"]*)" value="([^"]*)"')
@@ -26,6 +32,7 @@ class Job:
     name: str
     value: str | None
     private: bool = False
+    urgent: bool = True
 
     @property
     def command(self) -> list[str]:
@@ -44,13 +51,20 @@ class Attributes:
         self._questions: list[tuple[str, Callable[[dict[str, str]], None]]] = []
         self._running = False
         self._failing = False
+        self._calm = 0.0
 
-    def want(self, pairs: Iterable[tuple[str, str | None]], *, private: bool = False) -> None:
+    def want(
+        self, pairs: Iterable[tuple[str, str | None]], *, private: bool = False, urgent: bool = True
+    ) -> None:
         """Set attributes, in this order, unless they are so; None deletes one that was set."""
+        urgent = urgent and not private
         for name, value in pairs:
             self._wanted.pop(name, None)
-            self._wanted[name] = Job(name, value, private)
-        self._go_on()
+            self._wanted[name] = Job(name, value, private, urgent)
+            if urgent and self._told.get(name, value) != value:
+                self._calm = now() + CALM
+        # What is less urgent lets what is wanted in the same breath go first.
+        self._loop.after(0.0, self._go_on)
 
     def ask(self, name: str, then: Callable[[dict[str, str]], None]) -> None:
         """Ask what all nodes say of an attribute; `then` gets the values by node."""
@@ -75,7 +89,11 @@ class Attributes:
         if self._running:
             return
         untold = (each for each in self._wanted.values() if self._told.get(each.name) != each.value)
-        job = min(untold, key=lambda each: each.private, default=None)  # nothing waits for private ones
+        wait = self._calm - now()
+        ready = (each for each in untold if each.urgent or wait <= 0)
+        job = min(ready, key=lambda each: each.private, default=None)  # nothing waits for private ones
+        if wait > 0:
+            self._loop.after(wait, self._go_on)
         if job is not None:
             self._start(job.command, lambda _: self._told.update({job.name: job.value}))
         elif self._questions:

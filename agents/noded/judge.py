@@ -102,7 +102,8 @@ def attributes(
     """Return the node attributes, in the order in which they are to be set; none before all ports were observed.
 
     `subnets` has the subnet of every port. What sends most away comes first,
-    so that the cluster never acts on half the news; `node-ok` comes last.
+    so that the cluster never acts on half the news; `node-ok` comes last. Not
+    all of them are urgent (`is_urgent`).
     """
     if any(each.good is None for each in records.values()):
         return []
@@ -112,6 +113,11 @@ def attributes(
         *((f"port-{port}", str(int(bool(record.good)))) for port, record in records.items()),
         ("node-ok", "1"),
     ]
+
+
+def is_urgent(name: str, value: str) -> bool:
+    """Say whether the cluster has something to do when this changes."""
+    return name.startswith("subnet-") or (name, value) == ("ports-good", "0")
 
 
 def next_port(

@@ -262,7 +262,8 @@ class Daemon:
             for port in gone:
                 log(f"{port} is {self._state(port)}; good ports: {' '.join(sorted(good)) or 'none'}")
         self._write()
-        self.attributes.want(judge.attributes(self.records, self.settings.mine, self.settings.routed))
+        for name, value in judge.attributes(self.records, self.settings.mine, self.settings.routed):
+            self.attributes.want([(name, value)], urgent=judge.is_urgent(name, value))
         self._tell_states()
 
     def _state(self, port: str) -> str:
