@@ -44,6 +44,9 @@ class World(Protocol):
     def lose(self, what: str, node: str, name: str) -> None: ...
     def heal(self, what: str, node: str, name: str) -> None: ...
     def evict(self, server: str, node: str) -> None: ...
+    def admit(self, server: str, node: str) -> None:
+        """Let a node no longer ask a server to stay away."""
+
     def fail_resource(self, resource: str) -> None:
         """Make a resource's next monitor find it dead."""
 
