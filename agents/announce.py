@@ -139,19 +139,22 @@ class Record:
 
 def recorded(server: str, kind: str = ANNOUNCED) -> list[str]:
     """Return the subnets for which there is a record of a server here."""
-    return list(written(server, kind))
-
-
-def written(server: str, kind: str = ANNOUNCED) -> dict[str, float]:
-    """Return when each record of a server was written last, in seconds since the epoch, by subnet."""
     try:
-        return {
-            each.name: each.stat().st_mtime
-            for each in os.scandir(f"{paths.run(server)}/{kind}")
-            if not (each.name.endswith(".new") or each.name.startswith("."))
-        }
-    except FileNotFoundError:  # none, or the last one went this moment
-        return {}
+        names_of = os.listdir(f"{paths.run(server)}/{kind}")
+        return [each for each in names_of if not (each.endswith(".new") or each.startswith("."))]
+    except FileNotFoundError:
+        return []
+
+
+def written(server: str) -> dict[str, float]:
+    """Return when each record of what is announced was written last, in seconds since the epoch, by subnet."""
+    found = {}
+    for subnet in recorded(server):
+        try:
+            found[subnet] = os.stat(f"{paths.run(server)}/{ANNOUNCED}/{subnet}").st_mtime
+        except FileNotFoundError:  # it went this moment
+            continue
+    return found
 
 
 def announce(

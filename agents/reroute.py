@@ -369,17 +369,20 @@ def _aside(packed: bytes) -> Route:
 # Who routes?
 
 
-def port_to_peer(netlink: Netlink, server: str, detour: Detour) -> str | None:
-    """Return the port on which a peer that routes to a server here answers, None if nobody does.
+def port_to_peer(netlink: Netlink, server: str, detour: Detour, again: bool) -> str | None:
+    """Return the port on which a peer that routes to a server here has answered, None if nobody has.
 
-    Nobody is waited for: it is asked now, and the next call knows.
+    Nobody is waited for: who has not answered is asked now, with `again` who
+    has, too, and the next call knows.
     """
-    return _heard(netlink, detour.ports, _meetings(server, detour.subnet, detour.addresses))
+    return _heard(netlink, detour.ports, _meetings(server, detour.subnet, detour.addresses), again)
 
 
-def port_to_server(netlink: Netlink, addresses: Sequence[Address], detours: Sequence[str]) -> str | None:
-    """Return the port on which a server that is elsewhere answers for all these addresses, in the same way."""
-    return _heard(netlink, detours, [(each.family, each.packed) for each in addresses])
+def port_to_server(
+    netlink: Netlink, addresses: Sequence[Address], detours: Sequence[str], again: bool
+) -> str | None:
+    """Return the port on which a server that is elsewhere has answered for all these addresses, in the same way."""
+    return _heard(netlink, detours, [(each.family, each.packed) for each in addresses], again)
 
 
 def route_by(netlink: Netlink, addresses: Sequence[Address], port: str) -> None:
@@ -390,15 +393,17 @@ def route_by(netlink: Netlink, addresses: Sequence[Address], port: str) -> None:
             rtnetlink.add_route(netlink, route)
 
 
-def _heard(netlink: Netlink, ports: Iterable[str], asked: Sequence[tuple[int, bytes]]) -> str | None:
-    """Return the first port on which the last question was answered for everything, and ask again."""
+def _heard(
+    netlink: Netlink, ports: Iterable[str], asked: Sequence[tuple[int, bytes]], again: bool
+) -> str | None:
     there = rtnetlink.reachable(netlink)
     found = None
     for link in _usable(netlink, ports):
         if found is None and asked and all((link.index, packed) in there for _, packed in asked):
             found = link.name
         for family, packed in asked:
-            rtnetlink.recheck_neighbour(netlink, link.index, family, packed)
+            if again or (link.index, packed) not in there:
+                rtnetlink.recheck_neighbour(netlink, link.index, family, packed)
     return found
 
 

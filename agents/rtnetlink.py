@@ -373,8 +373,14 @@ def ask_neighbour(netlink: Netlink, index: int, family: int, packed: bytes) -> N
 def recheck_neighbour(netlink: Netlink, index: int, family: int, packed: bytes) -> None:
     """Ask a neighbour that is known whether it is still there, and find one that is not.
 
-    Packets go to a known one all the same, until it has not answered for some seconds.
+    Packets go to a known one all the same, until it has not answered for some
+    seconds. An IPv6 neighbour is forgotten first and packets wait for the answer:
+    a proxy answers no solicitation to a single host (ip6_forward_proxy_check).
     """
+    if family == AF_INET6:
+        remove_neighbour(netlink, index, family, packed)
+        ask_neighbour(netlink, index, family, packed)
+        return
     body = _neighbour.pack(family, index, _NUD_PROBE, 0, 0) + attribute(_NDA_DST, packed)
     try:
         netlink.ask(_NEWNEIGH, body, F_REPLACE)

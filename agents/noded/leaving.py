@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 
 PATIENCE = 5.0
 """Seconds a peer gets to announce and route before the server goes; in a healthy cluster it takes one."""
+RELIEF = 12.0
+"""The same when one has routed and does no longer: it may be dead, and be fenced before another takes over."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,11 @@ class Loss:
     since: float
     routed: float | None = None
 
-    def unrouted(self, now: float) -> float:
-        return now - (self.since if self.routed is None else self.routed)
+    def is_unrouted(self, now: float) -> bool:
+        """Say whether peers have had their time."""
+        if self.routed is None:
+            return now - self.since >= PATIENCE
+        return now - self.routed >= RELIEF
 
 
 def observed(
@@ -52,8 +57,7 @@ def observed(
 def is_due(losses: Iterable[Loss], bridge: float | None, now: float) -> bool:
     """Say whether a server should leave if there is a better node for it."""
     return any(
-        each.unrouted(now) >= PATIENCE or (bridge is not None and now - each.since >= bridge)
-        for each in losses
+        each.is_unrouted(now) or (bridge is not None and now - each.since >= bridge) for each in losses
     )
 
 

@@ -29,10 +29,10 @@ class Cluster:
 
     def until(self, number: int) -> list[str]:
         """Go on until so many changes have been heard."""
-        self._until(lambda: len(self.heard) >= number)
+        self.wait(lambda: len(self.heard) >= number)
         return self.heard
 
-    def _until(self, over: Callable[[], bool]) -> None:
+    def wait(self, over: Callable[[], bool]) -> None:
         end = now() + LIMIT
 
         def look() -> None:
@@ -76,7 +76,7 @@ def test_what_was_told_is_not_told_again_and_can_be_taken_back(cluster: Cluster)
     told.want([("evict-vs1", "1")])
     told.want([("evict-vs1", "1")])
     assert cluster.until(1) == ["evict-vs1 1"]
-    assert told.published == {"evict-vs1": "1"}
+    cluster.wait(lambda: told.published == {"evict-vs1": "1"})
     told.want([("evict-vs1", None)])
     assert cluster.until(2)[1:] == ["evict-vs1 "]
     told.drop("ports-release")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from vsctl.agents.noded import hearing, judge, leaving, settings
 from vsctl.agents.noded.hearing import FIRST, LIMIT, ROUNDS, Heard
 from vsctl.agents.noded.judge import LONGEST, QUIET, Record
-from vsctl.agents.noded.leaving import PATIENCE, Guest, Loss
+from vsctl.agents.noded.leaving import PATIENCE, RELIEF, Guest, Loss
 
 SUBNETS = {"e0a": "lan-a", "e0b": "lan-a", "e1a": "lan-b"}
 SEVERAL = frozenset({"gateways", "n2"})
@@ -208,7 +208,8 @@ def test_a_port_that_is_answered_is_not_silent(
         (Loss(0), None, PATIENCE - 1, False),
         (Loss(0), None, PATIENCE, True),
         (Loss(0, routed=99), None, 100, False),
-        (Loss(0, routed=90), None, 100, True),
+        (Loss(0, routed=90), None, 90 + RELIEF - 1, False),
+        (Loss(0, routed=90), None, 90 + RELIEF, True),
         (Loss(0, routed=99), 101, 100, False),
         (Loss(0, routed=99), 100, 100, True),
     ],
@@ -230,7 +231,7 @@ def test_a_loss_begins_when_it_begins_and_is_forgotten_with_the_server_or_the_su
         losses = leaving.observed(losses, ["lan-a"] if lost else [], ["lan-a"] if routed else [], now)
         assert (losses["lan-a"].since if lost else None) == begun
         if lost and routed:
-            assert losses["lan-a"].unrouted(now) == 0
+            assert not losses["lan-a"].is_unrouted(now + PATIENCE)
 
 
 def test_a_server_goes_only_where_all_its_addresses_can_be_announced() -> None:
