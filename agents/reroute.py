@@ -117,9 +117,11 @@ def settle(server: str, detour: Detour, patience: float = 0.0) -> bool:
 
 
 def answer_by(server: str, detour: Detour, port: str) -> None:
-    """Let replies take a port."""
+    """Let replies take a port. Where the server leaves meanwhile nothing is left, as in a search."""
     netlink = Netlink()
     _answer_by(netlink, server, detour, rtnetlink.link(netlink, port))
+    if not announce.Record(server, detour.subnet, announce.DETOUR):
+        _clear(netlink, names.detour_table(server, detour.subnet))
 
 
 def _answer_by(netlink: Netlink, server: str, detour: Detour, link: Link | None) -> None:
@@ -385,12 +387,19 @@ def port_to_server(
     return _heard(netlink, detours, [(each.family, each.packed) for each in addresses], again)
 
 
-def route_by(netlink: Netlink, addresses: Sequence[Address], port: str) -> None:
-    """Route the addresses of a server elsewhere by a port."""
-    link = rtnetlink.link(netlink, port)
-    if link is not None:
-        for route in _to(link, addresses):
-            rtnetlink.add_route(netlink, route)
+def route_by(server: str, subnet: str, port: str) -> None:
+    """Route what this node announces of a server elsewhere by a port; BlockingIOError as for `announce.move`."""
+    from vsctl.agents.addresses import parse
+
+    if not announce.Record(server, subnet):
+        return
+    with announce.locked(server, subnet, wait=False):
+        netlink = Netlink()
+        record = announce.Record(server, subnet)
+        link = rtnetlink.link(netlink, port)
+        if record.inward and link is not None:
+            for route in _to(link, [parse(each) for each in record.addresses]):
+                rtnetlink.add_route(netlink, route)
 
 
 def _heard(

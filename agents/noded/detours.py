@@ -8,10 +8,11 @@ one they use.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from vsctl.agents import announce, reroute
+from vsctl.agents import announce, paths, reroute
 from vsctl.agents.addresses import Address, parse
 from vsctl.agents.netlink import Netlink
 from vsctl.agents.noded.loop import now
@@ -45,7 +46,8 @@ class Detours:
             addresses = _addresses(record)
             again = self._asks(server, subnet, False)
             way = reroute.port_to_server(self._netlink, addresses, record.inward, again)
-            self._take(server, subnet, False, way, partial(reroute.route_by, self._netlink, addresses))
+            if not os.path.exists(paths.namespace(server)):
+                self._take(server, subnet, False, way, partial(reroute.route_by, server, subnet))
 
     def _asks(self, server: str, subnet: str, home: bool) -> bool:
         """Say whether it is time to ask again who has answered."""
@@ -63,6 +65,8 @@ class Detours:
             return
         try:
             take(way)
+        except BlockingIOError:  # an agent announces or withdraws this moment
+            return
         except OSError as problem:  # the port went this moment
             log(f"{server} is not reached by {way}: {problem.strerror}")
             return

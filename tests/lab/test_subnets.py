@@ -20,7 +20,7 @@ CLUSTER_FILE = Path(__file__).with_name("subnets.yaml")
 VIP4, VIP6, PINNED, MOVING = "192.0.2.11", "2001:db8:a::11", "192.0.2.12", "192.0.2.13"
 ANNOUNCER = "vs1-vip-lan-a"
 SETTLED = 30.0
-TRIALS = 3
+TRIALS = 20
 FILE = "/etc/vsctl.yaml"
 SETTINGS = "/run/vsctl/_daemon/settings"
 
