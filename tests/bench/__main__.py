@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from tests.bench import agents, commands, filesystems, outages, ports, rest, throughput
+from tests.bench import agents, commands, filesystems, outages, rest, throughput
 from tests.bench.table import Table
 from tests.lab.problem import LabProblem
 
@@ -23,7 +23,6 @@ PARTS: dict[str, Callable[[int], Table]] = {
     "filesystems": filesystems.measure,
     "move": outages.moves,
     "failover": outages.failovers,
-    "ports": ports.measure,
     "rest": rest.measure,
     "throughput": throughput.measure,
     "commands": commands.measure,
