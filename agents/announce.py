@@ -145,6 +145,17 @@ def recorded(server: str, kind: str = ANNOUNCED) -> list[str]:
         return []
 
 
+def written(server: str) -> dict[str, float]:
+    """Return when each record of what is announced was written last, in seconds since the epoch, by subnet."""
+    found = {}
+    for subnet in recorded(server):
+        try:
+            found[subnet] = os.stat(f"{paths.run(server)}/{ANNOUNCED}/{subnet}").st_mtime
+        except FileNotFoundError:  # it went this moment
+            continue
+    return found
+
+
 def announce(
     server: str,
     subnet: str,

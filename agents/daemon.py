@@ -27,6 +27,20 @@ def _gateways(text: str) -> str:
     return text
 
 
+def _servers(text: str) -> str:
+    from vsctl.agents.noded import settings
+
+    settings.servers(text)
+    return text
+
+
+def _balance(text: str) -> str:
+    from vsctl.agents.noded import settings
+
+    settings.balance(text)
+    return text
+
+
 def _storage(text: str) -> str:
     from vsctl.agents.noded import settings
 
@@ -39,9 +53,10 @@ class Daemon(Agent):
 
     One process per node: it hears of lost carriers at once, finds ports on
     which nobody answers, announces the addresses of a dead port on the next
-    good one, reads from every storage unit, and publishes node attributes. Virtual servers work without it;
-    what it does is then done by the monitors of vip, later. Its end changes
-    nothing on the node.
+    good one, reads from every storage unit, and publishes node attributes. It
+    asks a virtual server to leave that has lost a subnet and that nobody routes
+    to, or has for too long. Virtual servers work without it; ports are then
+    changed by the monitors of vip, later. Its end changes nothing on the node.
     """
 
     ports = Param(
@@ -58,6 +73,21 @@ class Daemon(Agent):
     routed = Param(
         str,
         "Subnets whose addresses can be announced by host route from a port on another subnet",
+        default="",
+        reloadable=True,
+    )
+    servers = Param(
+        _servers,
+        "For each virtual server that may leave its subnets, the nodes that can run it, and after how many seconds "
+        "of being routed it leaves: vs1 subnets=lan-a,lan-b nodes=n1,n2 bridge=600;vs3 subnets=lan-a nodes=n1,n2",
+        default="",
+        reloadable=True,
+    )
+
+    balance = Param(
+        _balance,
+        "How often the node spreads addresses over its ports by their load, in seconds, and how uneven the ports may "
+        "be: every=300 tolerance=0.1; never if it is left out",
         default="",
         reloadable=True,
     )

@@ -161,7 +161,7 @@ def _store(lines: list[str]) -> None:
 
 
 def sets(lines: Iterable[str]) -> list[Set]:
-    """Return whom the rules are about.
+    """Return whom the rules are about; those with addresses count what passes for each (`noded.traffic` reads it).
 
     A line is `server NAME ADDRESS...`, or `port NAME HOLDER`, a port that forwards IPv4
     because of us, or `ipv6 NAME`, a server or a relay for which everything forwards IPv6, or
@@ -182,10 +182,17 @@ def sets(lines: Iterable[str]) -> list[Set]:
     return [
         Set("servers", "ifname", [interface for interface, _ in servers]),
         Set("ports", "ifname", ports),
-        Set("ipv4", "ifname . ipv4_addr", [each for each in admitted if ":" not in each]),
-        Set("ipv6", "ifname . ipv6_addr", [each for each in admitted if ":" in each]),
-        Set("relayed4", "ifname . ifname . ipv4_addr", [each for each in relayed if ":" not in each]),
-        Set("relayed6", "ifname . ifname . ipv6_addr", [each for each in relayed if ":" in each]),
+        Set("ipv4", "ifname . ipv4_addr", [each for each in admitted if ":" not in each], counted=True),
+        Set("ipv6", "ifname . ipv6_addr", [each for each in admitted if ":" in each], counted=True),
+        Set(
+            "relayed4",
+            "ifname . ifname . ipv4_addr",
+            [each for each in relayed if ":" not in each],
+            counted=True,
+        ),
+        Set(
+            "relayed6", "ifname . ifname . ipv6_addr", [each for each in relayed if ":" in each], counted=True
+        ),
     ]
 
 

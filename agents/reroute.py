@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from _socket import AF_INET
 
-from vsctl.agents import announce, names, rtnetlink
+from vsctl.agents import announce, names, resident, rtnetlink
 from vsctl.agents.netlink import Netlink
 from vsctl.agents.ocf import Failure, log
 from vsctl.agents.rtnetlink import Route, Rule
@@ -108,11 +108,24 @@ def settle(server: str, detour: Detour, patience: float = 0.0) -> bool:
     Until it is they take the first with a carrier; where there is no other, nobody need be asked.
     """
     netlink = Netlink()
-    links = [link for link in _present(netlink, detour.ports) if link.carrier]
+    links = _usable(netlink, detour.ports)
     found = next(iter(links), None)
     if len(links) > 1:
         found = _answering(netlink, links, _meetings(server, detour.subnet, detour.addresses), patience)
-    wanted = _through(server, detour, found or next(iter(links), None))
+    _answer_by(netlink, server, detour, found or next(iter(links), None))
+    return found is not None
+
+
+def answer_by(server: str, detour: Detour, port: str) -> None:
+    """Let replies take a port. Where the server leaves meanwhile nothing is left, as in a search."""
+    netlink = Netlink()
+    _answer_by(netlink, server, detour, rtnetlink.link(netlink, port))
+    if not announce.Record(server, detour.subnet, announce.DETOUR):
+        _clear(netlink, names.detour_table(server, detour.subnet))
+
+
+def _answer_by(netlink: Netlink, server: str, detour: Detour, link: Link | None) -> None:
+    wanted = _through(server, detour, link)
     table = names.detour_table(server, detour.subnet)
     for route in wanted:
         rtnetlink.add_route(netlink, route)
@@ -120,7 +133,6 @@ def settle(server: str, detour: Detour, patience: float = 0.0) -> bool:
         for route in rtnetlink.routes(netlink, family, table):
             if route not in wanted:
                 rtnetlink.remove_route(netlink, route)
-    return found is not None
 
 
 def seek(server: str, detour: Detour) -> None:
@@ -267,7 +279,7 @@ def follow(server: str, addresses: Sequence[Address], detours: Sequence[str]) ->
 
 
 def _way(netlink: Netlink, server: str, addresses: Sequence[Address], detours: Sequence[str]) -> Link:
-    links = [link for link in _present(netlink, detours) if link.carrier]
+    links = _usable(netlink, detours)
     asked = [(each.family, each.packed) for each in addresses]
     way = _answering(netlink, links, asked, PATIENCE)
     if way is None:
@@ -356,33 +368,52 @@ def _aside(packed: bytes) -> Route:
     return Route(AF_INET, rtnetlink.LOOPBACK, packed, 32, protocol=names.PROTOCOL)
 
 
-# When is a route no way to live?
+# Who routes?
 
 
-def should_leave(
-    lost: bool, routed: bool, elsewhere: bool, seconds: float, bridge: float | None, patience: float = 5.0
-) -> bool:
-    """Say whether a server should leave its node because of one subnet: what no rule of Pacemaker can see.
+def port_to_peer(netlink: Netlink, server: str, detour: Detour, again: bool) -> str | None:
+    """Return the port on which a peer that routes to a server here has answered, None if nobody has.
 
-    `lost`: the node cannot announce there. `routed`: a peer answers. `elsewhere`:
-    another node could announce all its addresses. `seconds`: how long it has
-    been so. With nobody to route it leaves after `patience`, with a peer when
-    its `bridge` (None: for ever) is over, and stays where nowhere is better.
+    Nobody is waited for: who has not answered is asked now, with `again` who
+    has, too, and the next call knows.
     """
-    if not lost or not elsewhere:
-        return False
-    if routed:
-        return bridge is not None and seconds >= bridge
-    return seconds >= patience
+    return _heard(netlink, detour.ports, _meetings(server, detour.subnet, detour.addresses), again)
 
 
-def routed(server: str, detour: Detour, patience: float = PATIENCE) -> bool:
-    """Say whether a peer routes to the server for a subnet: it answers for the meeting address."""
-    netlink = Netlink()
-    links = [link for link in _present(netlink, detour.ports) if link.carrier]
-    return (
-        _answering(netlink, links, _meetings(server, detour.subnet, detour.addresses), patience) is not None
-    )
+def port_to_server(
+    netlink: Netlink, addresses: Sequence[Address], detours: Sequence[str], again: bool
+) -> str | None:
+    """Return the port on which a server that is elsewhere has answered for all these addresses, in the same way."""
+    return _heard(netlink, detours, [(each.family, each.packed) for each in addresses], again)
+
+
+def route_by(server: str, subnet: str, port: str) -> None:
+    """Route what this node announces of a server elsewhere by a port; BlockingIOError as for `announce.move`."""
+    from vsctl.agents.addresses import parse
+
+    if not announce.Record(server, subnet):
+        return
+    with announce.locked(server, subnet, wait=False):
+        netlink = Netlink()
+        record = announce.Record(server, subnet)
+        link = rtnetlink.link(netlink, port)
+        if record.inward and link is not None:
+            for route in _to(link, [parse(each) for each in record.addresses]):
+                rtnetlink.add_route(netlink, route)
+
+
+def _heard(
+    netlink: Netlink, ports: Iterable[str], asked: Sequence[tuple[int, bytes]], again: bool
+) -> str | None:
+    there = rtnetlink.reachable(netlink)
+    found = None
+    for link in _usable(netlink, ports):
+        if found is None and asked and all((link.index, packed) in there for _, packed in asked):
+            found = link.name
+        for family, packed in asked:
+            if again or (link.index, packed) not in there:
+                rtnetlink.recheck_neighbour(netlink, link.index, family, packed)
+    return found
 
 
 # Both
@@ -421,6 +452,10 @@ def _answering(
 def _present(netlink: Netlink, ports: Iterable[str]) -> list[Link]:
     found = (rtnetlink.link(netlink, each) for each in ports)
     return [link for link in found if link is not None]
+
+
+def _usable(netlink: Netlink, ports: Iterable[str]) -> list[Link]:
+    return resident.usable(_present(netlink, ports))
 
 
 def _clear(netlink: Netlink, table: int) -> None:

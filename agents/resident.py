@@ -9,6 +9,12 @@ from __future__ import annotations
 from vsctl.agents import node, paths
 from vsctl.agents import system as os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vsctl.agents.rtnetlink import Link
+
 DIRECTORY = f"{paths.RUN}/_daemon"
 SOCKET = f"{DIRECTORY}/socket"
 SETTINGS = f"{DIRECTORY}/settings"
@@ -41,6 +47,13 @@ def unusable() -> set[str]:
     if not os.path.exists(PORTS) or process() is None:
         return set()
     return {line.split()[0] for line in node.read_lines(PORTS) if line.split()[1] == "0"}
+
+
+def usable(links: Sequence[Link]) -> list[Link]:
+    """Return those with a carrier, without those that the daemon has found bad, unless it says so of all."""
+    working = [link for link in links if link.carrier]
+    bad = unusable()
+    return [link for link in working if link.name not in bad] or working
 
 
 def ask(question: str, limit: float = 5.0) -> str:

@@ -49,12 +49,13 @@ _NDA_DST, _NDA_LLADDR = 1, 2
 _NTF_USE = 0x01
 _NTF_PROXY = 0x08
 _NUD_REACHABLE = 0x02
+_NUD_PROBE = 0x10
 _NUD_PERMANENT = 0x80
 
 _FRA_SRC, _FRA_IIFNAME, _FRA_PRIORITY, _FRA_TABLE, _FRA_PROTOCOL = 2, 3, 6, 15, 21
 _FR_ACT_TO_TBL = 1
 
-_ENOENT, _ESRCH, _ENODEV, _EADDRNOTAVAIL = 2, 3, 19, 99  # `errno` would be one more import
+_ENOENT, _ESRCH, _ENODEV, _EINVAL, _EADDRNOTAVAIL = 2, 3, 19, 22, 99  # `errno` would be one more import
 
 _link = Struct("=BxHiII")  # struct ifinfomsg: family, type, index, flags, change
 _address = Struct("=BBBBI")  # struct ifaddrmsg: family, prefix length, flags, scope, index
@@ -363,6 +364,26 @@ def ask_neighbour(netlink: Netlink, index: int, family: int, packed: bytes) -> N
     """Make the kernel find out who answers for an address, as if there were a packet for it."""
     body = _neighbour.pack(family, index, 0, _NTF_USE, 0) + attribute(_NDA_DST, packed)
     netlink.ask(_NEWNEIGH, body, F_CREATE)
+
+
+def recheck_neighbour(netlink: Netlink, index: int, family: int, packed: bytes) -> None:
+    """Ask a neighbour that is known whether it is still there, and find one that is not.
+
+    Packets go to a known one all the same, until it has not answered for some
+    seconds. An IPv6 neighbour is forgotten first and packets wait for the answer:
+    a proxy answers no solicitation to a single host (ip6_forward_proxy_check).
+    """
+    if family == AF_INET6:
+        remove_neighbour(netlink, index, family, packed)
+        ask_neighbour(netlink, index, family, packed)
+        return
+    body = _neighbour.pack(family, index, _NUD_PROBE, 0, 0) + attribute(_NDA_DST, packed)
+    try:
+        netlink.ask(_NEWNEIGH, body, F_REPLACE)
+    except OSError as problem:
+        if problem.errno not in (_ENOENT, _EINVAL):  # nobody of that address, or nobody has answered yet
+            raise
+        ask_neighbour(netlink, index, family, packed)
 
 
 def reachable(netlink: Netlink) -> set[tuple[int, bytes]]:

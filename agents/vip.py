@@ -175,10 +175,7 @@ class Vip(Agent):
         return [link for link in found if link is not None]
 
     def _good(self, netlink: Netlink) -> list[Link]:
-        """The ports with a carrier, without those that the node daemon has found bad, unless it says so of all."""
-        working = [link for link in self._links(netlink) if link.carrier]
-        bad = resident.unusable()
-        return [link for link in working if link.name not in bad] or working
+        return resident.usable(self._links(netlink))
 
     def _no_port(self) -> str:
         ports = self._ports_here()

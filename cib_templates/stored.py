@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from vsctl.policy import port_order
 from vsctl.policy.hand import NO_HAND, Hand
 from vsctl.policy.resources import Pairs
 
@@ -64,6 +65,15 @@ def placed(cib: etree._Element) -> dict[str, str]:
             if server not in found or liked[0] > found[server][0]:
                 found[server] = liked
     return {server: node for server, (_, node) in found.items()}
+
+
+def port_orders(cib: etree._Element) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Return the ports of every node, best first, of each announcer in the CIB, by its id."""
+    return {
+        each.get("id", ""): port_order.read(pair.get("value", ""))
+        for each in cib.iterfind("configuration/resources/primitive[@provider='vsctl'][@type='vip']")
+        for pair in each.iterfind("instance_attributes/nvpair[@name='ports']")
+    }
 
 
 def promotable(cib: etree._Element) -> frozenset[str]:

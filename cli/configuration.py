@@ -7,7 +7,7 @@ operator's hand out of a CIB, and puts others in.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
@@ -17,7 +17,7 @@ from vsctl.cib_templates import stored
 from vsctl.cli import serial
 from vsctl.cli.programs import Refused, run
 from vsctl.cli.store import Store
-from vsctl.policy import fencing, naming
+from vsctl.policy import fencing, naming, port_order
 from vsctl.policy.hand import NO_HAND, Hand
 from vsctl.policy.model import Cluster
 
@@ -87,9 +87,12 @@ def node(cluster: Cluster, name: str) -> str:
     return known(name, (each.name for each in cluster.nodes), "node")
 
 
-def with_(applied: Applied, cluster: Cluster, hand: Hand) -> Next:
+def with_(
+    applied: Applied, cluster: Cluster, hand: Hand, first: Mapping[str, Mapping[str, str]] | None = None
+) -> Next:
     """Return the CIB that has this cluster and this hand instead of those applied.
 
+    `first` names ports that announcers, by id, shall use first on some nodes.
     Raises Refused if a resource of somebody else has a name that ours needs.
     """
     # Templates are dear to import, and most commands only read.
@@ -99,8 +102,13 @@ def with_(applied: Applied, cluster: Cluster, hand: Hand) -> Next:
 
     existing = etree.fromstring(applied.cib)
     _refuse_taken_names(existing, applied, cluster)
+    orders = port_order.kept(applied.cluster, cluster, stored.port_orders(existing))
     ours = configuration(
-        cluster, hand, placed=stored.placed(existing), promotable=stored.promotable(existing)
+        cluster,
+        hand,
+        placed=stored.placed(existing),
+        promotable=stored.promotable(existing),
+        orders=port_order.put_first(orders, first or {}),
     )
     merged = merge(render(ours, _remembered(cluster, hand)), existing, applied.resources)
     return Next(etree.tostring(merged.cib), merged.foreign, merged.overruled)
@@ -108,6 +116,15 @@ def with_(applied: Applied, cluster: Cluster, hand: Hand) -> Next:
 
 def with_hand(applied: Applied, hand: Hand) -> Next:
     """Return the CIB in which only the operator's hand is another one."""
+    return _with_ours(applied, hand, {})
+
+
+def with_ports(applied: Applied, first: Mapping[str, Mapping[str, str]]) -> Next:
+    """Return the CIB in which only some announcers use other ports of some nodes first."""
+    return _with_ours(applied, applied.hand, first)
+
+
+def _with_ours(applied: Applied, hand: Hand, first: Mapping[str, Mapping[str, str]]) -> Next:
     if applied.cluster is None:
         raise ValueError("nothing is applied")
     there = stored.fence_options(etree.fromstring(applied.cib))
@@ -117,7 +134,7 @@ def with_hand(applied: Applied, hand: Hand) -> Next:
             f"{', '.join(gone)} is no longer in the cluster, and only the cluster file knows how it fences: "
             "run `vsctl apply FILE` first"
         )
-    return with_(applied, applied.cluster, hand)
+    return with_(applied, applied.cluster, hand, first)
 
 
 def retiring(applied: Applied, resources: Collection[str]) -> bytes:

@@ -30,6 +30,7 @@ class State(Enum):
 STATES = "ports-states"
 ANNOUNCED = "ports-announced"
 """The private node attributes by which the node daemons say how their ports are and what is announced on them."""
+OF_DAEMONS = (STATES, ANNOUNCED)
 
 GOOD, UNKNOWN = "good", "unknown"
 TROUBLE = {
@@ -169,19 +170,19 @@ def _address(
         address=str(address),
         subnet=subnet,
         announced_by=by,
-        port=_said(facts, by, ANNOUNCED).get(f"{server.name}/{subnet}"),
+        port=said(facts, by, ANNOUNCED).get(f"{server.name}/{subnet}"),
         routed=by != node,
         since=facts.since(announcer, by),
     )
 
 
 def _ports(node: Node, facts: Facts) -> Iterator[PortReport]:
-    states = _said(facts, node.name, STATES) if node.name in facts.placement.online else {}
+    states = said(facts, node.name, STATES) if node.name in facts.placement.online else {}
     for port in node.ports:
         yield PortReport(port.interface, port.subnet, states.get(port.interface, UNKNOWN))
 
 
-def _said(facts: Facts, node: str, attribute: str) -> dict[str, str]:
+def said(facts: Facts, node: str, attribute: str) -> dict[str, str]:
     """Return what a daemon says as `name=value name=value`."""
     words = (facts.attribute(node, attribute) or "").split()
     return dict(each.split("=", 1) for each in words if "=" in each)

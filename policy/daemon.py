@@ -19,15 +19,18 @@ def daemon(cluster: Cluster) -> tuple[Clone, ...]:
     reported, and run on without it. A daemon that does not stop is left as it
     is: it must never cost its node a fencing.
     """
-    gateways = parameters.gateways(cluster)
-    storage = parameters.storage(cluster)
+    given = (
+        ("gateways", parameters.gateways(cluster)),
+        ("servers", parameters.leaving(cluster)),
+        ("balance", parameters.balance(cluster)),
+        ("storage", parameters.storage(cluster)),
+    )
     watcher = Resource(
         naming.DAEMON,
         f"{PROVIDER}:daemon",
         (
             ("ports", parameters.ports_with_subnets(cluster)),
-            *((("gateways", gateways),) if gateways else ()),
-            *((("storage", storage),) if storage else ()),
+            *((name, value) for name, value in given if value),
         ),
         "it watches the ports and the storage of its node",
         meta=PATIENT,

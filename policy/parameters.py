@@ -7,9 +7,10 @@ is written as %XX, byte for byte, so that agents split first and decode later.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
-from vsctl.policy.model import Cluster, Interface, NfsExport, SmbShare, Subnet, VirtualServer
+from vsctl.policy.model import BalanceMode, Cluster, Interface, NfsExport, SmbShare, Subnet, VirtualServer
 
 _UNSAFE = re.compile(rb"[^A-Za-z0-9/._\-@:$]")
 
@@ -22,9 +23,14 @@ def addresses(interfaces: Iterable[Interface]) -> str:
     return " ".join(str(each) for each in interfaces)
 
 
-def ports(cluster: Cluster, subnet: Subnet) -> str:
-    """Return the ports of every node that has any on the subnet: `n1=e0a,e0b n3=ens5`."""
-    by_node = ((node.name, node.ports_on(subnet.name)) for node in cluster.nodes)
+def ports(
+    cluster: Cluster, subnet: Subnet, orders: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+) -> str:
+    """Return the ports of every node that has any on the subnet: `n1=e0a,e0b n3=ens5`.
+
+    `orders` are other orders than the cluster file's, for some nodes.
+    """
+    by_node = ((node.name, orders.get(node.name) or node.ports_on(subnet.name)) for node in cluster.nodes)
     return " ".join(f"{node}={','.join(ports)}" for node, ports in by_node if ports)
 
 
@@ -80,6 +86,25 @@ def all_detours(cluster: Cluster, server: VirtualServer) -> str:
         for each in cluster.subnets_of(server)
     )
     return ";".join(f"{subnet.name} {own} {found}" for subnet, found, own in by_subnet if found)
+
+
+def leaving(cluster: Cluster) -> str:
+    """Return every server that may leave its node, where it can go, and how long it may be routed at most."""
+    return ";".join(
+        f"{server.name} subnets={','.join(each.name for each in cluster.subnets_of(server))}"
+        f" nodes={','.join(cluster.candidates(server))}"
+        + ("" if server.bridge is None else f" bridge={server.bridge}")
+        for server in cluster.servers
+        if not server.pinned and cluster.candidates(server)
+    )
+
+
+def balance(cluster: Cluster) -> str:
+    """Return how often and how exactly every node evens out its ports by itself."""
+    balance = cluster.policy.balance
+    if balance.mode is not BalanceMode.AUTO:
+        return ""
+    return f"every={balance.every} tolerance={balance.tolerance:g}"
 
 
 def exports(of: Iterable[NfsExport]) -> str:

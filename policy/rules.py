@@ -14,6 +14,7 @@ from vsctl.policy import (
     leaving,
     pinning,
     port_loss,
+    port_order,
     preferences,
     priority_order,
     properties,
@@ -25,6 +26,7 @@ from vsctl.policy.constraints import FencingLevel, Property, Rule
 from vsctl.policy.hand import NO_HAND, Hand, moved
 from vsctl.policy.model import Cluster
 from vsctl.policy.placement import place
+from vsctl.policy.port_order import Orders
 from vsctl.policy.resources import Clone, Group, Resource, Tag
 
 
@@ -45,17 +47,23 @@ def configuration(
     *,
     placed: Mapping[str, str] | None = None,
     promotable: Collection[str] = (),
+    orders: Orders | None = None,
 ) -> Configuration:
     """Return what Pacemaker gets.
 
     `placed` is the node that each server was given last time; servers keep it
     as long as that is even. `promotable` are existing resources that are
-    promoted, for filesystems `after` them.
+    promoted, for filesystems `after` them. `orders` are orders of ports that
+    evening out their load has found.
     """
     hand = hand.within(cluster)
     placement = place(cluster, placed or {})
     return Configuration(
-        resources=(*fencing.devices(cluster), *daemon.daemon(cluster), *serving.virtual_servers(cluster)),
+        resources=(
+            *fencing.devices(cluster),
+            *daemon.daemon(cluster),
+            *port_order.ordered(cluster, serving.virtual_servers(cluster), orders or {}),
+        ),
         constraints=(
             *fencing.elsewhere(cluster),
             *bindings.bindings(cluster, promotable),

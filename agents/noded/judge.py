@@ -19,6 +19,9 @@ LONGEST = 300.0
 MEMORY = 600.0
 """Seconds after which a loss is forgotten."""
 
+DIRECTLY = 2
+"""The value of `subnet-<subnet>` where a port of the node itself can announce."""
+
 GOOD, LOST, SILENT, WAITING, FLAPPING, UNKNOWN = "good", "lost", "silent", "waiting", "flapping", "unknown"
 
 
@@ -81,8 +84,16 @@ def worth(subnet: str, good: Collection[str], routed: Collection[str]) -> int:
     whose addresses can be announced by host route from a port on another one.
     """
     if subnet in good:
-        return 2
+        return DIRECTLY
     return 1 if subnet in routed and good else 0
+
+
+def worths(
+    records: Mapping[str, Record], subnets: Mapping[str, str], routed: Collection[str]
+) -> dict[str, int]:
+    """Return the value of `subnet-<subnet>` for every subnet that a port is on."""
+    good = {subnets[port] for port, record in records.items() if record.good}
+    return {each: worth(each, good, routed) for each in dict.fromkeys(subnets.values())}
 
 
 def attributes(
@@ -91,17 +102,22 @@ def attributes(
     """Return the node attributes, in the order in which they are to be set; none before all ports were observed.
 
     `subnets` has the subnet of every port. What sends most away comes first,
-    so that the cluster never acts on half the news; `node-ok` comes last.
+    so that the cluster never acts on half the news; `node-ok` comes last. Not
+    all of them are urgent (`is_urgent`).
     """
     if any(each.good is None for each in records.values()):
         return []
-    good = {subnets[port] for port, record in records.items() if record.good}
     return [
         ("ports-good", str(sum(bool(each.good) for each in records.values()))),
-        *((f"subnet-{each}", str(worth(each, good, routed))) for each in dict.fromkeys(subnets.values())),
+        *((f"subnet-{each}", str(value)) for each, value in worths(records, subnets, routed).items()),
         *((f"port-{port}", str(int(bool(record.good)))) for port, record in records.items()),
         ("node-ok", "1"),
     ]
+
+
+def is_urgent(name: str, value: str) -> bool:
+    """Say whether the cluster has something to do when this changes."""
+    return name.startswith("subnet-") or (name, value) == ("ports-good", "0")
 
 
 def next_port(

@@ -54,6 +54,7 @@ class Loop:
 
     def run(self) -> None:
         """Go on until `end`."""
+        self._going = True
         while self._going:
             pause = max(0.0, self._times[0][0] - now()) if self._times else None
             for descriptor, _ in self._poll.poll(pause):

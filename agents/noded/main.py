@@ -12,18 +12,25 @@ import _socket
 import json
 import os
 import signal
+import time
 from _socket import AF_UNIX, SO_PEERCRED, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET
 from _struct import unpack
 from collections.abc import Callable, Collection, Mapping, Sequence
 from socket import socket
+from typing import Any
 
 from vsctl.agents import announce, node, paths, resident, rtnetlink
 from vsctl.agents.addresses import parse
 from vsctl.agents.netlink import Netlink
-from vsctl.agents.noded import hearing, judge, settings
+from vsctl.agents.noded import arrivals, commands, hearing, judge, settings
+from vsctl.agents.noded.arrivals import Arrivals
 from vsctl.agents.noded.asking import EVERY, GATEWAYS, Asker, own
 from vsctl.agents.noded.attributes import Attributes
+from vsctl.agents.noded.balancing import Announcement, Balancing
 from vsctl.agents.noded.clients import Clients
+from vsctl.agents.noded.detours import Detours
+from vsctl.agents.noded.diary import Diary
+from vsctl.agents.noded.evictions import Evictions
 from vsctl.agents.noded.judge import Record
 from vsctl.agents.noded.loop import Loop, now
 from vsctl.agents.noded.reading import Storage
@@ -33,13 +40,25 @@ from vsctl.agents.rtnetlink import Link
 ADDRESSES = "ports-addresses"
 STATES = "ports-states"
 ANNOUNCED = "ports-announced"
+TRAFFIC = "ports-traffic"
+EVENTS = "ports-events"
+RELEASE = "ports-release"
+
+SUBNETS = {0: "lost", 1: "routed", judge.DIRECTLY: "good"}
+"""What the diary calls the values of `subnet-<subnet>`."""
 
 CATCHING_UP = 15.0
 """Seconds until the others are asked for their addresses again while one has not told them."""
 LOOKING = 60.0
 """Seconds between two looks at what the others, and the cluster of this node, say."""
 COUNTING = 10.0
-"""Seconds between two looks at what is announced where; only `vsctl status` wants to know."""
+"""Seconds between two looks at what is announced where, and how much goes there."""
+WEIGHING = 1.0
+"""Seconds between two looks at whether a server should leave."""
+HEEDING = 1.5
+"""Seconds between two looks at what an operator says of a port that is held back."""
+UNASKED = 60.0
+"""Seconds between two looks whether ports are to be evened out at all."""
 RETRY = 0.1
 """Seconds until the reflex tries again what an agent is just busy with."""
 
@@ -51,18 +70,29 @@ class Daemon:
         self.loop = Loop()
         self.attributes = Attributes(self.loop, log)
         self.settings = _read_settings()
+        self.diary = Diary()
         self.links: dict[str, Link] = {}
         self.askers: dict[str, Asker] = {}
-        self.records = _remembered("ports")
-        self._storage_before = _remembered("storage")
+        remembered = _remembered()
+        self.records = _records(remembered.get("ports", {}))
+        self._storage_before = _records(remembered.get("storage", {}))
         self.storage = Storage(self.loop, log, self._act)
         self.peers: dict[str, dict[str, list[bytes]]] = {}
+        self.announced: dict[str, Announcement] = {}
+        self._recorded: dict[str, dict[str, float]] = {}
         self._good: frozenset[str] | None = None
         self._written = ""
         self._netlink = Netlink()
+        self.arrivals = Arrivals()
+        self.balancing = Balancing(self.loop, self._netlink)
+        self.detours = Detours(self._netlink)
+        self.evictions = Evictions(self.attributes, self.detours.is_routed, self._say_evicted)
+        if "evictions" in remembered:
+            self.evictions.remember(remembered["evictions"])
 
     def run(self) -> None:
         """Live until SIGTERM."""
+        self.diary.write("daemon", self.settings.node, "started", time.time())
         self._heed_signals()
         self._listen()
         self._follow_links()
@@ -73,6 +103,9 @@ class Daemon:
         self._look_around()
         self._count()
         Clients(self.loop, _servers).look()
+        self._weigh()
+        self._even_out()
+        self._heed_releases()
         self.loop.run()
         for each in (resident.SOCKET, resident.PROCESS):
             os.unlink(each)
@@ -235,7 +268,8 @@ class Daemon:
         self._write()
         self.attributes.want(self.storage.attributes)
         if self.storage.is_known:
-            self.attributes.want(judge.attributes(self.records, self.settings.mine, self.settings.routed))
+            for name, value in judge.attributes(self.records, self.settings.mine, self.settings.routed):
+                self.attributes.want([(name, value)], urgent=judge.is_urgent(name, value))
         self._tell_states()
 
     def _state(self, port: str) -> str:
@@ -264,19 +298,97 @@ class Daemon:
 
     def _count(self) -> None:
         self._tell_announced()
+        there = {port: link.index for port, link in self.links.items() if port in self.settings.mine}
+        try:
+            self.balancing.measure(there, self.announced)
+        except OSError as problem:  # a port that has just gone
+            log(f"traffic cannot be measured now: {problem.strerror}")
+        else:
+            self.attributes.want([(TRAFFIC, self.balancing.told(there) or "none")], private=True)
         self.loop.after(COUNTING, self._count)
 
     def _tell_announced(self) -> None:
         """Say which port announces what: `vs1/lan-a=e0b`."""
+        self.announced = self._announcements()
+        self._note_announced()
+        told = [f"{name}={each.port}" for name, each in self.announced.items()]
+        self.attributes.want([(ANNOUNCED, " ".join(told) or "none")], private=True)
+
+    def _note_announced(self) -> None:
+        for name in {**self.diary.known("address"), **self.diary.known("route"), **self.announced}:
+            now_here = self.announced.get(name)
+            for kind, routed in (("address", False), ("route", True)):
+                on = now_here.port if now_here and now_here.routed is routed else "-"
+                if on != "-" or name in self.diary.known(kind):
+                    self._note(kind, name, on, now_here.since if now_here else None)
+        self._tell_events()
+
+    def _note(self, kind: str, about: str, state: str, when: float | None = None) -> None:
+        self.diary.note(kind, about, state, time.time() if when is None else when)
+
+    def _tell_events(self) -> None:
+        self.attributes.want([(EVENTS, self.diary.told)], private=True)
+
+    def _announcements(self) -> dict[str, Announcement]:
+        """Look what is announced on a port of this node, by `vs1/lan-a`."""
         answering = rtnetlink.proxies(self._netlink)
         names = {link.index: link.name for link in self.links.values()}
-        told = []
-        for server in _servers():
-            for subnet in announce.recorded(server):
-                ours = {parse(each).packed for each in announce.Record(server, subnet).addresses}
+        found = {}
+        self._recorded = {server: announce.written(server) for server in _servers()}
+        for server, subnets in self._recorded.items():
+            for subnet, since in subnets.items():
+                record = announce.Record(server, subnet)
+                ours = tuple(parse(each).packed for each in record.addresses)
                 on = {names[index] for index, packed in answering if packed in ours and index in names}
-                told += [f"{server}/{subnet}={port}" for port in sorted(on)]
-        self.attributes.want([(ANNOUNCED, " ".join(told) or "none")], private=True)
+                if own := sorted(on.intersection(record.ports)):
+                    found[f"{server}/{subnet}"] = Announcement(own[0], ours, bool(record.inward), since)
+        return found
+
+    def _even_out(self) -> None:
+        """Spread what is announced here over good ports, where the cluster file says so."""
+        wanted = self.settings.balance
+        if wanted is not None and self._good:
+            good = {port: subnet for port, subnet in self.settings.mine.items() if port in self._good}
+            for move in self.balancing.moves(self.announced, good, wanted.tolerance):
+                self.balancing.carry_out(self.settings.node, move)
+        self.loop.after(wanted.every if wanted else UNASKED, self._even_out)
+
+    def _weigh(self) -> None:
+        """Ask servers to leave that are badly off here, and see that those that have come are announced."""
+        if {server: announce.written(server) for server in _servers()} != self._recorded:
+            self._tell_announced()
+        self.detours.follow(name for name, each in self.announced.items() if each.routed)
+        if worths := self._worths():
+            before = self.evictions.state()
+            self.evictions.weigh(self.settings.node, self.settings.servers, worths)
+            if self.evictions.state() != before:
+                self._write()
+            good = [subnet for subnet, worth in worths.items() if worth == judge.DIRECTLY]
+            for announcer in self.arrivals.silent(_here(), good, now()):
+                self._try_again(announcer)
+        self.loop.after(WEIGHING, self._weigh)
+
+    def _try_again(self, announcer: str) -> None:
+        """Let the cluster forget that an announcer failed here, if it did."""
+
+        def counted(status: int, words: str) -> None:
+            if status == 0 and words != "0":
+                log(f"{announcer} has failed here, and its server is here now: it is to be tried again")
+                commands.start(self.loop, arrivals.forget(announcer, self.settings.node), forgotten)
+
+        def forgotten(status: int, words: str) -> None:
+            if status != 0:
+                log(f"{announcer} is not tried again: {words}")
+
+        commands.start(self.loop, arrivals.count(announcer, self.settings.node), counted)
+
+    def _say_evicted(self, server: str, leaves: bool) -> None:
+        self._note("server", server, "leave" if leaves else "stay")
+        log(
+            f"{server} has lost a subnet here, and nobody routes to it, or has for too long: it should leave"
+            if leaves
+            else f"{server} need not leave, or stay away, any more"
+        )
 
     def _write(self) -> None:
         """Write down which ports may be used, and what a restarted daemon has to know."""
@@ -288,8 +400,22 @@ class Daemon:
         node.write_lines(resident.STATE, [json.dumps(self.report(), indent=1)])
 
     def _tell_states(self) -> None:
-        states = " ".join(f"{port}={self._state(port)}" for port in self.records)
-        self.attributes.want([(STATES, states or "none")], private=True)
+        states = {port: self._state(port) for port in self.records}
+        told = " ".join(f"{port}={state}" for port, state in states.items())
+        self.attributes.want([(STATES, told or "none")], private=True)
+        for port, state in states.items():
+            ago = 0.0 if state == judge.GOOD else now() - self.records[port].since
+            if state != judge.UNKNOWN:
+                self._note("port", port, state, time.time() - ago)
+        for subnet, worth in self._worths().items():
+            self._note("subnet", subnet, SUBNETS[worth])
+        self._tell_events()
+
+    def _worths(self) -> dict[str, int]:
+        """Return what each subnet of this node is worth; nothing before all ports were observed."""
+        if any(record.good is None for record in self.records.values()):
+            return {}
+        return judge.worths(self.records, self.settings.mine, self.settings.routed)
 
     def report(self) -> dict[str, object]:
         """Return everything an operator may want to know, as in `docs/contracts.md`."""
@@ -318,8 +444,30 @@ class Daemon:
                 for port, record in self.records.items()
             },
             "storage": self.storage.report(),
+            "evictions": self.evictions.state(),
             "attributes": self.attributes.published,
         }
+
+    def _heed_releases(self) -> None:
+        """Ask, while a port that works is held back, whether an operator says that it is all right."""
+
+        def then(said: dict[str, str]) -> None:
+            for port in said.get(self.settings.node, "").split():
+                if port in self.records:
+                    self._release(port)
+            if self.settings.node in said:
+                self.attributes.drop(RELEASE)
+
+        if any(record.works and not record.good for record in self.records.values()):
+            self.attributes.ask(RELEASE, then)
+        self.loop.after(HEEDING, self._heed_releases)
+
+    def _release(self, port: str) -> None:
+        if self.records[port].works and not self.records[port].good:
+            log(f"an operator says that {port} is all right")
+            self._note("port", port, "released")
+        self.records = {**self.records, port: judge.released(self.records[port])}
+        self._act()
 
     # what it is told
 
@@ -361,8 +509,7 @@ class Daemon:
                 self._act()
                 return "done"
             case ["release", port] if port in self.records:
-                self.records = {**self.records, port: judge.released(self.records[port])}
-                self._act()
+                self._release(port)
                 return f"{port} is {self._state(port)}"
             case ["release", port]:
                 return f"this node has no port {port}, only {' '.join(self.records)}"
@@ -385,6 +532,11 @@ def _servers() -> list[str]:
         return []
 
 
+def _here() -> list[str]:
+    """Return the servers that are on this node; others are only announced here."""
+    return [each for each in _servers() if os.path.exists(paths.namespace(each))]
+
+
 def _by_subnet(ports: Mapping[str, str], text: str) -> dict[str, list[bytes]]:
     """Return a peer's addresses on each subnet, from its ports and what it says of them."""
     found: dict[str, list[bytes]] = {}
@@ -400,16 +552,23 @@ def _read_settings() -> settings.Settings:
         return settings.read(file.read())
 
 
-def _remembered(what: str) -> dict[str, Record]:
-    """Return what the daemon before this one knew of `ports` or `storage`."""
+def _remembered() -> dict[str, Any]:
+    """Return what the daemon before this one knew."""
     try:
         with open(resident.STATE) as file:
-            said = json.load(file)
+            return dict(json.load(file))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def _records(known: Any) -> dict[str, Record]:
+    """Read what is kept of ports or storage units; what cannot be understood is not known."""
+    try:
         return {
-            port: Record(each["works"], each["since"], tuple(each["losses"]), each["good"])
-            for port, each in said[what].items()
+            name: Record(each["works"], each["since"], tuple(each["losses"]), each["good"])
+            for name, each in known.items()
         }
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError):
         return {}
 
 

@@ -10,16 +10,28 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from vsctl.agents.addresses import Address, parse
+from vsctl.agents.noded.leaving import Guest
+
+
+@dataclass(frozen=True)
+class Balance:
+    """How often the node evens out its ports by itself, in seconds, and how uneven they may be, a fraction."""
+
+    every: float
+    tolerance: float
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`ports` has for every node its ports and the subnet of each, best first; `storage` its units' devices."""
+    """`ports` has for every node its ports and the subnet of each, best first; `servers` all that may leave;
+    `storage` for every node its units' devices."""
 
     node: str
     ports: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     gateways: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
     routed: tuple[str, ...] = ()
+    servers: Mapping[str, Guest] = field(default_factory=dict)
+    balance: Balance | None = None
     storage: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
     @property
@@ -63,6 +75,35 @@ def storage(text: str) -> dict[str, dict[str, tuple[str, ...]]]:
     return found
 
 
+def servers(text: str) -> dict[str, Guest]:
+    """Read `vs1 subnets=lan-a,lan-b nodes=n1,n2 bridge=600;vs3 subnets=lan-a nodes=n1,n2`."""
+    found = {}
+    for section in text.split(";"):
+        name, *words = section.split() or [""]
+        if not name:
+            continue
+        said = dict(_pairs(" ".join(words)))
+        if not {"subnets", "nodes"} <= set(said) <= {"subnets", "nodes", "bridge"}:
+            raise ValueError(f"{section.strip()} is not of the form server subnets=... nodes=... bridge=...")
+        bridge = said.get("bridge")
+        found[name] = Guest(
+            tuple(said["subnets"].split(",")),
+            tuple(said["nodes"].split(",")),
+            None if bridge is None else float(bridge),
+        )
+    return found
+
+
+def balance(text: str) -> Balance | None:
+    """Read `every=300 tolerance=0.1`; nothing is never."""
+    said = dict(_pairs(text))
+    if not said:
+        return None
+    if set(said) != {"every", "tolerance"}:
+        raise ValueError(f"{text} is not of the form every=SECONDS tolerance=FRACTION")
+    return Balance(float(said["every"]), float(said["tolerance"]))
+
+
 def write(node: str, **parameters: str) -> str:
     """Return the text of the daemon's file of settings; the parameters are as the agent has them."""
     return "".join(f"{name} {text}\n" for name, text in {"node": node, **parameters}.items())
@@ -76,7 +117,9 @@ def read(text: str) -> Settings:
         ports(said["ports"]),
         gateways(said.get("gateways", "")),
         tuple(said.get("routed", "").split()),
-        storage=storage(said.get("storage", "")),
+        servers(said.get("servers", "")),
+        balance(said.get("balance", "")),
+        storage(said.get("storage", "")),
     )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.agents.cast import EVERY, FAILED, IPV4, IPV6, LAN_A, NET, NOT_RUNNING, RUNNING, SMB
+import vsctl.agents
+from tests.agents.cast import EVERY, FAILED, IPV4, IPV4_B, IPV6, LAN_A, NET, NOT_RUNNING, RUNNING, SMB
 from tests.agents.node import PYTHON, Lan, Node, Session, serve, until
 
 pytestmark = pytest.mark.lab
@@ -20,6 +22,19 @@ line.connect('/run/vsctl/_daemon/socket')
 line.sendall(sys.argv[1].encode() + b'\\n')
 while said := line.recv(4096):
     print(said.decode(), end='')
+"""
+
+COUNT = f"""
+import sys, socket
+sys.path.insert(0, {str(Path(vsctl.agents.__path__[0]).parents[1])!r})
+from vsctl.agents import rtnetlink
+from vsctl.agents.netlink import Netlink
+from vsctl.agents.noded import traffic
+netlink = Netlink()
+for port in ("e0a", "e0b", "e1a"):
+    print(port, traffic.of_port(netlink, rtnetlink.link(netlink, port).index))
+for address, bytes in traffic.of_addresses().items():
+    print(socket.inet_ntop(socket.AF_INET6 if len(address) == 16 else socket.AF_INET, address), bytes)
 """
 
 
@@ -156,6 +171,48 @@ def test_ports_change_in_flight(watched: Lan) -> None:
     assert watched.node.agent("daemon", "reload-agent", **changed).code == RUNNING
     until(lambda: states(watched.node) == {"e0a": "good", "e1a": "good"}, "it watches two ports")
     assert process(watched.node) == first
+
+
+def test_traffic_of_addresses_and_ports_is_measured(watched: Lan) -> None:
+    session = Session(watched.clients["client-a"], IPV4, SMB)
+    before = counted(watched.node)
+    until(lambda: session.answers() and counted(watched.node)[IPV4] > before[IPV4] + 1000, "IPv4 is counted")
+    after = counted(watched.node)
+    assert after["e0a"] - before["e0a"] >= after[IPV4] - before[IPV4], "all of it came by e0a"
+    assert after[IPV6] == before[IPV6] == after.get(IPV4_B, 0) == 0
+    session.close()
+
+
+def counted(node: Node) -> dict[str, int]:
+    said = node.run(PYTHON, "-c", COUNT)
+    return {each: int(value) for each, value in (line.split() for line in said.splitlines())}
+
+
+def test_what_happened_is_written_down(watched: Lan) -> None:
+    watched.cable("e0a", "down")
+    until(lambda: announced(watched.node) == on("e0b"), "both addresses are on e0b")
+    until(lambda: "port e0a lost" in diary(watched.node), "the loss is written down")
+    watched.cable("e0a", "up")
+    until(lambda: "port e0a waiting" in diary(watched.node), "it is back")
+    assert watched.node.agent("vip", "stop", **LAN_A).code == RUNNING
+    until(lambda: "address vs1/lan-a -" in diary(watched.node), "it is withdrawn")
+    lines = diary(watched.node)
+    assert lines.index("address vs1/lan-a e0a") < lines.index("port e0a lost")
+    assert "address vs1/lan-a e0b" in lines
+    first = process(watched.node)
+    for action in ("stop", "start"):
+        assert watched.node.agent("daemon", action, **DAEMON).code == RUNNING
+    assert process(watched.node) != first
+    until(lambda: diary(watched.node)[len(lines) :] != [], "the next one goes on")
+    assert diary(watched.node)[: len(lines)] == lines
+    assert not {"subnet lan-a good", "address vs1/lan-a -"} & set(diary(watched.node)[len(lines) :]), (
+        "nothing twice"
+    )
+
+
+def diary(node: Node) -> list[str]:
+    """Return the events of a node without their times."""
+    return [line.partition(" ")[2] for line in node.run("cat", "/var/log/vsctl/events").splitlines()]
 
 
 def test_strangers_are_told_what_can_be_said(watched: Lan) -> None:

@@ -14,13 +14,13 @@ from tests.agents.cast import (
     IPV4,
     IPV4_B,
     IPV6,
+    LAN_B,
     NOT_RUNNING,
     RUNNING,
     SMB,
 )
 from tests.agents.node import ROOT, Lan, Node, Session, attempt, serve, until
 from vsctl.agents import names
-from vsctl.agents.reroute import should_leave
 
 pytestmark = pytest.mark.lab
 
@@ -184,19 +184,31 @@ def test_an_interrupted_end_is_finished_by_the_next(lan: Lan) -> None:
     until(lambda: lan.node.dump() == before, "the node is as it was")
 
 
-@pytest.mark.parametrize(
-    ("said", "leaves"),
-    [
-        ({"lost": False, "routed": False, "elsewhere": True, "seconds": 99, "bridge": 1}, False),
-        ({"lost": True, "routed": False, "elsewhere": True, "seconds": 1, "bridge": None}, False),
-        ({"lost": True, "routed": False, "elsewhere": True, "seconds": 5, "bridge": None}, True),
-        ({"lost": True, "routed": False, "elsewhere": False, "seconds": 99, "bridge": 1}, False),
-        ({"lost": True, "routed": True, "elsewhere": True, "seconds": 99, "bridge": None}, False),
-        ({"lost": True, "routed": True, "elsewhere": True, "seconds": 99, "bridge": 100}, False),
-        ({"lost": True, "routed": True, "elsewhere": True, "seconds": 100, "bridge": 100}, True),
-    ],
-)
-def test_a_server_leaves_when_nobody_routes_or_its_bridge_is_over(
-    said: dict[str, float], leaves: bool
-) -> None:
-    assert should_leave(**said) is leaves  # type: ignore[arg-type]
+def test_both_sides_leave_a_silent_detour(serving: Lan, peer: Node) -> None:
+    """The daemons find it; monitors alone would believe for half a minute what was answered last."""
+    daemon = {
+        "ports": "n1=e0a:lan-a,e0b:lan-a,e1a:lan-b",
+        "gateways": "lan-a=192.0.2.99",
+        "servers": "vs1 subnets=lan-b nodes=n1,n2",
+    }
+    announcer = {**LAN_B, "detours": "n1=e0a,e0b"}
+    serving.cable("e1a", "down")
+    assert peer.agent("vip", "start", **announcer).code == RUNNING
+    for node in (serving.node, peer):
+        node.run("mount", "-t", "tmpfs", "tmpfs", "/var/log")
+        assert node.agent("daemon", "start", **daemon).code == RUNNING
+    client = serving.clients["client-b"]
+    for port in ("e0a", "e0b"):
+        until(lambda: attempt(client, IPV4_B, SMB) == "answered", "vs1 is reached through the peer")
+        serving.switches.run("bridge", "link", "set", "dev", port, "state", "0")
+        other = "e0b" if port == "e0a" else "e0a"
+        until(lambda it=other: f"dev {it}" in way_out(serving.node), f"vs1 answers by {other}")
+        until(lambda: attempt(client, IPV4_B, SMB) == "answered", "vs1 is reached by the other port")
+        serving.switches.run("bridge", "link", "set", "dev", port, "state", "3")
+    for node in (serving.node, peer):
+        assert node.agent("daemon", "stop", **daemon).code == RUNNING
+
+
+def way_out(node: Node) -> str:
+    table = names.detour_table("vs1", "lan-b")
+    return node.ip("route", "show", "table", str(table))

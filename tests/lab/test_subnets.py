@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -19,6 +20,9 @@ CLUSTER_FILE = Path(__file__).with_name("subnets.yaml")
 VIP4, VIP6, PINNED, MOVING = "192.0.2.11", "2001:db8:a::11", "192.0.2.12", "192.0.2.13"
 ANNOUNCER = "vs1-vip-lan-a"
 SETTLED = 30.0
+TRIALS = 20
+FILE = "/etc/vsctl.yaml"
+SETTINGS = "/run/vsctl/_daemon/settings"
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +42,11 @@ def cluster(lab: Lab) -> Lab:
 @pytest.fixture
 def at_home(cluster: Lab) -> Iterator[Lab]:
     """Everything is on n1, every subnet is there, and nothing has failed."""
+    cluster.heal()
     for node in cluster.nodes:
-        report(cluster, node.name, {"lan-a": 2, "lan-b": 2})
+        for port in ("e0a", "e0b", "e1a"):
+            release(cluster, node.name, port)
+        cluster.wait(lambda it=node.name: lost(cluster, it) == set(), f"all is well on {node.name}", 60)
     cluster.any_node().run(["vsctl", "cleanup"])
     cluster.any_node().run(["vsctl", "failback"], timeout=120)
     parts = (ANNOUNCER, "vs2-vip-lan-a", "vs3-vip-lan-a", "vs1-gate", "vs2-gate", "vs3-gate")
@@ -47,23 +54,40 @@ def at_home(cluster: Lab) -> Iterator[Lab]:
     yield cluster
 
 
-def report(lab: Lab, node: str, subnets: dict[str, int]) -> None:
-    """Publish what the daemon of a node would say of its subnets."""
-    good = sum((2, 1)[name == "lan-b"] for name, value in subnets.items() if value == 2)
-    said = {"node-ok": 1, "ports-good": good, **{f"subnet-{name}": value for name, value in subnets.items()}}
-    for name, value in said.items():
-        lab.node(node).run(["attrd_updater", "--name", name, "--update", str(value)])
+def release(lab: Lab, node: str, port: str) -> None:
+    """Let a node use a port again at once that works again."""
+    where = lab.any_node()
+    lab.wait(
+        lambda: where.run(["vsctl", "release", f"{node}/{port}"], check=False).returncode == 0,
+        f"{port} of {node} is good",
+        60,
+    )
+
+
+def lost(lab: Lab, node: str) -> set[str]:
+    """Return the subnets that a node says it has lost; `all` while it has said nothing."""
+    now = lab.status()
+    if now is None:
+        return {"all"}
+    found = now.xpath("//node_attributes/node[@name=$node]/attribute", node=node)
+    said = {each.get("name"): each.get("value") for each in found}
+    gone = {
+        name.removeprefix("subnet-")
+        for name, value in said.items()
+        if name.startswith("subnet-") and value == "0"
+    }
+    return gone if "node-ok" in said else {"all"}
 
 
 def lose(lab: Lab, node: str, *, how: str) -> None:
     """Cut or mute all ports of a node on lan-a."""
     (lab.cut if how == "cut" else lab.mute)(f"{node}/lan-a")
-    report(lab, node, {"lan-a": 0, "lan-b": 2})
 
 
 def regain(lab: Lab, node: str, *, how: str) -> None:
     (lab.mend if how == "cut" else lab.unmute)(f"{node}/lan-a")
-    report(lab, node, {"lan-a": 2, "lan-b": 2})
+    for port in ("e0a", "e0b"):
+        release(lab, node, port)
 
 
 class Users:
@@ -190,7 +214,7 @@ def test_another_peer_takes_over_when_the_router_dies(at_home: Lab) -> None:
         lab.wait_until_fenced(router)
         lab.boot(router)
         lab.wait_for_nodes()
-        report(lab, router, {"lan-a": 2, "lan-b": 2})
+        lab.wait(lambda: lost(lab, router) == set(), f"{router} has reported", 60)
         regain(lab, "n1", how="cut")
         lab.wait(lambda: lab.where(ANNOUNCER) == "n1", "the announcer is back", SETTLED)
         users.go_on()
@@ -250,7 +274,6 @@ def test_its_node_dies_while_it_is_routed(at_home: Lab) -> None:
         lab.mend("n1/lan-a")
         lab.boot("n1")
         lab.wait_for_nodes()
-        report(lab, "n1", {"lan-a": 2, "lan-b": 2})
     assert writer.missing() == []
 
 
@@ -276,10 +299,115 @@ def test_a_node_without_any_port_loses_its_servers(at_home: Lab) -> None:
         writer.wait_for_progress()
         for subnet in ("lan-a", "lan-b"):
             lab.cut(f"n1/{subnet}")
-        report(lab, "n1", {"lan-a": 0, "lan-b": 0})
         writer.wait_for_progress()
         assert lab.where("vs1-net") == lab.where(ANNOUNCER) != "n1"
         assert lab.where("vs2-net") == "n1", "a pinned server stays"
         for subnet in ("lan-a", "lan-b"):
             lab.mend(f"n1/{subnet}")
     assert writer.missing() == []
+
+
+def test_a_server_that_nobody_can_route_to_moves_unless_it_is_pinned(at_home: Lab) -> None:
+    lab = at_home
+    moving = Client.nfs(lab.client("c1"), VIP4, "/root/projects")
+    with moving:
+        moving.wait_for_progress()
+        for node in ("n2", "n3"):
+            lab.cut(f"{node}/lan-b")  # they reach clients, and not n1
+        lose(lab, "n1", how="cut")
+        lab.wait(lambda: lab.where("vs1-net") in ("n2", "n3"), "vs1 has left n1", 60)
+        moving.wait_for_progress()
+        assert lab.where(ANNOUNCER) == lab.where("vs1-net"), (
+            "announced directly, though it failed there before"
+        )
+        assert lab.where("vs2-net") == "n1", "a pinned server stays"
+        assert asked_to_leave(lab, "vs1") == {"n1"}
+        assert asked_to_leave(lab, "vs2") == set()
+        for node in ("n2", "n3"):
+            lab.mend(f"{node}/lan-b")
+        regain(lab, "n1", how="cut")
+        lab.wait(lambda: not asked_to_leave(lab, "vs1"), "n1 would take vs1 again", SETTLED)
+    assert not moving.report().errors
+    assert moving.missing() == []
+
+
+def test_a_server_moves_when_its_bridge_is_over(at_home: Lab) -> None:
+    lab = at_home
+    change(lab, "bridge: 8s")
+    lab.wait(lambda: "bridge=8" in lab.node("n1").path(SETTINGS).read_text(), "the daemon has heard of it")
+    with Client.nfs(lab.client("c1"), VIP4, "/root/projects") as writer:
+        writer.wait_for_progress()
+        lose(lab, "n1", how="cut")
+        writer.wait_for_progress()
+        assert lab.where("vs1-net") == "n1", "first it is routed"
+        lab.wait(lambda: lab.where("vs1-net") != "n1", "vs1 has left n1", 60)
+        writer.wait_for_progress()
+        assert lab.where(ANNOUNCER) == lab.where("vs1-net")
+        regain(lab, "n1", how="cut")
+        lab.wait(lambda: not asked_to_leave(lab, "vs1"), "n1 would take vs1 again", SETTLED)
+    assert writer.missing() == []
+    change(lab, "bridge: 10m")
+
+
+def asked_to_leave(lab: Lab, server: str) -> set[str]:
+    """Return the nodes that ask a server to leave, or to stay away."""
+    now = lab.status()
+    found = [] if now is None else now.xpath("//attribute[@name=$name]/..", name=f"evict-{server}")
+    return {each.get("name") for each in found}
+
+
+def change(lab: Lab, line: str) -> None:
+    """Give vs1 another bridge; nothing may move for that."""
+    text = CLUSTER_FILE.read_text().replace("  vs1:\n", f"  vs1:\n    {line}\n")
+    lab.any_node().write(FILE, text)
+    since = time.time()
+    lab.any_node().run(["vsctl", "apply", FILE])
+    assert not {each for each in begun(lab, since) if each.startswith("vs")}
+
+
+@pytest.mark.full
+@pytest.mark.timeout(3600)
+def test_outages_while_a_peer_takes_over(at_home: Lab) -> None:
+    """vs3, which would move at the same time, is elsewhere."""
+    lab = at_home
+    lab.any_node().run(["vsctl", "move", "vs3", "n3", "--wait"], timeout=120)
+    outages: dict[str, list[float]] = {"NFS": [], "SMB": []}
+    with Users(lab) as users:
+        for _ in range(TRIALS):
+            users.go_on()
+            began = time.monotonic()
+            lose(lab, "n1", how="cut")
+            users.go_on()
+            for name, each in zip(outages, users.clients, strict=True):
+                outages[name].append(max(length for at, length in each.report().gaps if at + length > began))
+            regain(lab, "n1", how="cut")
+            lab.wait(lambda: lab.where(ANNOUNCER) == "n1", "the announcer is back", SETTLED)
+        users.lost_nothing()
+    judge("a lost subnet, routed", outages, 1.5)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(3600)
+def test_outages_while_a_server_moves(at_home: Lab) -> None:
+    lab = at_home
+    outages: dict[str, list[float]] = {"NFS": []}
+    with Client.nfs(lab.client("c1"), MOVING, "/root/media") as writer:
+        for _ in range(TRIALS):
+            here = lab.where("vs3-net")
+            assert here is not None
+            writer.wait_for_progress()
+            began = time.monotonic()
+            lose(lab, here, how="cut")
+            lab.wait(lambda it=here: lab.where("vs3-gate") not in (None, it), "vs3 is elsewhere", 60)
+            writer.wait_for_progress()
+            outages["NFS"].append(max(length for at, length in writer.report().gaps if at + length > began))
+            regain(lab, here, how="cut")
+        assert not writer.report().errors
+    assert writer.missing() == []
+    judge("a lost subnet, moved", outages, 4.0)
+
+
+def judge(what: str, outages: dict[str, list[float]], target: float) -> None:
+    for name, values in outages.items():
+        print(f"{what}, {name}: median {median(values):.2f} s, {min(values):.2f} to {max(values):.2f} s")
+    assert all(median(values) < target for values in outages.values())

@@ -81,6 +81,10 @@ class Scheduler:
     def evict(self, server: str, node: str) -> None:
         self._publish(node, {f"evict-{server}": "1"})
 
+    def admit(self, server: str, node: str) -> None:
+        for each in self.cib.findall(f"status/node_state[@uname='{node}']//nvpair[@name='evict-{server}']"):
+            each.getparent().remove(each)
+
     def fail_resource(self, resource: str) -> None:
         monitor = self.cib.find(
             f"configuration/resources//primitive[@id='{resource}']/operations/op[@name='monitor']"

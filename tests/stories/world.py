@@ -47,6 +47,9 @@ class World(Protocol):
         """Let a node say that it cannot go on."""
 
     def evict(self, server: str, node: str) -> None: ...
+    def admit(self, server: str, node: str) -> None:
+        """Let a node no longer ask a server to stay away."""
+
     def fail_resource(self, resource: str) -> None:
         """Make a resource's next monitor find it dead."""
 

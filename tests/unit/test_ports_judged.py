@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsctl.agents.noded import hearing, judge, settings
+from vsctl.agents.noded import hearing, judge, leaving, settings
 from vsctl.agents.noded.hearing import FIRST, LIMIT, ROUNDS, Heard
 from vsctl.agents.noded.judge import LONGEST, QUIET, Record
+from vsctl.agents.noded.leaving import PATIENCE, RELIEF, Guest, Loss
 
 SUBNETS = {"e0a": "lan-a", "e0b": "lan-a", "e1a": "lan-b"}
 SEVERAL = frozenset({"gateways", "n2"})
@@ -198,6 +199,65 @@ def test_a_port_that_is_answered_is_not_silent(
         assert vain >= ROUNDS
 
 
+# a server without one of its subnets
+
+
+@pytest.mark.parametrize(
+    ("loss", "bridge", "now", "due"),
+    [
+        (Loss(0), None, PATIENCE - 1, False),
+        (Loss(0), None, PATIENCE, True),
+        (Loss(0, routed=99), None, 100, False),
+        (Loss(0, routed=90), None, 90 + RELIEF - 1, False),
+        (Loss(0, routed=90), None, 90 + RELIEF, True),
+        (Loss(0, routed=99), 101, 100, False),
+        (Loss(0, routed=99), 100, 100, True),
+    ],
+)
+def test_a_server_should_leave_when_nobody_routes_or_its_bridge_is_over(
+    loss: Loss, bridge: float | None, now: float, due: bool
+) -> None:
+    assert leaving.is_due([loss], bridge, now) is due
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 3), st.booleans(), st.booleans()), max_size=30))
+def test_a_loss_begins_when_it_begins_and_is_forgotten_with_the_server_or_the_subnet(
+    steps: list[tuple[float, bool, bool]],
+) -> None:
+    now, losses, begun = 0.0, {}, None
+    for pause, lost, routed in steps:
+        now += pause
+        begun = (begun if begun is not None else now) if lost else None
+        losses = leaving.observed(losses, ["lan-a"] if lost else [], ["lan-a"] if routed else [], now)
+        assert (losses["lan-a"].since if lost else None) == begun
+        if lost and routed:
+            assert not losses["lan-a"].is_unrouted(now + PATIENCE)
+
+
+def test_a_server_goes_only_where_all_its_addresses_can_be_announced() -> None:
+    guest = Guest(("lan-a", "lan-b"), ("n1", "n2", "n3"))
+    good, half = {"n1": "0", "n2": "0", "n3": "2"}, {"n1": "2", "n2": "2"}
+    assert leaving.refuge(guest, "n1", {"lan-a": good, "lan-b": {**half, "n3": "1"}}) == "n3"
+    assert leaving.refuge(guest, "n1", {"lan-a": good, "lan-b": half}) is None, (
+        "n3 says nothing: it may be down"
+    )
+    assert leaving.refuge(guest, "n3", {"lan-a": good, "lan-b": {**half, "n3": "2"}}) is None, (
+        "it is there already"
+    )
+
+
+@given(st.booleans(), st.booleans(), st.booleans(), st.booleans(), st.none() | st.booleans())
+def test_who_has_left_is_kept_away_while_the_subnet_is_lost_and_no_longer(
+    before: bool, here: bool, lost: bool, due: bool, elsewhere: bool | None
+) -> None:
+    after = leaving.evicted(before, here=here, lost=lost, due=due, elsewhere=elsewhere)
+    assert not (after and not lost)
+    if lost and not here:
+        assert after is before
+    if after and not before:
+        assert here and due and elsewhere, "nobody is sent away for nowhere"
+
+
 # settings
 
 
@@ -207,8 +267,13 @@ def test_settings_are_read_as_they_were_written() -> None:
         ports="n1=e0a:lan-a,e1a:lan-b n2=ens5:lan-a",
         gateways="lan-a=192.0.2.1,2001:db8::1",
         routed="lan-a",
+        servers="vs1 subnets=lan-a,lan-b nodes=n1,n2 bridge=600;vs3 subnets=lan-a nodes=n1",
     )
     read = settings.read(text)
+    assert read.servers == {
+        "vs1": Guest(("lan-a", "lan-b"), ("n1", "n2"), 600),
+        "vs3": Guest(("lan-a",), ("n1",)),
+    }
     assert read.mine == {"e0a": "lan-a", "e1a": "lan-b"}
     assert [each.ip for each in read.gateways["lan-a"]] == ["192.0.2.1", "2001:db8::1"]
     assert read.routed == ("lan-a",)
@@ -218,3 +283,11 @@ def test_settings_are_read_as_they_were_written() -> None:
 def test_ports_that_cannot_be_understood_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not of the form"):
         settings.ports(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["vs1", "vs1 subnets=lan-a", "vs1 subnets=lan-a nodes=n1 bridge=x", "vs1 x=y"]
+)
+def test_servers_that_cannot_be_understood_are_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        settings.servers(text)

@@ -1,0 +1,70 @@
+"""What happened to ports, subnets and addresses on this node?
+
+A line for each event, the newest last: when (seconds since the epoch), what it is about
+and what it is now.
+
+    1763829000.12 port e0a lost           good, lost, silent, waiting, flapping, released
+    1763829000.13 subnet lan-a lost       lost, good, routed (by host route)
+    1763829000.14 address vs1/lan-a e0b   the port that announces it here, - for none
+    1763829000.15 route vs1/lan-a e0b     the same, for a server on another node
+    1763829010.20 server vs1 leave        leave: it is asked to, stay: no longer
+    1763829010.30 daemon n1 started
+
+Kept in a file over reboots; the cluster hears the last ones in a private attribute.
+"""
+
+from __future__ import annotations
+
+import os
+
+from vsctl.agents import node, paths
+
+FILE = f"{paths.LOGS}/events"
+KEPT = 1000
+"""How many events the file keeps, at least; twice as many at most."""
+TOLD = 60
+"""How many events the cluster hears of."""
+
+
+class Diary:
+    """The events of this node, and how everything was last."""
+
+    def __init__(self) -> None:
+        self._lines = node.read_lines(FILE)[-KEPT:]
+        self._written = 2 * KEPT  # the first event cuts the file
+        self._last: dict[tuple[str, str], str] = {}
+        for line in self._lines:
+            _, kind, about, state = line.split()
+            self._last[kind, about] = state
+
+    def note(self, kind: str, about: str, state: str, when: float) -> None:
+        """Write down how something is if it was not so before."""
+        if self._last.get((kind, about)) != state:
+            self.write(kind, about, state, when)
+
+    def write(self, kind: str, about: str, state: str, when: float) -> None:
+        self._last[kind, about] = state
+        line = f"{when:.2f} {kind} {about} {state}"
+        self._lines = [*self._lines, line][-KEPT:]
+        if self._written >= 2 * KEPT:
+            node.write_lines(FILE, self._lines)
+            self._written = len(self._lines)
+        else:
+            _append(line)
+            self._written += 1
+
+    def known(self, kind: str) -> dict[str, str]:
+        """Return how everything of a kind was last."""
+        return {about: state for (its, about), state in self._last.items() if its == kind}
+
+    @property
+    def told(self) -> str:
+        return ";".join(self._lines[-TOLD:]) or "none"
+
+
+def _append(line: str) -> None:
+    file = os.open(FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        os.write(file, f"{line}\n".encode())
+    finally:
+        os.close(file)
