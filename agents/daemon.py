@@ -27,6 +27,13 @@ def _gateways(text: str) -> str:
     return text
 
 
+def _routed(text: str) -> str:
+    from vsctl.agents.noded import settings
+
+    settings.routed(text)
+    return text
+
+
 class Daemon(Agent):
     """Watch the network ports of a node and react when one dies
 
@@ -49,8 +56,8 @@ class Daemon(Agent):
         reloadable=True,
     )
     routed = Param(
-        str,
-        "Subnets whose addresses can be announced by host route from a port on another subnet",
+        _routed,
+        "For each subnet those from whose ports its addresses can be announced by host route: lan-a=lan-b,lan-c",
         default="",
         reloadable=True,
     )

@@ -24,7 +24,7 @@ import vsctl.agents
 from vsctl.agents import ocf
 from vsctl.cli.programs import Refused
 
-AGENTS = ("net", "vip", "fs", "nfs", "smb", "exports", "shares", "gate", "daemon")
+AGENTS = ("net", "vip", "fs", "nfs", "smb", "exports", "shares", "gate", "daemon", "router")
 LAUNCHERS = Path("usr/lib/ocf/resource.d") / ocf.PROVIDER
 CODE = Path("usr/lib/vsctl")
 KEPT = 2

@@ -17,7 +17,7 @@ from _struct import unpack
 from collections.abc import Callable, Collection, Mapping, Sequence
 from socket import socket
 
-from vsctl.agents import announce, node, paths, resident, rtnetlink
+from vsctl.agents import announce, bird, hostroute, node, paths, resident, rtnetlink
 from vsctl.agents.addresses import parse
 from vsctl.agents.netlink import Netlink
 from vsctl.agents.noded import hearing, judge, settings
@@ -38,6 +38,8 @@ LOOKING = 60.0
 """Seconds between two looks at what the others, and the cluster of this node, say."""
 COUNTING = 10.0
 """Seconds between two looks at what is announced where; only `vsctl status` wants to know."""
+LISTENING = 1.0
+"""Seconds between two looks at which routers are told of host routes, and how long BIRD may take to say."""
 RETRY = 0.1
 """Seconds until the reflex tries again what an agent is just busy with."""
 
@@ -54,6 +56,7 @@ class Daemon:
         self.records: dict[str, Record] = _remembered()
         self.peers: dict[str, dict[str, list[bytes]]] = {}
         self._good: frozenset[str] | None = None
+        self._told: frozenset[str] = frozenset()
         self._written = ""
         self._netlink = Netlink()
 
@@ -64,6 +67,7 @@ class Daemon:
         self._follow_links()
         self._configure()
         node.write_lines(resident.PROCESS, [f"{os.getpid()} {resident.born(os.getpid())}"])
+        self._hear_routers()
         self._tick()
         self._look_around()
         self._count()
@@ -171,6 +175,16 @@ class Daemon:
 
         self.attributes.ask(ADDRESSES, then)
 
+    def _hear_routers(self) -> None:
+        """See by which ports routers are told of host routes, where any are declared."""
+        told = frozenset(bird.told(LISTENING / 4)) if self.settings.routed else frozenset()
+        if told != self._told:
+            self._told = told
+            log(f"routers are told of host routes by {' '.join(sorted(told)) or 'no port'}")
+            self._reflex()
+            self._tell_worth()
+        self.loop.after(LISTENING, self._hear_routers)
+
     def _tick(self) -> None:
         """Ask on every port, and judge those on which nobody answers."""
         self._judge()
@@ -226,8 +240,17 @@ class Daemon:
             for port in gone:
                 log(f"{port} is {self._state(port)}; good ports: {' '.join(sorted(good)) or 'none'}")
         self._write()
-        self.attributes.want(judge.attributes(self.records, self.settings.mine, self.settings.routed))
+        self._tell_worth()
         self._tell_states()
+
+    def _tell_worth(self) -> None:
+        self.attributes.want(judge.attributes(self.records, self.settings.mine, self._routed()))
+
+    def _routed(self) -> frozenset[str]:
+        """Return the subnets whose addresses can be announced by host route now."""
+        mine = self.settings.mine
+        by = {mine[port] for port, record in self.records.items() if record.good and port in self._told}
+        return frozenset(subnet for subnet, vias in self.settings.routed.items() if by & set(vias))
 
     def _state(self, port: str) -> str:
         link = self.links.get(port)
@@ -241,7 +264,7 @@ class Daemon:
         for server in _servers():
             for subnet in announce.recorded(server):
                 try:
-                    port = announce.move(server, subnet, _choice(good, bad), self.loop.repeat)
+                    port = announce.move(server, subnet, _choice(good, bad), self.loop.repeat, self._told)
                 except BlockingIOError:
                     busy = True
                 except (OSError, Failure) as problem:
@@ -264,9 +287,13 @@ class Daemon:
         told = []
         for server in _servers():
             for subnet in announce.recorded(server):
-                ours = {parse(each).packed for each in announce.Record(server, subnet).addresses}
-                on = {names[index] for index, packed in answering if packed in ours and index in names}
-                told += [f"{server}/{subnet}={port}" for port in sorted(on)]
+                record = announce.Record(server, subnet)
+                addresses = [parse(each) for each in record.addresses]
+                ours = {each.packed for each in addresses}
+                on = {names.get(index) for index, packed in answering if packed in ours}
+                by = hostroute.port_of(self._netlink, server, subnet, addresses) if record.vias else None
+                told += [f"{server}/{subnet}={port}" for port in record.ports if port in on]
+                told += [f"{server}/{subnet}={by}"] if by else []
         self.attributes.want([(ANNOUNCED, " ".join(told) or "none")], private=True)
 
     def _write(self) -> None:

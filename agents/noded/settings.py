@@ -13,12 +13,15 @@ from vsctl.agents.addresses import Address, parse
 
 @dataclass(frozen=True)
 class Settings:
-    """`ports` has for every node its ports and the subnet of each, best first."""
+    """`ports` has for every node its ports and the subnet of each, best first.
+
+    `routed` has for a subnet the others from whose ports its addresses can be announced by host route.
+    """
 
     node: str
     ports: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     gateways: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
-    routed: tuple[str, ...] = ()
+    routed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def mine(self) -> Mapping[str, str]:
@@ -41,6 +44,11 @@ def gateways(text: str) -> dict[str, tuple[Address, ...]]:
     return {subnet: tuple(parse(each) for each in words.split(",")) for subnet, words in _pairs(text)}
 
 
+def routed(text: str) -> dict[str, tuple[str, ...]]:
+    """Read `lan-a=lan-b,lan-c lan-b=lan-c`."""
+    return {subnet: tuple(words.split(",")) for subnet, words in _pairs(text)}
+
+
 def write(node: str, ports: str, gateways: str, routed: str) -> str:
     """Return the text of the daemon's file of settings; the parameters are as the agent has them."""
     return f"node {node}\nports {ports}\ngateways {gateways}\nrouted {routed}\n"
@@ -49,7 +57,7 @@ def write(node: str, ports: str, gateways: str, routed: str) -> str:
 def read(text: str) -> Settings:
     said = dict(line.partition(" ")[::2] for line in text.splitlines())
     return Settings(
-        said["node"], ports(said["ports"]), gateways(said["gateways"]), tuple(said["routed"].split())
+        said["node"], ports(said["ports"]), gateways(said["gateways"]), routed(said["routed"])
     )
 
 

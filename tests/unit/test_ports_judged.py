@@ -203,12 +203,12 @@ def test_a_port_that_is_answered_is_not_silent(
 
 def test_settings_are_read_as_they_were_written() -> None:
     text = settings.write(
-        "n1", "n1=e0a:lan-a,e1a:lan-b n2=ens5:lan-a", "lan-a=192.0.2.1,2001:db8::1", "lan-a"
+        "n1", "n1=e0a:lan-a,e1a:lan-b n2=ens5:lan-a", "lan-a=192.0.2.1,2001:db8::1", "lan-a=lan-b,lan-c"
     )
     read = settings.read(text)
     assert read.mine == {"e0a": "lan-a", "e1a": "lan-b"}
     assert [each.ip for each in read.gateways["lan-a"]] == ["192.0.2.1", "2001:db8::1"]
-    assert read.routed == ("lan-a",)
+    assert read.routed == {"lan-a": ("lan-b", "lan-c")}
 
 
 @pytest.mark.parametrize("text", ["n1", "n1=", "n1=e0a", "n1=e0a:", "=e0a:lan-a"])
