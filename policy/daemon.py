@@ -19,13 +19,13 @@ def daemon(cluster: Cluster) -> tuple[Clone, ...]:
     reported, and run on without it. A daemon that does not stop is left as it
     is: it must never cost its node a fencing.
     """
-    gateways = parameters.gateways(cluster)
+    given = (("gateways", parameters.gateways(cluster)), ("routed", parameters.routed(cluster)))
     watcher = Resource(
         naming.DAEMON,
         f"{PROVIDER}:daemon",
         (
             ("ports", parameters.ports_with_subnets(cluster)),
-            *((("gateways", gateways),) if gateways else ()),
+            *((name, value) for name, value in given if value),
         ),
         "it watches the ports of its node",
         meta=PATIENT,

@@ -17,6 +17,7 @@ from vsctl.policy import (
     preferences,
     priority_order,
     properties,
+    routing,
     serving,
     storage_loss,
     subnet_loss,
@@ -55,7 +56,7 @@ def configuration(
     hand = hand.within(cluster)
     placement = place(cluster, placed or {})
     return Configuration(
-        resources=(*fencing.devices(cluster), *daemon.daemon(cluster), *serving.virtual_servers(cluster)),
+        resources=(*fencing.devices(cluster), *daemon.daemon(cluster), *routing.router(cluster), *serving.virtual_servers(cluster)),
         constraints=(
             *fencing.elsewhere(cluster),
             *bindings.bindings(cluster, promotable),
@@ -71,6 +72,8 @@ def configuration(
             *subnet_loss.subnet_loss(cluster),
             *subnet_loss.refuges(cluster),
             *subnet_loss.announcers(cluster),
+            *routing.directly(cluster),
+            *routing.only_beside_routers(cluster),
             *preferences.preferences(cluster, placement),
             *leaving.unreported(cluster),
             *priority_order.priority_order(cluster),
