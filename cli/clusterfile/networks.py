@@ -94,26 +94,28 @@ def routers_fit(draft: Draft) -> Iterator[Problem]:
             )
 
 
-def subnets_without_routers(draft: Draft) -> Iterator[Problem]:
+def addresses_without_routers(draft: Draft) -> Iterator[Problem]:
     """Note the subnets whose addresses nobody reaches when no node has a good port there, though others are good."""
+    alone = []
     for name, subnet in draft.subnets.items():
         others = draft.beside(name)
         needed = {each.version: (server, each) for server, each in draft.addresses_on(name)}
-        if not others or not needed:
-            continue
         speaking = [each for each in others if draft.told(each)]
-        if not speaking:
-            yield subnet.note(
-                f"when no node has a good port on {name}, nobody reaches addresses on it, though ports on "
-                f"{listed(others, 'or')} may be good: routers of theirs could be told of them, by `routers`"
-            )
-        elif not any(set(needed) <= draft.told(each) for each in speaking):
+        if others and needed and not speaking:
+            alone.append(name)
+        elif speaking and not any(set(needed) <= draft.told(each) for each in speaking):
             version = next(each for each in sorted(needed) if each not in draft.told(speaking[0]))
             server, address = needed[version]
             yield subnet.note(
                 f"routers on {speaking[0]} are told of no address on {name}: {server} has {address}, and they "
                 f"speak no IPv{version}"
             )
+    subnets = draft.file.get("subnets")
+    if alone and subnets is not None and not subnets.incomplete:
+        yield subnets.note(
+            f"when no node has a good port on {listed(alone, 'or')}, nobody reaches the addresses there, though "
+            "ports on other subnets may be good: `routers` of those could be told where they are"
+        )
 
 
 def addresses_fit(draft: Draft) -> Iterator[Problem]:
@@ -232,4 +234,4 @@ def _not_for_hosts(network: Network) -> tuple[Address, ...]:
     return (network.network_address,)
 
 
-RULES = (networks_overlap, gateways_fit, routers_fit, addresses_fit, ports_fit, subnets_without_routers, short_names_differ)
+RULES = (networks_overlap, gateways_fit, routers_fit, addresses_fit, ports_fit, addresses_without_routers, short_names_differ)
