@@ -50,7 +50,9 @@ class Route:
         if self.through is None:
             return f"{self.server} cannot be reached on {self.subnet}"
         if self.by_host_route:
-            return f"the addresses of {self.server} on {self.subnet} are reached by host route to {self.through}"
+            return (
+                f"the addresses of {self.server} on {self.subnet} are reached by host route to {self.through}"
+            )
         return f"{self.server} is reached on {self.subnet} through {self.through}"
 
 

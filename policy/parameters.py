@@ -65,7 +65,7 @@ def all_detours(cluster: Cluster, server: VirtualServer) -> str:
 
 
 def host_routes(cluster: Cluster, subnet: Subnet) -> str:
-    """Return of each subnet by which host routes can be announced its gateways and ports: `lan-b 198.51.100.1 n1=e1a`."""
+    """Return the gateways and ports of each subnet by which host routes are announced: `lan-b 198.51.100.1 n1=e1a`."""
     return ";".join(
         " ".join((each.name, *map(str, each.gateways), ports(cluster, each))) for each in cluster.vias(subnet)
     )

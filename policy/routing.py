@@ -33,9 +33,7 @@ def router(cluster: Cluster) -> tuple[Clone, ...]:
 def only_beside_routers(cluster: Cluster) -> tuple[Location, ...]:
     """Run no BIRD where there is nobody to tell."""
     able = [
-        node.name
-        for node in cluster.nodes
-        if any(cluster.subnet(port.subnet).told for port in node.ports)
+        node.name for node in cluster.nodes if any(cluster.subnet(port.subnet).told for port in node.ports)
     ]
     if not able:
         return ()

@@ -56,7 +56,12 @@ def configuration(
     hand = hand.within(cluster)
     placement = place(cluster, placed or {})
     return Configuration(
-        resources=(*fencing.devices(cluster), *daemon.daemon(cluster), *routing.router(cluster), *serving.virtual_servers(cluster)),
+        resources=(
+            *fencing.devices(cluster),
+            *daemon.daemon(cluster),
+            *routing.router(cluster),
+            *serving.virtual_servers(cluster),
+        ),
         constraints=(
             *fencing.elsewhere(cluster),
             *bindings.bindings(cluster, promotable),

@@ -56,9 +56,7 @@ def write(node: str, ports: str, gateways: str, routed: str) -> str:
 
 def read(text: str) -> Settings:
     said = dict(line.partition(" ")[::2] for line in text.splitlines())
-    return Settings(
-        said["node"], ports(said["ports"]), gateways(said["gateways"]), routed(said["routed"])
-    )
+    return Settings(said["node"], ports(said["ports"]), gateways(said["gateways"]), routed(said["routed"]))
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

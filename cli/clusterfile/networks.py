@@ -234,4 +234,12 @@ def _not_for_hosts(network: Network) -> tuple[Address, ...]:
     return (network.network_address,)
 
 
-RULES = (networks_overlap, gateways_fit, routers_fit, addresses_fit, ports_fit, addresses_without_routers, short_names_differ)
+RULES = (
+    networks_overlap,
+    gateways_fit,
+    routers_fit,
+    addresses_fit,
+    ports_fit,
+    addresses_without_routers,
+    short_names_differ,
+)

@@ -190,11 +190,11 @@ def _announced(address: AddressReport, now: float) -> str:
     if not address.announced_by:
         return "announced nowhere"
     by = f"{address.announced_by} on {address.port}" if address.port else address.announced_by
-    how = ", by host route" if address.by_host_route else ""
     if not address.routed:
-        return f"announced by {by}{how}"
+        return f"{'by host route to' if address.by_host_route else 'announced by'} {by}"
+    way = "by host route to" if address.by_host_route else "routed through"
     since = f" for {output.lasted(now - address.since)}" if address.since else ""
-    return f"routed through {by}{since}{how}"
+    return f"{way} {by}{since}"
 
 
 def _filesystem(filesystem: FilesystemReport) -> str:

@@ -66,9 +66,7 @@ def cluster(lines: list[str]) -> Cluster:
     ports = (*PORTS, *PORTS_C) if "lan-c" in used else PORTS
     return Cluster(
         name="nas1",
-        subnets=tuple(
-            replace(SUBNETS[name], bgp=BGP if name in routers else None) for name in sorted(used)
-        ),
+        subnets=tuple(replace(SUBNETS[name], bgp=BGP if name in routers else None) for name in sorted(used)),
         storage=tuple(StorageUnit(name, _listed(reach.get(name)) or tuple(nodes)) for name in units),
         nodes=tuple(
             Node(name, tuple(each for each in ports if f"{name}/{each.subnet}" not in without))
