@@ -65,6 +65,7 @@ class Daemon:
         self._heed_signals()
         self._listen()
         self._follow_links()
+        self._told = self._listeners()
         self._configure()
         node.write_lines(resident.PROCESS, [f"{os.getpid()} {resident.born(os.getpid())}"])
         self._hear_routers()
@@ -175,9 +176,13 @@ class Daemon:
 
         self.attributes.ask(ADDRESSES, then)
 
+    def _listeners(self) -> frozenset[str]:
+        """Return the ports by which routers are told of host routes, where any are declared."""
+        return frozenset(bird.told(LISTENING / 4)) if self.settings.routed else frozenset()
+
     def _hear_routers(self) -> None:
-        """See by which ports routers are told of host routes, where any are declared."""
-        told = frozenset(bird.told(LISTENING / 4)) if self.settings.routed else frozenset()
+        """Follow routers that begin or cease to listen."""
+        told = self._listeners()
         if told != self._told:
             self._told = told
             log(f"routers are told of host routes by {' '.join(sorted(told)) or 'no port'}")

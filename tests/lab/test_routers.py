@@ -85,7 +85,7 @@ def learnt(lab: Lab) -> set[str]:
         lab.machine("router").run(["ip", family, "route", "show", "proto", "bird"]).stdout
         for family in ("-4", "-6")
     ]
-    return {line.split()[0] for line in "\n".join(said).splitlines()}
+    return {line.split()[0] for line in "".join(said).splitlines()}
 
 
 def gateway_of(lab: Lab, address: str) -> str:
