@@ -30,6 +30,7 @@ class State(Enum):
 STATES = "ports-states"
 ANNOUNCED = "ports-announced"
 """The private node attributes by which the node daemons say how their ports are and what is announced on them."""
+OF_DAEMONS = (STATES, ANNOUNCED)
 
 GOOD, UNKNOWN = "good", "unknown"
 TROUBLE = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +15,7 @@ from typing import Protocol
 
 from lxml import etree
 
-from vsctl.cli import facts, report
+from vsctl.cli import facts
 from vsctl.cli.facts import Facts
 from vsctl.cli.programs import Failed, Refused, run
 
@@ -23,7 +24,6 @@ CRM_MON = ("crm_mon", "--one-shot", "--inactive", "--include", "all", "--output-
 ATTRIBUTE = ("attrd_updater", "--query", "--all", "--output-as", "xml")
 ANY_STATUS = range(256)
 """Without news of the daemons, or attributes that nobody has (78 or 105, by version), there is still much to show."""
-OF_DAEMONS = (report.STATES, report.ANNOUNCED)
 
 
 class Store(Protocol):
@@ -42,8 +42,11 @@ class Store(Protocol):
         Raises Refused if what is stored is no longer `old` in a way that matters.
         """
 
-    def facts(self) -> Facts:
-        """Return what runs where, what failed, and since when."""
+    def facts(self, private: Sequence[str] = ()) -> Facts:
+        """Return what runs where, what failed, and since when.
+
+        With these private attributes, by which node daemons tell what only vsctl wants to know.
+        """
 
 
 @dataclass(frozen=True)
@@ -84,11 +87,13 @@ class LiveCluster:
                     "else changed the configuration just now, run it again"
                 ) from None
 
-    def facts(self) -> Facts:
+    def facts(self, private: Sequence[str] = ()) -> Facts:
         try:
-            return facts.read(_monitored())
+            monitored = _monitored()
         except Failed as problem:
             raise _silent(problem) from None
+        said = (run(*ATTRIBUTE, "--name", each, ok=ANY_STATUS) for each in private)
+        return facts.read(monitored, [etree.fromstring(each) for each in said if each])
 
 
 def _monitored(**env: str) -> etree._Element:
@@ -141,7 +146,7 @@ class CibFile:
         except OSError as problem:
             raise Refused(f"{self.path} cannot be written: {problem.strerror}; nothing was changed") from None
 
-    def facts(self) -> Facts:
+    def facts(self, private: Sequence[str] = ()) -> Facts:
         try:
             return facts.read(_monitored(CIB_file=os.fspath(self.path.absolute())))
         except Failed as problem:

@@ -62,7 +62,7 @@ def _found(store: Store, names: Sequence[str]) -> ClusterReport:
     applied, cluster = configuration.needed(store)
     for name in names:
         configuration.server(cluster, name)
-    found = report.of(cluster, applied.hand, store.facts())
+    found = report.of(cluster, applied.hand, store.facts(report.OF_DAEMONS))
     if not names:
         return found
     return replace(found, servers=tuple(each for each in found.servers if each.name in names), problems=())
