@@ -13,7 +13,9 @@ from vsctl.agents.vip import this_node
 
 TERM, KILL = 15, 9
 READY = 5.0
-"""Seconds BIRD gets until it answers, and to end by itself."""
+"""Seconds BIRD gets until it answers."""
+ENDING = 4.0
+"""Seconds it gets to answer that it ends, then to end, then to heed a signal."""
 
 
 def ports_with_subnets(text: str) -> dict[str, dict[str, str]]:
@@ -80,12 +82,12 @@ class Router(Agent):
 
         if alive():
             try:
-                bird.ask("down")  # routers hear of it, and need not find out
+                bird.ask("down", ENDING)  # routers hear of it, and need not find out
+                processes.until(lambda: not alive(), ENDING)
             except (OSError, Failure):
                 pass
-            processes.until(lambda: not alive(), READY)
         for signal in (TERM, KILL):
-            processes.kill(alive, signal, READY)
+            processes.kill(alive, signal, ENDING)
         if alive():
             raise Failure("the BIRD of vsctl does not end")
         for each in (bird.SOCKET, bird.CONFIGURATION, bird.SPOKEN, bird.PROCESS):

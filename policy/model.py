@@ -365,8 +365,17 @@ class Cluster:
 
     def vias(self, subnet: Subnet) -> tuple[Subnet, ...]:
         """Return the subnets by whose routers all addresses on a subnet can be announced, host by host."""
-        needed = {each.version for server in self.servers for each in self.addresses_on(server, subnet)}
+        needed = self._versions.get(subnet.name, set())
         return tuple(each for each in self.subnets if each != subnet and each.told and needed <= each.told)
+
+    @cached_property
+    def _versions(self) -> dict[str, set[int]]:
+        """The IP versions of the addresses on each subnet that has any."""
+        found: dict[str, set[int]] = {}
+        for server in self.servers:
+            for each in server.addresses:
+                found.setdefault(self.subnet_of(each).name, set()).add(each.version)
+        return found
 
     def worth(self, subnet: str, good: Collection[str]) -> int:
         """Return what a node says of a subnet while its ports on the `good` ones are good.

@@ -112,7 +112,7 @@ def addresses_without_routers(draft: Draft) -> Iterator[Problem]:
             )
     subnets = draft.file.get("subnets")
     if alone and subnets is not None and not subnets.incomplete:
-        yield subnets.note(
+        yield subnets.advice(
             f"when no node has a good port on {listed(alone, 'or')}, nobody reaches the addresses there, though "
             "ports on other subnets may be good: `routers` of those could be told where they are"
         )

@@ -18,7 +18,7 @@ from tests.agents.cast import (
     RUNNING,
     SMB,
 )
-from tests.agents.node import PYTHON, Answer, Lan, Node, Place, Session, attempt, serve, until
+from tests.agents.node import Answer, Lan, Node, Place, Session, attempt, serve, until
 from tests.agents.test_daemon import DAEMON, states
 
 pytestmark = pytest.mark.lab
@@ -142,6 +142,17 @@ def test_it_comes_and_goes_and_leaves_nothing(site: Site) -> None:
     assert node.dump() == before
 
 
+def test_one_that_hangs_is_noticed_and_ended(site: Site) -> None:
+    node = site.lan.node
+    assert node.agent("router", "start", **BGP).code == RUNNING
+    node.run("sh", "-c", "kill -STOP $(cat /run/vsctl/_router/bird.pid)")
+    answer = node.agent("router", "monitor", interval=EVERY, **BGP)
+    assert answer.code == FAILED
+    assert "the BIRD of vsctl does not answer" in answer.said
+    assert node.agent("router", "stop", **BGP).code == RUNNING
+    assert node.agent("router", "monitor", interval=EVERY, **BGP).code == NOT_RUNNING
+
+
 def test_it_is_started_again_when_it_dies_and_reads_what_has_changed(told: Site) -> None:
     node = told.lan.node
     node.run("sh", "-c", "kill -9 $(cat /run/vsctl/_router/bird.pid)")
@@ -172,6 +183,9 @@ def test_sessions_go_to_the_router_and_back_and_nothing_is_left(told: Site) -> N
     for _ in range(2):
         assert vip(node, "monitor").code == RUNNING
     assert "10.9.0.0" not in node.ip("route", "show", "table", "all"), "the node learns nothing"
+    told.router.ip("route", "add", "192.0.2.99/32", "via", "198.51.100.2")
+    serve(told.lan.clients["client-a"], "", SMB)
+    assert attempt(told.client, "192.0.2.99", SMB) == "silence", "and forwards to nobody else"
 
     told.regain()
     assert vip(node, "monitor").code == RUNNING
@@ -272,18 +286,19 @@ def test_a_peer_announces_by_host_route_for_a_server_elsewhere(told: Site) -> No
     peer.close()
 
 
+LOOKING_AROUND = 120.0
+"""Seconds; an OSPF router looks around for 40 before it listens."""
+
+
 @pytest.mark.full
 def test_routers_are_told_by_ospf(site: Site) -> None:
-    """An OSPF router looks around for 40 s before it listens."""
     site.speak(SPEAKS_OSPF)
     node = site.lan.node
     assert node.agent("router", "start", **OSPF).code == RUNNING
     for agent, parameters in (("net", DETOURED), ("vip", ROUTED)):
         assert node.agent(agent, "start", **parameters).code == RUNNING
     serve(node, "vs1", SMB)
-    for _ in range(9):
-        if running(node) < 2:
-            node.run(PYTHON, "-c", "import time; time.sleep(8)")
+    until(lambda: running(node) == 2, "the router listens", LOOKING_AROUND)
     site.lose()
     assert vip(node, "monitor").code == RUNNING
     until(lambda: site.learnt() == {IPV4, IPV6}, "the router has learnt where vs1 is")
