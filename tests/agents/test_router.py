@@ -20,6 +20,7 @@ from tests.agents.cast import (
 )
 from tests.agents.node import Answer, Lan, Node, Place, Session, attempt, serve, until
 from tests.agents.test_daemon import DAEMON, states
+from vsctl.agents import names
 
 pytestmark = pytest.mark.lab
 
@@ -121,6 +122,12 @@ def established(node: Node) -> int:
     return node.run("birdc", "-s", "/run/vsctl/_router/bird.ctl", "show", "protocols").count("Established")
 
 
+def listed(node: Node) -> str:
+    """Return what a node announces by host route. The kernel knows no table that was never used."""
+    every = [node.ip(family, "route", "show", "table", "all") for family in ("-4", "-6")]
+    return "\n".join(line for line in "".join(every).splitlines() if f"table {names.HOSTS} " in line)
+
+
 def vip(node: Node, action: str, **more: str) -> Answer:
     return node.agent("vip", action, interval=EVERY if action == "monitor" else None, **{**ROUTED, **more})
 
@@ -209,6 +216,7 @@ def test_stopping_withdraws_it_at_once(site: Site, how: str) -> None:
     until(lambda: site.learnt() == {IPV4, IPV6}, "the router has learnt where vs1 is")
     if how == "vip":
         assert vip(node, "stop").code == RUNNING
+        assert listed(node) == ""
         until(lambda: site.learnt() == set(), "the router is told no more")
         assert node.agent("vip", "monitor", **ROUTED).code == NOT_RUNNING
     assert node.agent("net", "stop", **DETOURED).code == RUNNING
@@ -277,6 +285,7 @@ def test_a_peer_announces_by_host_route_for_a_server_elsewhere(told: Site) -> No
     assert vip(peer, "monitor").code == RUNNING
     told.regain()
     assert vip(peer, "stop").code == RUNNING
+    assert listed(peer) == "", "the router is told no more, though the peer still routes what comes its way"
     assert vip(lan.node, "start").code == RUNNING
     assert session.answers()
     session.close()
