@@ -4,7 +4,8 @@ Three things: a proxy entry per address, so that the port answers ARP and
 neighbour solicitations; a routing table of the server's own for the subnet, and
 a rule per address, so that replies leave by the same port; and frames that
 tell the subnet. The addresses stay in the server's namespace, moving them to
-another port breaks no session.
+another port breaks no session. Where no port of the subnet is good, a host route on another one
+takes the place of proxy entries and frames (`hostroute`).
 
 `vip` and the node daemon, which notices a dead port first, call the same functions. What is
 about to be done is written down first (`Record`), so that it can be undone
@@ -21,10 +22,11 @@ from vsctl.agents.rtnetlink import Route, Rule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from types import TracebackType
 
     from vsctl.agents.addresses import Address
+    from vsctl.agents.hostroute import Via
     from vsctl.agents.rtnetlink import Link
 
     Repeat = Callable[[Iterable[float], Callable[[], bool]], None]
@@ -88,7 +90,8 @@ class Record:
     complete one has the ports best first.
 
     `inward` are the ports by which this node reaches a server that is on
-    another one; none for a server that is here.
+    another one; none for a server that is here. `vias` are ports of other
+    subnets, made ready as well, for host routes (`hostroute.Via` as text).
     """
 
     def __init__(self, server: str, subnet: str, kind: str = ANNOUNCED) -> None:
@@ -99,12 +102,13 @@ class Record:
         self.addresses: list[str] = []
         self.gateways: list[str] = []
         self.inward: list[str] = []
+        self.vias: list[str] = []
         for line in node.read_lines(self._path):
             kind, value = line.split()
             self._fields()[kind].append(value)
 
     def __bool__(self) -> bool:
-        return bool(self.ports or self.addresses or self.inward)
+        return bool(self.ports or self.addresses or self.inward or self.vias)
 
     def _fields(self) -> dict[str, list[str]]:
         return {
@@ -112,7 +116,13 @@ class Record:
             "address": self.addresses,
             "gateway": self.gateways,
             "inward": self.inward,
+            "via": self.vias,
         }
+
+    @property
+    def ready(self) -> list[str]:
+        """All ports that were made ready."""
+        return [*self.ports, *(each.partition("=")[0] for each in self.vias)]
 
     def write(
         self,
@@ -120,10 +130,11 @@ class Record:
         addresses: Iterable[str],
         gateways: Iterable[str] = (),
         inward: Iterable[str] = (),
+        vias: Iterable[str] = (),
     ) -> None:
         """Remember exactly these; no ports, no addresses and no way inward forget the record."""
         self.ports, self.addresses = list(ports), list(addresses)
-        self.gateways, self.inward = list(gateways), list(inward)
+        self.gateways, self.inward, self.vias = list(gateways), list(inward), list(vias)
         if self:
             os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
         lines = [f"{kind} {each}" for kind, values in self._fields().items() for each in values]
@@ -164,6 +175,7 @@ def announce(
     addresses: Sequence[Address],
     gateways: Sequence[Address],
     inward: Sequence[str] | None = None,
+    vias: Sequence[Via] = (),
 ) -> None:
     """Announce a server's addresses of one subnet on one port, and on no other.
 
@@ -171,21 +183,24 @@ def announce(
     announced before and is not wanted any more is withdrawn last: moving
     interrupts nothing. `inward` are the ports by which the packets of a server
     on another node come (`reroute.lead`), as recorded if it is left out.
+    On a port of `vias` they are announced by host route.
     Failure if the port does not exist.
     """
     from vsctl.agents import background
 
     with locked(server, subnet):
-        _announce(server, subnet, port, ports, addresses, gateways, inward, background.repeat)
+        _announce(server, subnet, port, ports, addresses, gateways, inward, vias, background.repeat)
 
 
-def move(server: str, subnet: str, choose: Choose, repeat: Repeat) -> str | None:
+def move(server: str, subnet: str, choose: Choose, repeat: Repeat, told: Collection[str] = ()) -> str | None:
     """Announce on another port what is announced here; return which, None if nothing moved.
 
     `choose` gets the ports that may announce, best first, and those that do
-    now. BlockingIOError while an agent announces or withdraws. What an agent
-    has withdrawn stays withdrawn.
+    now; where none of the subnet is chosen, those of other subnets by which
+    routers are `told`. BlockingIOError while an agent announces or withdraws.
+    What an agent has withdrawn stays withdrawn.
     """
+    from vsctl.agents import hostroute
     from vsctl.agents.addresses import parse
 
     if not Record(server, subnet):
@@ -196,10 +211,15 @@ def move(server: str, subnet: str, choose: Choose, repeat: Repeat) -> str | None
         netlink = Netlink()
         ready = (rtnetlink.link(netlink, each) for each in record.ports)
         links = [each for each in ready if each is not None]
-        port = choose(record.ports, port_of(netlink, links, addresses)) if record else None
+        here = port_of(netlink, links, addresses)
+        vias = [hostroute.via(each) for each in record.vias]
+        port = choose(record.ports, here) if record else None
+        if port is None and vias:
+            by = hostroute.port_of(netlink, server, subnet, addresses)
+            port = choose([each.port for each in vias if each.port in told], [*here, *([by] if by else [])])
         if port is not None:
             gateways = [parse(each) for each in record.gateways]
-            _announce(server, subnet, port, record.ports, addresses, gateways, None, repeat)
+            _announce(server, subnet, port, record.ports, addresses, gateways, None, vias, repeat)
         return port
 
 
@@ -211,27 +231,40 @@ def _announce(
     addresses: Sequence[Address],
     gateways: Sequence[Address],
     inward: Sequence[str] | None,
+    vias: Sequence[Via],
     repeat: Repeat,
 ) -> None:
-    from vsctl.agents import forwarding
+    from vsctl.agents import forwarding, hostroute
 
     netlink = Netlink()
     link = rtnetlink.link(netlink, port)
     if link is None:
         raise Failure(f"this node has no port {port}")
     record = Record(server, subnet)
-    old_ports, old_addresses = record.ports, record.addresses
+    ready = record.ready
     inward = record.inward if inward is None else inward
     present = [each for each in ports if rtnetlink.link(netlink, each)]
+    beside = [str(each) for each in vias if rtnetlink.link(netlink, each.port)]
     through = [each.ip for each in gateways]
-    record.write(merged(old_ports, present), merged(old_addresses, map(str, addresses)), through, inward)
-    if new := [each for each in present if each not in old_ports]:
+    via = next((each for each in vias if each.port == port), None)
+    record.write(
+        merged(record.ports, present),
+        merged(record.addresses, map(str, addresses)),
+        through,
+        inward,
+        merged(record.vias, beside),
+    )
+    if new := [each for each in record.ready if each not in ready]:
         forwarding.open_ports(f"{server}/{subnet}", new)
-    _route(netlink, server, subnet, link, addresses, gateways, inward)
-    for address in addresses:
-        rtnetlink.add_proxy(netlink, link.index, address.family, address.packed)
-    tell(link, [(each.family, each.packed) for each in addresses], repeat)
-    _tidy(netlink, record, server, subnet, port, present, addresses, through)
+    leaving_by = gateways if via is None else via.gateways
+    _route(netlink, server, subnet, link, addresses, leaving_by, inward, via)
+    if via is None:
+        for address in addresses:
+            rtnetlink.add_proxy(netlink, link.index, address.family, address.packed)
+        tell(link, [(each.family, each.packed) for each in addresses], repeat)
+    else:
+        hostroute.announce(netlink, server, addresses, inward)
+    _tidy(netlink, record, server, subnet, port, present, addresses, through, beside)
 
 
 def withdraw(server: str, subnet: str) -> None:
@@ -276,14 +309,28 @@ def problem(
     addresses: Sequence[Address],
     gateways: Sequence[Address],
     inward: Sequence[str] = (),
+    via: Via | None = None,
 ) -> str | None:
-    """Say in a sentence what is wrong with an announcement on a port, None if all is right."""
-    answering = rtnetlink.proxies(netlink)
-    for address in addresses:
-        if (link.index, address.packed) not in answering:
-            return f"{address.ip} is not announced on {link.name}"
+    """Say in a sentence what is wrong with an announcement on a port, None if all is right.
+
+    `via` says that the port is on another subnet.
+    """
+    if via is not None:
+        from vsctl.agents import hostroute
+
+        told = hostroute.told(netlink, addresses)
+        for address in addresses:
+            if address not in told:
+                return f"routers are not told of {address.ip}"
+    else:
+        answering = rtnetlink.proxies(netlink)
+        for address in addresses:
+            if (link.index, address.packed) not in answering:
+                return f"{address.ip} is not announced on {link.name}"
     wanted_rules = _wanted_rules(server, subnet, addresses, inward)
-    wanted_routes = _wanted_routes(server, subnet, link, addresses, gateways)
+    wanted_routes = _wanted_routes(
+        server, subnet, link, addresses, gateways if via is None else via.gateways, via
+    )
     table = names.table(server, subnet)
     for family in sorted({address.family for address in addresses}):
         rules = rtnetlink.rules(netlink, family, names.PROTOCOL)
@@ -315,10 +362,11 @@ def _route(
     addresses: Sequence[Address],
     gateways: Sequence[Address],
     inward: Sequence[str],
+    via: Via | None,
 ) -> None:
     """Let replies leave by the port; the routes are there before a rule leads to them."""
     table = names.table(server, subnet)
-    wanted_routes = _wanted_routes(server, subnet, link, addresses, gateways)
+    wanted_routes = _wanted_routes(server, subnet, link, addresses, gateways, via)
     wanted_rules = _wanted_rules(server, subnet, addresses, inward)
     sources = Record(server, subnet).addresses
     for route in wanted_routes:
@@ -350,14 +398,20 @@ def _wanted_rules(
 
 
 def _wanted_routes(
-    server: str, subnet: str, link: Link, addresses: Sequence[Address], gateways: Sequence[Address]
+    server: str,
+    subnet: str,
+    link: Link,
+    addresses: Sequence[Address],
+    gateways: Sequence[Address],
+    via: Via | None,
 ) -> list[Route]:
-    """The networks of the addresses on the port itself, the rest by the family's first gateway."""
+    """The networks of the addresses on the port itself, if they are there; the rest by the family's first gateway."""
     table = names.table(server, subnet)
     found = []
     for family in rtnetlink.FAMILIES:
         ours = [each for each in addresses if each.family == family]
-        for prefix, network in dict.fromkeys((each.prefix, each.network) for each in ours):
+        beside = ours if via is None else []
+        for prefix, network in dict.fromkeys((each.prefix, each.network) for each in beside):
             found.append(Route(family, link.index, network, prefix, table=table, protocol=names.PROTOCOL))
         gateway = next((each for each in gateways if each.family == family), None)
         if ours and gateway:
@@ -389,14 +443,20 @@ def _tidy(
     ports: Sequence[str],
     addresses: Sequence[Address],
     gateways: Sequence[str] = (),
+    vias: Sequence[str] = (),
 ) -> None:
     """Leave the addresses on the one port and the ports ready; withdraw the rest of the record."""
-    from vsctl.agents import forwarding
+    from vsctl.agents import forwarding, hostroute
+    from vsctl.agents.addresses import parse
 
     withdraw_proxies(netlink, record, () if port is None else (port,), addresses)
-    if gone := [each for each in record.ports if each not in ports]:
+    beside = [each.partition("=")[0] for each in vias]
+    if record.vias:
+        known = [parse(each) for each in record.addresses]
+        hostroute.withdraw(netlink, known, kept=addresses if port in beside else ())
+    if gone := [each for each in record.ready if each not in (*ports, *beside)]:
         forwarding.close_ports(f"{server}/{subnet}", gone)
-    record.write(ports, map(str, addresses), gateways, record.inward if addresses else ())
+    record.write(ports, map(str, addresses), gateways, record.inward if addresses else (), vias)
 
 
 def withdraw_proxies(netlink: Netlink, record: Record, ports: Sequence[str], kept: Sequence[Address]) -> None:

@@ -41,6 +41,13 @@ def _balance(text: str) -> str:
     return text
 
 
+def _routed(text: str) -> str:
+    from vsctl.agents.noded import settings
+
+    settings.routed(text)
+    return text
+
+
 def _storage(text: str) -> str:
     from vsctl.agents.noded import settings
 
@@ -71,8 +78,8 @@ class Daemon(Agent):
         reloadable=True,
     )
     routed = Param(
-        str,
-        "Subnets whose addresses can be announced by host route from a port on another subnet",
+        _routed,
+        "For each subnet those from whose ports its addresses can be announced by host route: lan-a=lan-b,lan-c",
         default="",
         reloadable=True,
     )

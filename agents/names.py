@@ -17,6 +17,9 @@ LONGEST = 15
 TABLES = 0x40000000
 """Routing tables of ours are from here to 0x7fffffff, far from any that distributions use."""
 
+HOSTS = TABLES - 1
+"""The routing table of what is announced by host route: nothing looks into it but our BIRD, which tells routers."""
+
 RULES = 10000
 """The priority of the rules for what is announced here, by the port that announces it."""
 
@@ -66,6 +69,12 @@ def meeting(server: str, subnet: str, family: int) -> bytes:
     if family == AF_INET:
         return b"\xa9\xfe" + (0x100 + value % 0x7F00).to_bytes(2, "big")
     return b"\xfe\x80" + bytes(6) + (value | 1 << 63).to_bytes(8, "big")
+
+
+def router(text: str) -> str:
+    """Return the number that routers know somebody by who has no IPv4 address, written like one (from 240/4)."""
+    value = number(text)
+    return ".".join(map(str, (240 + value % 15, value >> 8 & 255, value >> 16 & 255, value >> 24 & 255)))
 
 
 def hardware(server: str, side: str) -> bytes:

@@ -254,6 +254,7 @@ def lead(
         announce.merged(record.addresses, map(str, addresses)),
         record.gateways,
         announce.merged(record.inward, inward),
+        record.vias,
     )
     forwarding.open_ports(_holder(server, subnet), inward)
     forwarding.relay(_holder(server, subnet), addresses, inward, ports)
@@ -316,12 +317,14 @@ def leads(
 
 def linger(server: str, subnet: str) -> None:
     """Cease to announce, but go on routing for a moment: nothing is lost until clients have heard."""
-    from vsctl.agents import background
+    from vsctl.agents import background, hostroute
+    from vsctl.agents.addresses import parse
 
     with announce.locked(server, subnet):
         announce.Record(server, subnet).rename(announce.LINGERING)
         record = announce.Record(server, subnet, announce.LINGERING)
         announce.withdraw_proxies(Netlink(), record, (), ())
+        hostroute.withdraw(Netlink(), map(parse, record.addresses))
 
     def finish() -> bool:
         end(server, subnet)

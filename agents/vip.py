@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vsctl.agents import announce, names, namespaces, resident, rtnetlink
+from vsctl.agents import announce, hostroute, names, namespaces, resident, rtnetlink
 from vsctl.agents import system as os
 from vsctl.agents.addresses import several, some
 from vsctl.agents.netlink import Netlink
@@ -12,7 +12,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vsctl.agents.hostroute import Via
     from vsctl.agents.rtnetlink import Link
+
+
+MEETING = 8.0
+"""How many seconds a router that has just been called may take to be told."""
 
 
 def ports_by_node(text: str) -> dict[str, tuple[str, ...]]:
@@ -45,9 +50,11 @@ class Vip(Agent):
     and the first port of the subnet on this node that has a carrier answers
     for them. When it loses its carrier, or the node daemon finds that nobody
     is heard on it, the next one takes over, sessions continue. When none is
-    left the monitor fails, and the subnet's node attribute sends this resource
-    to another node, which routes to the server over another subnet. Sessions
-    continue there, too.
+    left, a port of another subnet announces them by host route if routers are
+    told by it; the first good port of the subnet takes them back. Where there
+    is no such port the monitor fails, and the subnet's node attribute sends
+    this resource to another node, which routes to the server over another
+    subnet. Sessions continue there, too.
     """
 
     server = Param(names.known, "Name of the virtual server")
@@ -71,12 +78,19 @@ class Vip(Agent):
         default="",
         reloadable=True,
     )
+    routed = Param(
+        hostroute.by_node,
+        "Of other subnets with routers their gateways and each node's ports, by which host routes are announced "
+        "when no port of the subnet is good: lan-b 198.51.100.1 n1=e1a n2=e1a;lan-c 203.0.113.1 n1=e2a",
+        default="",
+        reloadable=True,
+    )
 
     @action("start", timeout=20)
     def start(self) -> None:
         from vsctl.agents import reroute
 
-        good = [link.name for link in self._good(Netlink())]
+        good = [link.name for link in self._good(Netlink())] or self._await_router()
         if not good:
             raise Failure(self._no_port())
         reroute.end(self.server, self.subnet)
@@ -106,21 +120,27 @@ class Vip(Agent):
             )
         if len(here) > 1:
             raise Failure(f"{self.server} is announced on {' and '.join(here)} at once")
-        good = self._good(netlink)
+        good, via = self._good(netlink), None
+        if self._vias() and (by := hostroute.port_of(netlink, self.server, self.subnet, self.addresses)):
+            if here:
+                raise Failure(f"{self.server} is announced on {here[0]} and by host route on {by} at once")
+            here = [by]
+            via = next((each for each in self._vias() if each.port == by), None)
+        good = good or self._told(netlink)
         if not good:
             raise Failure(self._no_port())
         now = next((link for link in good if link.name in here), None)
         if now is not None:
             wrong = announce.problem(
-                netlink, self.server, self.subnet, now, self.addresses, self.gateways, inward
+                netlink, self.server, self.subnet, now, self.addresses, self.gateways, inward, via
             ) or (inward and self._misled(netlink, inward))
             if wrong:
                 raise Failure(wrong)
         elif self.probing:
             raise Failure(f"{self.server} is not announced on a port of {self.subnet} that has a carrier")
         else:
-            lost = here[0] if here else "the port where it was announced"
-            log(f"{lost} is lost: announcing {self.server} on {good[0].name}")
+            before = here[0] if here else "a lost port"
+            log(f"announcing {self.server} on {good[0].name}, no longer on {before}")
             self._announce(good[0].name, inward)
 
     @action("stop", timeout=20)
@@ -128,7 +148,7 @@ class Vip(Agent):
         from vsctl.agents import reroute
 
         record = announce.Record(self.server, self.subnet)
-        if record.inward and record.ports:
+        if record.inward and record.ready:
             reroute.linger(self.server, self.subnet)
             return
         announce.withdraw(self.server, self.subnet)
@@ -140,7 +160,14 @@ class Vip(Agent):
     def _announce(self, port: str, inward: Sequence[str]) -> None:
         try:
             announce.announce(
-                self.server, self.subnet, port, self._ports_here(), self.addresses, self.gateways, inward
+                self.server,
+                self.subnet,
+                port,
+                self._ports_here(),
+                self.addresses,
+                self.gateways,
+                inward,
+                self._vias(),
             )
         except OSError as problem:
             raise Failure(f"{self.server} cannot be announced on {port}: {problem.strerror}") from None
@@ -151,7 +178,8 @@ class Vip(Agent):
 
         detours = self.detours.get(this_node(), ())
         try:
-            inward = reroute.lead(self.server, self.subnet, self.addresses, detours, self._ports_here())
+            outward = (*self._ports_here(), *(each.port for each in self._vias()))
+            inward = reroute.lead(self.server, self.subnet, self.addresses, detours, outward)
         except OSError as problem:
             raise Failure(f"this node cannot route to {self.server}: {problem.strerror}") from None
         log(f"{self.server} is on another node: routing its addresses on {self.subnet} there")
@@ -170,15 +198,49 @@ class Vip(Agent):
         """The ports of this node on the subnet, best first."""
         return self.ports.get(this_node(), ())
 
-    def _links(self, netlink: Netlink) -> list[Link]:
-        found = (rtnetlink.link(netlink, port) for port in self._ports_here())
+    def _vias(self) -> tuple[Via, ...]:
+        """The ports of this node on other subnets by which it can announce by host route, best first."""
+        return self.routed.get(this_node(), ())
+
+    def _links(self, netlink: Netlink, ports: Sequence[str]) -> list[Link]:
+        found = (rtnetlink.link(netlink, port) for port in ports)
         return [link for link in found if link is not None]
 
     def _good(self, netlink: Netlink) -> list[Link]:
-        return resident.usable(self._links(netlink))
+        """The ports with a carrier, without those that the node daemon has found bad.
+
+        If it says so of all, they are good enough unless a host route is better.
+        """
+        working = [link for link in self._links(netlink, self._ports_here()) if link.carrier]
+        bad = resident.unusable()
+        good = [link for link in working if link.name not in bad]
+        return good or ([] if working and self._told(netlink) else working)
+
+    def _told(self, netlink: Netlink) -> list[Link]:
+        """The ports on other subnets that are good, and by which routers are told of host routes now."""
+        vias = [each.port for each in self._vias()]
+        if not vias:
+            return []
+        from vsctl.agents import bird
+
+        told, bad = bird.told(), resident.unusable()
+        links = self._links(netlink, [each for each in vias if each in told and each not in bad])
+        return [link for link in links if link.carrier]
+
+    def _await_router(self) -> list[str]:
+        """Return what `_told` says, after some seconds if need be: BIRD may have started this moment."""
+        if not self._vias():
+            return []
+        from vsctl.agents import processes
+
+        netlink = Netlink()
+        processes.until(lambda: bool(self._told(netlink)), MEETING)
+        return [link.name for link in self._told(netlink)]
 
     def _no_port(self) -> str:
         ports = self._ports_here()
         if not ports:
             return f"this node has no port on {self.subnet} by parameter ports"
-        return f"no port of this node on {self.subnet} has a carrier: {', '.join(ports)}"
+        none = f"no port of this node on {self.subnet} has a carrier: {', '.join(ports)}"
+        vias = [each.port for each in self._vias()]
+        return f"{none}; and no router is told of host routes on {', '.join(vias)}" if vias else none

@@ -36,15 +36,23 @@ class Fault:
 
 @dataclass(frozen=True)
 class Route:
-    """A subnet on which a server is reached through another node than its own; None: not at all."""
+    """A subnet on which a server is reached through another node than its own; None: not at all.
+
+    Or by host route, from a port of that node, or of its own, on another subnet.
+    """
 
     server: str
     subnet: str
     through: str | None
+    by_host_route: bool = False
 
     def __str__(self) -> str:
         if self.through is None:
             return f"{self.server} cannot be reached on {self.subnet}"
+        if self.by_host_route:
+            return (
+                f"the addresses of {self.server} on {self.subnet} are reached by host route to {self.through}"
+            )
         return f"{self.server} is reached on {self.subnet} through {self.through}"
 
 
@@ -110,10 +118,9 @@ class Rehearsal:
             raise Refused(f"{fault}: it is not mounted anywhere, so it cannot fail")
         return ("--op-inject", f"{resource}_monitor_{_interval(self.now.cib, resource)}@{node}=1")
 
-    def _lost_on(self, node: str, happened: frozenset[Fault]) -> set[str]:
-        """Return the subnets on which a node can announce nothing any more."""
-        reported = self._reported(node, happened)
-        return {each.name for each in self.cluster.subnets if reported.get(f"subnet-{each.name}") == "0"}
+    def _worth(self, subnet: str, node: str, happened: frozenset[Fault]) -> str | None:
+        """Return how a node can announce on a subnet: 2, 1 by host route, 0 not at all."""
+        return self._reported(node, happened).get(f"subnet-{subnet}")
 
     def _reported(self, node: str, happened: frozenset[Fault]) -> dict[str, str]:
         """Return the attributes with which a node reports all that it has lost."""
@@ -123,7 +130,7 @@ class Rehearsal:
         reached = {each.subnet for each in good}
         return {
             **{f"port-{each.interface}": str(int(each in good)) for each in ports},
-            **{f"subnet-{each.subnet}": "2" if each.subnet in reached else "0" for each in ports},
+            **{f"subnet-{each.subnet}": str(self.cluster.worth(each.subnet, reached)) for each in ports},
             "ports-good": str(len(good)),
             **{
                 f"storage-{each.name}": str(int(("storage", each.name) not in lost))
@@ -140,14 +147,11 @@ class Rehearsal:
             node = after.node_of(naming.net(server.name))
             for subnet in cluster.subnets_of(server):
                 announcer = after.node_of(naming.announcer(server.name, subnet.name))
-                if (
-                    node is not None
-                    and announcer is not None
-                    and subnet.name in self._lost_on(announcer, happened)
-                ):
+                worth = self._worth(subnet.name, announcer, happened) if announcer else None
+                if node is not None and worth == "0":
                     routes.append(Route(server.name, subnet.name, None))
-                elif node is not None and announcer != node:
-                    routes.append(Route(server.name, subnet.name, announcer))
+                elif node is not None and (announcer != node or worth == "1"):
+                    routes.append(Route(server.name, subnet.name, announcer, worth == "1"))
         return Step(
             fault,
             moves,

@@ -15,12 +15,16 @@ class Severity(Enum):
 
 @dataclass(frozen=True)
 class Problem:
-    """One sentence about one line of a file; line 0 is the file as a whole."""
+    """One sentence about one line of a file; line 0 is the file as a whole.
+
+    `advice` is a note on what could be better: for who asks, not for whoever uses the file.
+    """
 
     file: str
     line: int
     sentence: str
     severity: Severity = Severity.PROBLEM
+    advice: bool = False
 
     @property
     def is_note(self) -> bool:

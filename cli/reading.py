@@ -12,10 +12,14 @@ from vsctl.policy.model import Cluster
 
 
 def cluster_of(file: Path) -> Cluster:
-    """Return what a cluster file says. Raises Refused with everything that is wrong with it; notes are said."""
+    """Return what a cluster file says. Raises Refused with everything that is wrong with it.
+
+    Notes are said, advice is not.
+    """
     cluster, found = clusterfile.load(str(file))
     if cluster is None:
         raise Refused("\n".join(str(each) for each in found))
     for each in found:
-        click.echo(str(each), err=True)
+        if not each.advice:
+            click.echo(str(each), err=True)
     return cluster

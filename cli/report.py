@@ -46,6 +46,7 @@ class AddressReport:
     """`announced_by` is the node that answers for the address, None while nobody does; `port` its port, if known.
 
     `routed` says that it is another node than the server's; `since` when it began, in seconds since the epoch.
+    `by_host_route`: the port is on another subnet, and routers there are told of the address.
     """
 
     address: str
@@ -54,6 +55,7 @@ class AddressReport:
     port: str | None
     routed: bool = False
     since: float | None = None
+    by_host_route: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,13 +168,15 @@ def _address(
     by = facts.placement.node_of(announcer)
     if by is None:
         return AddressReport(str(address), subnet, None, None)
+    port = said(facts, by, ANNOUNCED).get(f"{server.name}/{subnet}")
     return AddressReport(
         address=str(address),
         subnet=subnet,
         announced_by=by,
-        port=said(facts, by, ANNOUNCED).get(f"{server.name}/{subnet}"),
+        port=port,
         routed=by != node,
         since=facts.since(announcer, by),
+        by_host_route=port is not None and port not in cluster.node(by).ports_on(subnet),
     )
 
 
@@ -242,7 +246,12 @@ def _notes(
             yield f"{server.name} stays on {node}, which is drained: no other node can take it"
     if node is not None:
         for each in addresses:
-            if each.announced_by not in (None, node):
+            if each.by_host_route:
+                yield (
+                    f"clients reach {each.address} of {server.name} by host route to {each.port} of "
+                    f"{each.announced_by}: no port there on {each.subnet} is good"
+                )
+            elif each.announced_by not in (None, node):
                 yield f"clients reach {each.address} of {server.name} through {each.announced_by}"
 
 
@@ -342,6 +351,9 @@ def _cluster_problems(cluster: Cluster, facts: Facts) -> Iterator[str]:
         for port in _ports(node, facts):
             if port.state in TROUBLE:
                 yield f"port {port.name} of {node.name} ({port.subnet}) {TROUBLE[port.state]}"
+    for failed in facts.failed:
+        if failed.resource in (naming.DAEMON, naming.ROUTER):
+            yield _what_failed(failed)
     for event in facts.fenced:
         if event.status == "failed":
             yield f"fencing of {event.target} ({event.action}) failed at {event.when}"

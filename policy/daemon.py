@@ -21,6 +21,7 @@ def daemon(cluster: Cluster) -> tuple[Clone, ...]:
     """
     given = (
         ("gateways", parameters.gateways(cluster)),
+        ("routed", parameters.routed(cluster)),
         ("servers", parameters.leaving(cluster)),
         ("balance", parameters.balance(cluster)),
         ("storage", parameters.storage(cluster)),

@@ -9,7 +9,7 @@ bits a second), addresses in the canonical form of `ipaddress`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -24,12 +24,48 @@ ROOT = "root"
 
 
 @dataclass(frozen=True)
+class Peer:
+    """A router that speaks BGP, and its autonomous system."""
+
+    address: Address
+    number: int
+
+
+@dataclass(frozen=True)
+class Bgp:
+    """Our autonomous system and the routers to tell; the password is in a file of every node."""
+
+    number: int
+    peers: tuple[Peer, ...]
+    password_file: str | None = None
+
+
+@dataclass(frozen=True)
+class Ospf:
+    """The area of the routers to tell, written like an IPv4 address."""
+
+    area: str
+
+
+@dataclass(frozen=True)
 class Subnet:
-    """Where clients are: one broadcast domain, with one or more networks on it."""
+    """Where clients are: one broadcast domain, with one or more networks on it.
+
+    Its routers, if any speak BGP or OSPF with the nodes, are told of addresses of other subnets.
+    """
 
     name: str
     networks: tuple[Network, ...]
     gateways: tuple[Address, ...] = ()
+    bgp: Bgp | None = None
+    ospf: Ospf | None = None
+
+    @property
+    def told(self) -> frozenset[int]:
+        """The IP versions in which its routers are told of addresses; none without such routers."""
+        if self.bgp:
+            return frozenset(each.address.version for each in self.bgp.peers)
+        return frozenset(each.version for each in self.gateways) if self.ospf else frozenset()
 
 
 @dataclass(frozen=True)
@@ -326,6 +362,29 @@ class Cluster:
 
     def addresses_on(self, server: VirtualServer, subnet: Subnet) -> tuple[Interface, ...]:
         return tuple(address for address in server.addresses if self.subnet_of(address) == subnet)
+
+    def vias(self, subnet: Subnet) -> tuple[Subnet, ...]:
+        """Return the subnets by whose routers all addresses on a subnet can be announced, host by host."""
+        needed = self._versions.get(subnet.name, set())
+        return tuple(each for each in self.subnets if each != subnet and each.told and needed <= each.told)
+
+    @cached_property
+    def _versions(self) -> dict[str, set[int]]:
+        """The IP versions of the addresses on each subnet that has any."""
+        found: dict[str, set[int]] = {}
+        for server in self.servers:
+            for each in server.addresses:
+                found.setdefault(self.subnet_of(each).name, set()).add(each.version)
+        return found
+
+    def worth(self, subnet: str, good: Collection[str]) -> int:
+        """Return what a node says of a subnet while its ports on the `good` ones are good.
+
+        2 announced directly, 1 by host route, 0 not at all; as long as routers listen.
+        """
+        if subnet in good:
+            return 2
+        return int(any(each.name in good for each in self.vias(self.subnet(subnet))))
 
     def candidates(self, server: VirtualServer) -> tuple[str, ...]:
         """Return the nodes a server belongs on: allowed, with all its subnets and all its storage."""

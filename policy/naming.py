@@ -22,6 +22,10 @@ DAEMON = f"{OURS}-daemon"
 DAEMONS = f"{DAEMON}-clone"
 """The node daemon, and the clone of it that runs on every node."""
 
+ROUTER = f"{OURS}-router"
+ROUTERS = f"{ROUTER}-clone"
+"""What tells routers of host routes, and the clone of it that runs on every node with such a router beside it."""
+
 NETBIOS_NAME = 15
 
 
@@ -125,7 +129,8 @@ def of_cluster(cluster: Cluster) -> tuple[str, ...]:
         for server in cluster.servers
         for each in of_server(server, [subnet.name for subnet in cluster.subnets_of(server)])
     )
-    return (*of_servers, *of_fences(cluster), DAEMONS, DAEMON)
+    routers = (ROUTERS, ROUTER) if any(each.told for each in cluster.subnets) else ()
+    return (*of_servers, *of_fences(cluster), DAEMONS, DAEMON, *routers)
 
 
 def of_fences(cluster: Cluster) -> tuple[str, ...]:

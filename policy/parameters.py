@@ -107,6 +107,43 @@ def balance(cluster: Cluster) -> str:
     return f"every={balance.every} tolerance={balance.tolerance:g}"
 
 
+def host_routes(cluster: Cluster, subnet: Subnet) -> str:
+    """Return the gateways and ports of each subnet by which host routes are announced: `lan-b 198.51.100.1 n1=e1a`."""
+    return ";".join(
+        " ".join((each.name, *map(str, each.gateways), ports(cluster, each))) for each in cluster.vias(subnet)
+    )
+
+
+def routed(cluster: Cluster) -> str:
+    """Return for each subnet those by which its addresses can be announced by host route: `lan-a=lan-b,lan-c`."""
+    found = ((subnet.name, [each.name for each in cluster.vias(subnet)]) for subnet in cluster.subnets)
+    return " ".join(f"{name}={','.join(vias)}" for name, vias in found if vias)
+
+
+def routers(cluster: Cluster) -> str:
+    """Return the routers of every subnet: `lan-b bgp 64512 198.51.100.1@64500 /etc/vsctl/bgp;lan-c ospf 0.0.0.0 4`."""
+    return ";".join(_routers(each) for each in cluster.subnets if each.told)
+
+
+def _routers(subnet: Subnet) -> str:
+    if subnet.bgp:
+        peers = (f"{each.address}@{each.number}" for each in subnet.bgp.peers)
+        password = (subnet.bgp.password_file,) if subnet.bgp.password_file else ()
+        return " ".join((subnet.name, "bgp", str(subnet.bgp.number), *peers, *password))
+    area = subnet.ospf.area if subnet.ospf else ""
+    return " ".join((subnet.name, "ospf", area, *map(str, sorted(subnet.told))))
+
+
+def router_ports(cluster: Cluster) -> str:
+    """Return the ports of every node on subnets with routers to tell: `n1=e1a:lan-b`."""
+    told = {each.name for each in cluster.subnets if each.told}
+    found = (
+        (node.name, [f"{port.interface}:{port.subnet}" for port in node.ports if port.subnet in told])
+        for node in cluster.nodes
+    )
+    return " ".join(f"{node}={','.join(ports)}" for node, ports in found if ports)
+
+
 def exports(of: Iterable[NfsExport]) -> str:
     return ";".join(
         " ".join(

@@ -18,6 +18,7 @@ from vsctl.policy import (
     preferences,
     priority_order,
     properties,
+    routing,
     serving,
     storage_loss,
     subnet_loss,
@@ -62,6 +63,7 @@ def configuration(
         resources=(
             *fencing.devices(cluster),
             *daemon.daemon(cluster),
+            *routing.router(cluster),
             *port_order.ordered(cluster, serving.virtual_servers(cluster), orders or {}),
         ),
         constraints=(
@@ -79,6 +81,8 @@ def configuration(
             *subnet_loss.subnet_loss(cluster),
             *subnet_loss.refuges(cluster),
             *subnet_loss.announcers(cluster),
+            *routing.directly(cluster),
+            *routing.only_beside_routers(cluster),
             *preferences.preferences(cluster, placement),
             *leaving.unreported(cluster),
             *priority_order.priority_order(cluster),

@@ -47,6 +47,9 @@ UNREPORTED = -50
 ANNOUNCER = 10
 """An announcer's colocation with its server: it is elsewhere only where it must (`subnet_loss`)."""
 
+DIRECT = 5
+"""An announcer on a node with a good port on the subnet, where host routes are another way: half of the above."""
+
 DESCENDING = (
     STORAGE_LOST,
     EVACUATE,

@@ -121,6 +121,7 @@ def _vip(cluster: Cluster, server: VirtualServer, subnet: Subnet) -> Resource:
             ("ports", parameters.ports(cluster, subnet)),
             *_given("gateways", " ".join(map(str, subnet.gateways))),
             *_given("detours", parameters.detours(cluster, subnet)),
+            *_given("routed", parameters.host_routes(cluster, subnet)),
         ),
         f"{server.name} has addresses on {subnet.name}",
     )

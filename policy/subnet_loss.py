@@ -11,7 +11,8 @@ def subnet_loss(cluster: Cluster) -> tuple[Location, ...]:
     """Send a server with `on_subnet_loss: move` from where its addresses cannot be announced to where they can.
 
     Every subnet counts for itself: of two bad nodes the one with fewer lost
-    subnets is better. All other servers stay, and a peer routes (`announcers`).
+    subnets is better. All other servers stay, and a peer routes (`announcers`). What
+    can be announced by host route is not lost.
     """
     return tuple(
         Location(
@@ -20,7 +21,7 @@ def subnet_loss(cluster: Cluster) -> tuple[Location, ...]:
             f"{server.name} leaves a node where {subnet.name} is lost for one where it is not",
             resource=naming.group(server.name),
             score=scores.SUBNET_LOST,
-            when=(says(lost(subnet.name), "0"),),
+            when=(says(worth(subnet.name), "0"),),
         )
         for server in cluster.servers
         if server.on_subnet_loss is OnSubnetLoss.MOVE
@@ -64,8 +65,8 @@ def announcers(cluster: Cluster) -> tuple[Location, ...]:
     )
 
 
-def lost(subnet: str) -> str:
-    """Return the node attribute that says whether a subnet is lost there."""
+def worth(subnet: str) -> str:
+    """Return the node attribute that says how a subnet's addresses can be announced there."""
     return f"subnet-{subnet}"
 
 
@@ -76,7 +77,7 @@ def _where_lost(server: VirtualServer, subnet: str) -> Location:
         f"the addresses of {server.name} are not announced where {subnet} is lost",
         resource=naming.announcer(server.name, subnet),
         score=scores.NEVER,
-        when=(says(lost(subnet), "0"),),
+        when=(says(worth(subnet), "0"),),
     )
 
 

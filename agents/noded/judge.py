@@ -81,7 +81,7 @@ def worth(subnet: str, good: Collection[str], routed: Collection[str]) -> int:
     """Return the value of `subnet-<subnet>`.
 
     `good` are the subnets on which this node has a good port, `routed` those
-    whose addresses can be announced by host route from a port on another one.
+    whose addresses can be announced by host route now, from a port on another one.
     """
     if subnet in good:
         return DIRECTLY

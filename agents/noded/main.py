@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from socket import socket
 from typing import Any
 
-from vsctl.agents import announce, node, paths, resident, rtnetlink
+from vsctl.agents import announce, bird, hostroute, node, paths, resident, rtnetlink
 from vsctl.agents.addresses import parse
 from vsctl.agents.netlink import Netlink
 from vsctl.agents.noded import arrivals, commands, hearing, judge, settings
@@ -59,6 +59,8 @@ HEEDING = 1.5
 """Seconds between two looks at what an operator says of a port that is held back."""
 UNASKED = 60.0
 """Seconds between two looks whether ports are to be evened out at all."""
+LISTENING = 1.0
+"""Seconds between two looks at which routers are told of host routes, and how long BIRD may take to say."""
 RETRY = 0.1
 """Seconds until the reflex tries again what an agent is just busy with."""
 
@@ -81,6 +83,7 @@ class Daemon:
         self.announced: dict[str, Announcement] = {}
         self._recorded: dict[str, dict[str, float]] = {}
         self._good: frozenset[str] | None = None
+        self._told: frozenset[str] = frozenset()
         self._written = ""
         self._netlink = Netlink()
         self.arrivals = Arrivals()
@@ -96,8 +99,10 @@ class Daemon:
         self._heed_signals()
         self._listen()
         self._follow_links()
+        self._told = self._listeners()
         self._configure()
         node.write_lines(resident.PROCESS, [f"{os.getpid()} {resident.born(os.getpid())}"])
+        self._hear_routers()
         self._tick()
         self.storage.tick()
         self._look_around()
@@ -211,6 +216,20 @@ class Daemon:
 
         self.attributes.ask(ADDRESSES, then)
 
+    def _listeners(self) -> frozenset[str]:
+        """Return the ports by which routers are told of host routes, where any are declared."""
+        return frozenset(bird.told(LISTENING / 4)) if self.settings.routed else frozenset()
+
+    def _hear_routers(self) -> None:
+        """Follow routers that begin or cease to listen."""
+        told = self._listeners()
+        if told != self._told:
+            self._told = told
+            log(f"routers are told of host routes by {' '.join(sorted(told)) or 'no port'}")
+            self._reflex()
+            self._tell_worth()
+        self.loop.after(LISTENING, self._hear_routers)
+
     def _tick(self) -> None:
         """Ask on every port, and judge those on which nobody answers."""
         self._judge()
@@ -267,10 +286,19 @@ class Daemon:
                 log(f"{port} is {self._state(port)}; good ports: {' '.join(sorted(good)) or 'none'}")
         self._write()
         self.attributes.want(self.storage.attributes)
-        if self.storage.is_known:
-            for name, value in judge.attributes(self.records, self.settings.mine, self.settings.routed):
-                self.attributes.want([(name, value)], urgent=judge.is_urgent(name, value))
+        self._tell_worth()
         self._tell_states()
+
+    def _tell_worth(self) -> None:
+        if self.storage.is_known:
+            for name, value in judge.attributes(self.records, self.settings.mine, self._routed()):
+                self.attributes.want([(name, value)], urgent=judge.is_urgent(name, value))
+
+    def _routed(self) -> frozenset[str]:
+        """Return the subnets whose addresses can be announced by host route now."""
+        mine = self.settings.mine
+        by = {mine[port] for port, record in self.records.items() if record.good and port in self._told}
+        return frozenset(subnet for subnet, vias in self.settings.routed.items() if by & set(vias))
 
     def _state(self, port: str) -> str:
         link = self.links.get(port)
@@ -284,7 +312,7 @@ class Daemon:
         for server in _servers():
             for subnet in announce.recorded(server):
                 try:
-                    port = announce.move(server, subnet, _choice(good, bad), self.loop.repeat)
+                    port = announce.move(server, subnet, _choice(good, bad), self.loop.repeat, self._told)
                 except BlockingIOError:
                     busy = True
                 except (OSError, Failure) as problem:
@@ -338,10 +366,14 @@ class Daemon:
         for server, subnets in self._recorded.items():
             for subnet, since in subnets.items():
                 record = announce.Record(server, subnet)
-                ours = tuple(parse(each).packed for each in record.addresses)
+                addresses = [parse(each) for each in record.addresses]
+                ours = tuple(each.packed for each in addresses)
                 on = {names[index] for index, packed in answering if packed in ours and index in names}
-                if own := sorted(on.intersection(record.ports)):
-                    found[f"{server}/{subnet}"] = Announcement(own[0], ours, bool(record.inward), since)
+                port = next(iter(sorted(on.intersection(record.ports))), None)
+                if port is None and record.vias:
+                    port = hostroute.port_of(self._netlink, server, subnet, addresses)
+                if port is not None:
+                    found[f"{server}/{subnet}"] = Announcement(port, ours, bool(record.inward), since)
         return found
 
     def _even_out(self) -> None:
@@ -349,7 +381,13 @@ class Daemon:
         wanted = self.settings.balance
         if wanted is not None and self._good:
             good = {port: subnet for port, subnet in self.settings.mine.items() if port in self._good}
-            for move in self.balancing.moves(self.announced, good, wanted.tolerance):
+            mine = self.settings.mine
+            direct = {
+                name: each
+                for name, each in self.announced.items()
+                if mine.get(each.port) == name.partition("/")[2]
+            }
+            for move in self.balancing.moves(direct, good, wanted.tolerance):
                 self.balancing.carry_out(self.settings.node, move)
         self.loop.after(wanted.every if wanted else UNASKED, self._even_out)
 
@@ -415,7 +453,7 @@ class Daemon:
         """Return what each subnet of this node is worth; nothing before all ports were observed."""
         if any(record.good is None for record in self.records.values()):
             return {}
-        return judge.worths(self.records, self.settings.mine, self.settings.routed)
+        return judge.worths(self.records, self.settings.mine, self._routed())
 
     def report(self) -> dict[str, object]:
         """Return everything an operator may want to know, as in `docs/contracts.md`."""

@@ -24,12 +24,15 @@ class Balance:
 @dataclass(frozen=True)
 class Settings:
     """`ports` has for every node its ports and the subnet of each, best first; `servers` all that may leave;
-    `storage` for every node its units' devices."""
+    `storage` for every node its units' devices.
+
+    `routed` has for a subnet the others from whose ports its addresses can be announced by host route.
+    """
 
     node: str
     ports: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     gateways: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
-    routed: tuple[str, ...] = ()
+    routed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     servers: Mapping[str, Guest] = field(default_factory=dict)
     balance: Balance | None = None
     storage: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
@@ -57,6 +60,11 @@ def ports(text: str) -> dict[str, dict[str, str]]:
 def gateways(text: str) -> dict[str, tuple[Address, ...]]:
     """Read `lan-a=192.0.2.1,2001:db8:a::1 lan-b=198.51.100.1`."""
     return {subnet: tuple(parse(each) for each in words.split(",")) for subnet, words in _pairs(text)}
+
+
+def routed(text: str) -> dict[str, tuple[str, ...]]:
+    """Read `lan-a=lan-b,lan-c lan-b=lan-c`."""
+    return {subnet: tuple(words.split(",")) for subnet, words in _pairs(text)}
 
 
 def storage(text: str) -> dict[str, dict[str, tuple[str, ...]]]:
@@ -116,7 +124,7 @@ def read(text: str) -> Settings:
         said["node"],
         ports(said["ports"]),
         gateways(said.get("gateways", "")),
-        tuple(said.get("routed", "").split()),
+        routed(said.get("routed", "")),
         servers(said.get("servers", "")),
         balance(said.get("balance", "")),
         storage(said.get("storage", "")),

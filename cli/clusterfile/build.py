@@ -11,8 +11,10 @@ from vsctl.cli.clusterfile.shapes import Entry
 from vsctl.policy.exportid import export_id
 from vsctl.policy.model import (
     Access,
+    Address,
     Balance,
     BalanceMode,
+    Bgp,
     Capacity,
     Cluster,
     Failback,
@@ -26,6 +28,8 @@ from vsctl.policy.model import (
     Node,
     OnStorageLoss,
     OnSubnetLoss,
+    Ospf,
+    Peer,
     Policy,
     Port,
     Repair,
@@ -44,7 +48,9 @@ def cluster(draft: Draft) -> Cluster:
     return Cluster(
         name=draft.file.plain("name"),
         subnets=tuple(
-            Subnet(name, _values(each, "networks"), _values(each, "gateways"))
+            Subnet(
+                name, _values(each, "networks"), _values(each, "gateways"), **_routers(each.get("routers"))
+            )
             for name, each in draft.subnets.items()
         ),
         storage=tuple(StorageUnit(name, _nodes(draft, each)) for name, each in draft.units.items()),
@@ -57,6 +63,19 @@ def cluster(draft: Draft) -> Cluster:
         ),
         policy=_policy(draft.file.get("policy")),
     )
+
+
+def _routers(entry: Entry | None) -> dict[str, Any]:
+    bgp, ospf = (entry.get("bgp"), entry.get("ospf")) if entry else (None, None)
+    if bgp:
+        peers = tuple(Peer(address, number.value) for address, number in _addressed(bgp))
+        return {"bgp": Bgp(bgp.plain("as"), peers, bgp.plain("password_file"))}
+    return {"ospf": Ospf(ospf.plain("area"))} if ospf else {}
+
+
+def _addressed(bgp: Entry) -> Iterator[tuple[Address, Entry]]:
+    """Yield the routers of a subnet: the names of this table are addresses."""
+    yield from bgp.plain("peers").items()
 
 
 def _values(entry: Entry, key: str) -> tuple[Any, ...]:

@@ -73,6 +73,66 @@ ADDRESS = Text(spelling.address, "an address, such as 192.0.2.1", {"type": "stri
 NETWORK = Text(spelling.network, "a network, such as 192.0.2.0/24", {"type": "string"})
 PATH = Text(spelling.inner_path, "a path, such as /projects", _pattern("/.*"))
 
+SYSTEM = _whole(1, 2**32 - 1, 64512)
+
+ROUTERS = Record(
+    {
+        "bgp": Key(
+            Record(
+                {
+                    "as": Key(SYSTEM, "The nodes' autonomous system.", required=True),
+                    "peers": Key(
+                        Table(
+                            ADDRESS,
+                            SYSTEM,
+                            "router",
+                            "the autonomous system of router {0} of {1}",
+                            "a router of {0}",
+                            least=1,
+                        ),
+                        "The routers' addresses on the subnet, each with its autonomous system.",
+                        required=True,
+                        called="the routers of {0}",
+                    ),
+                    "password_file": Key(
+                        Text(
+                            spelling.node_file,
+                            "the path of a file on every node, such as /etc/vsctl/bgp",
+                            _pattern(spelling.NODE_FILE),
+                        ),
+                        "A file on every node with the password of the sessions (TCP MD5).",
+                    ),
+                }
+            ),
+            "They speak BGP.",
+            called="bgp of {0}",
+        ),
+        "ospf": Key(
+            Record(
+                {
+                    "area": Key(
+                        Text(
+                            spelling.area,
+                            "an area, such as 0 or 0.0.0.1",
+                            {
+                                "type": ["integer", "string"],
+                                "minimum": 0,
+                                "maximum": 2**32 - 1,
+                                "pattern": f"^({spelling.AREA})$",
+                            },
+                        ),
+                        "The area that the subnet is in.",
+                        required=True,
+                    )
+                }
+            ),
+            "They speak OSPF, version 2 for IPv4 and version 3 for IPv6.",
+            called="ospf of {0}",
+        ),
+    },
+    one_of=True,
+)
+
 SUBNET = Record(
     {
         "networks": Key(
@@ -83,6 +143,10 @@ SUBNET = Record(
         "gateways": Key(
             List(ADDRESS, "a gateway of {0}", least=0),
             "The routers to other networks; the first of each family is used.",
+        ),
+        "routers": Key(
+            ROUTERS,
+            "How its routers are told of addresses of other subnets, when only ports on this one are left.",
         ),
     }
 )

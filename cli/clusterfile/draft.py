@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from vsctl.cli.clusterfile.shapes import Entry
-from vsctl.policy.model import Interface, Network
+from vsctl.policy.model import Address, Interface, Network
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,32 @@ class Draft:
 
     def subnet_of(self, address: Interface) -> str | None:
         return next((name for name, network in self.networks if address.ip in network), None)
+
+    def addresses_on(self, subnet: str) -> Iterator[tuple[str, Interface]]:
+        """Yield every virtual server's addresses on a subnet."""
+        for server, entry in self.servers.items():
+            for each in entry.all("addresses"):
+                if self.subnet_of(each.value) == subnet:
+                    yield server, each.value
+
+    def peers(self, subnet: str) -> tuple[tuple[Address, Entry], ...]:
+        """Return the routers of a subnet that speak BGP: the names of this table are addresses."""
+        routers = self.subnets[subnet].get("routers")
+        bgp = routers.get("bgp") if routers else None
+        return tuple(bgp.value["peers"].value.items()) if bgp and bgp.get("peers") else ()
+
+    def told(self, subnet: str) -> set[int]:
+        """Return the IP versions in which the routers of a subnet are told of addresses."""
+        routers = self.subnets[subnet].get("routers")
+        if routers and routers.get("ospf"):
+            return {each.value.version for each in self.subnets[subnet].all("gateways")}
+        return {address.version for address, _ in self.peers(subnet)}
+
+    def beside(self, subnet: str) -> tuple[str, ...]:
+        """Return the other subnets that nodes with a port on this one are on."""
+        on = [{each.value for _, each in entry.each("ports")} for entry in self.nodes.values()]
+        shared = set().union(*(each for each in on if subnet in each))
+        return tuple(each for each in self.subnets if each in shared and each != subnet)
 
     def may_have_port_on(self, node: str, subnet: str) -> bool:
         """Say whether a node has a port on a subnet, or what could not be understood may be one."""

@@ -63,11 +63,67 @@ def gateways_fit(draft: Draft) -> Iterator[Problem]:
                 )
 
 
+def routers_fit(draft: Draft) -> Iterator[Problem]:
+    """Find routers that a node cannot talk to, or by which replies would not leave."""
+    for name, subnet in draft.subnets.items():
+        routers, networks, gateways = subnet.get("routers"), subnet.get("networks"), subnet.get("gateways")
+        if routers is None:
+            continue
+        known = networks is not None and not networks.incomplete
+        for address, entry in draft.peers(name):
+            if known and not any(address in each.value for each in subnet.all("networks")):
+                yield entry.problem(
+                    f"router {address} is outside subnet {name}: nodes talk to routers on the subnet itself, "
+                    f"whose networks are {listed([each.value for each in subnet.all('networks')], 'and')}"
+                )
+        if gateways is not None and gateways.incomplete:
+            continue
+        leaving = {each.value.version for each in subnet.all("gateways")}
+        speaking = {address.version for address, _ in draft.peers(name)}
+        if not leaving:
+            yield routers.problem(
+                f"subnet {name} has routers and no gateways, by which replies leave: add gateways"
+            )
+        else:
+            yield from (
+                routers.problem(
+                    f"subnet {name} has a router with an IPv{version} address and no IPv{version} gateway, "
+                    "by which replies leave: add one"
+                )
+                for version in sorted(speaking - leaving)
+            )
+
+
+def addresses_without_routers(draft: Draft) -> Iterator[Problem]:
+    """Note the subnets whose addresses nobody reaches when no node has a good port there, though others are good."""
+    alone = []
+    for name, subnet in draft.subnets.items():
+        others = draft.beside(name)
+        needed = {each.version: (server, each) for server, each in draft.addresses_on(name)}
+        speaking = [each for each in others if draft.told(each)]
+        if others and needed and not speaking:
+            alone.append(name)
+        elif speaking and not any(set(needed) <= draft.told(each) for each in speaking):
+            version = next(each for each in sorted(needed) if each not in draft.told(speaking[0]))
+            server, address = needed[version]
+            yield subnet.note(
+                f"routers on {speaking[0]} are told of no address on {name}: {server} has {address}, and they "
+                f"speak no IPv{version}"
+            )
+    subnets = draft.file.get("subnets")
+    if alone and subnets is not None and not subnets.incomplete:
+        yield subnets.advice(
+            f"when no node has a good port on {listed(alone, 'or')}, nobody reaches the addresses there, though "
+            "ports on other subnets may be good: `routers` of those could be told where they are"
+        )
+
+
 def addresses_fit(draft: Draft) -> Iterator[Problem]:
     """Find addresses of virtual servers outside every subnet, with another prefix length, or taken."""
     gateways = {
         gateway.value: name for name, subnet in draft.subnets.items() for gateway in subnet.all("gateways")
     }
+    routers = {address: name for name in draft.subnets for address, _ in draft.peers(name)}
     taken: dict[Address, str] = {}
     for server, entry in draft.servers.items():
         for item in entry.all("addresses"):
@@ -85,6 +141,10 @@ def addresses_fit(draft: Draft) -> Iterator[Problem]:
                 yield item.problem(
                     f"{server} has {address.ip}, the gateway of subnet {gateways[address.ip]}: "
                     "give it another address"
+                )
+            elif address.ip in routers:
+                yield item.problem(
+                    f"{server} has {address.ip}, a router of subnet {routers[address.ip]}: give it another address"
                 )
             yield from _fits_its_network(draft, server, item)
 
@@ -174,4 +234,12 @@ def _not_for_hosts(network: Network) -> tuple[Address, ...]:
     return (network.network_address,)
 
 
-RULES = (networks_overlap, gateways_fit, addresses_fit, ports_fit, short_names_differ)
+RULES = (
+    networks_overlap,
+    gateways_fit,
+    routers_fit,
+    addresses_fit,
+    ports_fit,
+    addresses_without_routers,
+    short_names_differ,
+)

@@ -39,6 +39,9 @@ class Entry:
     def note(self, sentence: str) -> Problem:
         return Problem(self.mark.file, self.mark.line, sentence, Severity.NOTE)
 
+    def advice(self, sentence: str) -> Problem:
+        return Problem(self.mark.file, self.mark.line, sentence, Severity.NOTE, advice=True)
+
     def get(self, key: str) -> Entry | None:
         entry: Entry | None = self.value.get(key)
         return entry

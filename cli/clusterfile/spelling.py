@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 from typing import TypeVar
 
 from vsctl.policy.model import Address, Interface, Network
@@ -28,6 +28,8 @@ WHOLE = r"-?(0|[1-9][0-9]*)"
 AGENT = r"[A-Za-z][A-Za-z0-9_/-]*"
 OPTION = r"[A-Za-z_][A-Za-z0-9_-]*"
 RESOURCE = r"[A-Za-z_][A-Za-z0-9_.-]*"
+AREA = r"[0-9]+|[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+"
+NODE_FILE = r"/[A-Za-z0-9._/-]+"
 HOST = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 
 LONGEST_NAME = 63
@@ -212,6 +214,20 @@ def nfs_client(text: str) -> str:
     if ":" in text or re.fullmatch(r"[0-9.]+", text, re.ASCII):
         raise ValueError
     return matching(HOST, text.lower(), LONGEST_HOST)
+
+
+def area(text: str) -> str:
+    """Return an OSPF area, a number or written like an address, as the latter."""
+    if re.fullmatch("[0-9]+", text, re.ASCII):
+        return str(IPv4Address(whole(text, 0, 2**32 - 1)))
+    try:
+        return str(IPv4Address(matching(AREA, text)))
+    except ValueError:
+        raise ValueError from None
+
+
+def node_file(text: str) -> str:
+    return matching(NODE_FILE, text, 255)
 
 
 def inner_path(text: str) -> str:

@@ -71,7 +71,13 @@ def _as_document(step: Step) -> dict[str, Any]:
         "moves": [hand.as_value(each) for each in step.moves],
         "restarts": list(step.restarts),
         "routes": [
-            {"server": each.server, "subnet": each.subnet, "through": each.through} for each in step.routes
+            {
+                "server": each.server,
+                "subnet": each.subnet,
+                "through": each.through,
+                "by_host_route": each.by_host_route,
+            }
+            for each in step.routes
         ],
         "down": list(step.down),
     }

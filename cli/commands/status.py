@@ -165,6 +165,8 @@ def _remarks(server: ServerReport) -> Iterator[str]:
         yield "moved by hand"
     if any(each.announced_by not in (None, server.node) for each in server.addresses):
         yield "routed"
+    if any(each.by_host_route for each in server.addresses):
+        yield "by host route"
 
 
 def _server(server: ServerReport, now: float) -> Iterator[str]:
@@ -189,9 +191,10 @@ def _announced(address: AddressReport, now: float) -> str:
         return "announced nowhere"
     by = f"{address.announced_by} on {address.port}" if address.port else address.announced_by
     if not address.routed:
-        return f"announced by {by}"
+        return f"{'by host route to' if address.by_host_route else 'announced by'} {by}"
+    way = "by host route to" if address.by_host_route else "routed through"
     since = f" for {output.lasted(now - address.since)}" if address.since else ""
-    return f"routed through {by}{since}"
+    return f"{way} {by}{since}"
 
 
 def _filesystem(filesystem: FilesystemReport) -> str:

@@ -33,11 +33,11 @@ CLIENTS = {
 }
 
 
-def until(condition: Callable[[], object], sentence: str) -> None:
+def until(condition: Callable[[], object], sentence: str, patience: float = PATIENCE) -> None:
     """Wait until a condition holds; the sentence says what did not happen."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not condition():
-        assert time.monotonic() < deadline, f"within {PATIENCE:g} s: {sentence}"
+        assert time.monotonic() < deadline, f"within {patience:g} s: {sentence}"
         time.sleep(0.02)
 
 

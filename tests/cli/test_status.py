@@ -82,6 +82,12 @@ def test_a_server_is_banned_from_a_node(cib: Path, request: pytest.FixtureReques
     compare("a server is banned from a node", cib, request)
 
 
+def test_announced_by_host_route(cib: Path, request: pytest.FixtureRequest) -> None:
+    said = {"ports-announced": "vs1/lan-a=e1a vs1/lan-b=e1a"}
+    cib.write_bytes(aged(with_attributes(cib.read_bytes(), "n1", said)))
+    compare("announced by host route", cib, request)
+
+
 def test_a_stop_failed(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Without fencing Pacemaker can only leave it alone."""
     file = tmp_path / "cib.xml"

@@ -37,7 +37,8 @@ class Subnet:
 LAN_A = Subnet("lan-a", (IPv4Network("192.0.2.0/24"), IPv6Network("2001:db8:a::/64")))
 LAN_B = Subnet("lan-b", (IPv4Network("198.51.100.0/24"), IPv6Network("2001:db8:b::/64")))
 HEARTBEAT = Subnet("hb", (IPv4Network("10.77.0.0/24"),), private=True)
-SUBNETS = {each.name: each for each in (LAN_A, LAN_B, HEARTBEAT)}
+LAN_C = Subnet("lan-c", (IPv4Network("203.0.113.0/24"), IPv6Network("2001:db8:c::/64")))
+SUBNETS = {each.name: each for each in (LAN_A, LAN_B, HEARTBEAT, LAN_C)}
 
 ROUTER = "router"
 USUAL_PORTS = {"e0a": "lan-a", "e0b": "lan-a", "e1a": "lan-b"}
@@ -141,7 +142,9 @@ def plan(
     for name in ports:
         if name not in names:
             raise LabProblem(f"ports are given for {name}, and the nodes are {' '.join(names)}")
-    machines = [Spec(ROUTER, "router", tuple(Port(ROUTER, each.name, each, 1) for each in (LAN_A, LAN_B)))]
+    machines = [
+        Spec(ROUTER, "router", tuple(Port(ROUTER, each.name, each, 1) for each in (LAN_A, LAN_B, LAN_C)))
+    ]
     machines += [_node(name, i, ports.get(name, USUAL_PORTS)) for i, name in enumerate(names, 1)]
     machines += [
         Spec(name, "client", (Port(name, "eth0", _subnet(subnet), 200 + i),))

@@ -4,16 +4,18 @@
     vs1: priority=100 home=n1 subnets=lan-a,lan-b filesystems=root,data nfs=data smb=root pinned
 
 Everything has a default: ports e0a and e0b on lan-a and e1a on lan-b (but `without: n3/lan-b`), one
-address on lan-a, a root filesystem on san1 that is exported by NFS.
+address on lan-a, a root filesystem on san1 that is exported by NFS. `routers: lan-b` speak BGP.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 
 from vsctl.policy.model import (
     ROOT,
     Access,
+    Bgp,
     Cluster,
     Failback,
     FailbackMode,
@@ -26,6 +28,7 @@ from vsctl.policy.model import (
     Node,
     OnStorageLoss,
     OnSubnetLoss,
+    Peer,
     Policy,
     Port,
     SmbShare,
@@ -39,6 +42,7 @@ SUBNETS = {
     "lan-b": Subnet("lan-b", (ip_network("198.51.100.0/24"),), (ip_address("198.51.100.1"),)),
     "lan-c": Subnet("lan-c", (ip_network("203.0.113.0/24"),)),
 }
+BGP = Bgp(64512, (Peer(ip_address("198.51.100.1"), 64500),))
 PORTS = (Port("e0a", "lan-a"), Port("e0b", "lan-a"), Port("e1a", "lan-b"))
 PORTS_C = (Port("e2a", "lan-c"),)
 
@@ -54,6 +58,7 @@ def cluster(lines: list[str]) -> Cluster:
         if name.startswith("san") and said.pop(name, None) is not None
     }
     without = said.pop("without", [])
+    routers = said.pop("routers", [])
     fenced = said.pop("fencing", ["simple"])
     servers = tuple(_server(name, said[name], nodes) for name in said)
     units = dict.fromkeys([*reach, *(each.storage for server in servers for each in server.filesystems)])
@@ -61,7 +66,7 @@ def cluster(lines: list[str]) -> Cluster:
     ports = (*PORTS, *PORTS_C) if "lan-c" in used else PORTS
     return Cluster(
         name="nas1",
-        subnets=tuple(SUBNETS[name] for name in sorted(used)),
+        subnets=tuple(replace(SUBNETS[name], bgp=BGP if name in routers else None) for name in sorted(used)),
         storage=tuple(StorageUnit(name, _listed(reach.get(name)) or tuple(nodes)) for name in units),
         nodes=tuple(
             Node(name, tuple(each for each in ports if f"{name}/{each.subnet}" not in without))

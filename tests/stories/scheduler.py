@@ -189,7 +189,7 @@ class Scheduler:
             {
                 "node-ok": "1",
                 "ports-good": str(len(good)),
-                **{f"subnet-{each.name}": "2" if each.name in subnets else "0" for each in cluster.subnets},
+                **{f"subnet-{each.name}": str(cluster.worth(each.name, subnets)) for each in cluster.subnets},
                 **{
                     f"storage-{each.name}": str(int(("storage", node, each.name) not in self.lost))
                     for each in cluster.storage

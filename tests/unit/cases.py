@@ -19,8 +19,8 @@ DATA = Path(__file__).parents[1] / "data"
 PARTS = {
     "name": "name: nas1\n",
     "subnets": """subnets:
-  lan-a: {networks: [192.0.2.0/24, "2001:db8:a::/64"], gateways: [192.0.2.1]}
-  lan-b: {networks: [198.51.100.0/24]}
+  lan-a: {networks: [192.0.2.0/24, "2001:db8:a::/64"], gateways: [192.0.2.1], routers: {ospf: {area: 0}}}
+  lan-b: {networks: [198.51.100.0/24], gateways: [198.51.100.1], routers: {ospf: {area: 0}}}
 """,
     "storage": "storage: {san1: {}}\n",
     "nodes": """nodes:

@@ -265,7 +265,8 @@ def test_a_hundred_servers_take_well_under_a_second() -> None:
 
 
 def test_agents_get_what_they_declare_and_nothing_else() -> None:
-    for each in made(cast.cluster(LINES)).cib.iterfind(".//primitive[@provider='vsctl']"):
+    cib = made(cast.cluster([*LINES, "routers: lan-b"])).cib
+    for each in cib.iterfind(".//primitive[@provider='vsctl']"):
         known = {param.name: param for param in declared(each.get("type", "")).params()}
         given = {
             pair.get("name", ""): pair.get("value", "")

@@ -22,6 +22,7 @@ from vsctl.policy.exportid import export_id
 from vsctl.policy.model import (
     Access,
     Balance,
+    Bgp,
     Capacity,
     Cluster,
     Failback,
@@ -35,6 +36,8 @@ from vsctl.policy.model import (
     Node,
     OnStorageLoss,
     OnSubnetLoss,
+    Ospf,
+    Peer,
     Port,
     Repair,
     SmbShare,
@@ -70,8 +73,18 @@ def test_the_example_says_all_that_a_file_can_say() -> None:
             "lan-a",
             (ip_network("192.0.2.0/24"), ip_network("2001:db8:a::/64")),
             (ip_address("192.0.2.1"), ip_address("2001:db8:a::1")),
+            ospf=Ospf("0.0.0.0"),
         ),
-        Subnet("lan-b", (ip_network("198.51.100.0/24"),), (ip_address("198.51.100.1"),)),
+        Subnet(
+            "lan-b",
+            (ip_network("198.51.100.0/24"), ip_network("2001:db8:b::/64")),
+            (ip_address("198.51.100.1"), ip_address("2001:db8:b::1")),
+            bgp=Bgp(
+                64512,
+                (Peer(ip_address("198.51.100.1"), 64500), Peer(ip_address("2001:db8:b::1"), 64500)),
+                "/etc/vsctl/bgp",
+            ),
+        ),
     )
     assert cluster.storage == (
         StorageUnit("san1", ("n1", "n2", "n3")),

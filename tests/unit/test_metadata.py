@@ -17,6 +17,7 @@ from vsctl.agents.gate import Gate
 from vsctl.agents.net import Net
 from vsctl.agents.nfs import Nfs
 from vsctl.agents.ocf import Agent
+from vsctl.agents.router import Router
 from vsctl.agents.shares import Shares
 from vsctl.agents.smb import Smb
 from vsctl.agents.vip import Vip
@@ -24,7 +25,7 @@ from vsctl.agents.vip import Vip
 GOLDEN = Path(__file__).parents[1] / "golden"
 SCHEMA = Path("/usr/share/resource-agents/ra-api-1.dtd")
 
-AGENTS: tuple[type[Agent], ...] = (Net, Fs, Nfs, Smb, Exports, Shares, Vip, Gate, Daemon)
+AGENTS: tuple[type[Agent], ...] = (Net, Fs, Nfs, Smb, Exports, Shares, Vip, Gate, Daemon, Router)
 
 
 @pytest.mark.parametrize("agent", AGENTS)

@@ -20,6 +20,7 @@ def test_the_ids_of_the_example() -> None:
         *["vs2", "vs2-net", "vs2-fs-root", "vs2-vip-lan-a", "vs2-smb", "vs2-shr-root", "vs2-gate"],
         *["vs3", "vs3-net", "vs3-fs-root", "vs3-vip-lan-b", "vs3-nfs", "vs3-exp-root", "vs3-gate"],
         *["fence-n1", "fence-n2", "fence-n3", "vsctl-daemon-clone", "vsctl-daemon"],
+        *["vsctl-router-clone", "vsctl-router"],
     ]
 
 

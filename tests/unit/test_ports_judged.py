@@ -266,7 +266,7 @@ def test_settings_are_read_as_they_were_written() -> None:
         "n1",
         ports="n1=e0a:lan-a,e1a:lan-b n2=ens5:lan-a",
         gateways="lan-a=192.0.2.1,2001:db8::1",
-        routed="lan-a",
+        routed="lan-a=lan-b,lan-c",
         servers="vs1 subnets=lan-a,lan-b nodes=n1,n2 bridge=600;vs3 subnets=lan-a nodes=n1",
     )
     read = settings.read(text)
@@ -276,7 +276,7 @@ def test_settings_are_read_as_they_were_written() -> None:
     }
     assert read.mine == {"e0a": "lan-a", "e1a": "lan-b"}
     assert [each.ip for each in read.gateways["lan-a"]] == ["192.0.2.1", "2001:db8::1"]
-    assert read.routed == ("lan-a",)
+    assert read.routed == {"lan-a": ("lan-b", "lan-c")}
 
 
 @pytest.mark.parametrize("text", ["n1", "n1=", "n1=e0a", "n1=e0a:", "=e0a:lan-a"])

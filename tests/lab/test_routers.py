@@ -1,0 +1,188 @@
+"""A node has no port left on a subnet, but one beside a router: do clients behind the router go on, and how soon?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.clients import Client
+from tests.lab.lab import Lab
+from tests.lab.sessions import Session, serve
+
+pytestmark = pytest.mark.lab
+
+CLUSTER_FILE = Path(__file__).with_name("routers.yaml")
+PORTS = {"e0a": "lan-a", "e0b": "lan-a", "e1a": "lan-b", "e2a": "lan-c"}
+OF_VS1, OF_VS2 = {"192.0.2.11", "2001:db8:a::11"}, {"192.0.2.12", "2001:db8:a::12"}
+SOCKET = "/run/bird.ctl"
+BIRD = """
+router id 198.51.100.1;
+protocol device { }
+protocol kernel { ipv4 { export where source = RTS_BGP; }; }
+protocol kernel { ipv6 { export where source = RTS_BGP; }; }
+protocol bgp { local 198.51.100.1 as 64500; neighbor range 198.51.100.0/24 as 64512; passive; dynamic name "four"; \
+               password "a word"; ipv4 { import all; export none; }; }
+protocol bgp { local 2001:db8:b::1 as 64500; neighbor range 2001:db8:b::/64 as 64512; passive; dynamic name "six"; \
+               password "a word"; ipv6 { import all; export none; }; }
+"""
+
+
+@pytest.fixture(scope="module")
+def lab_settings() -> dict[str, Any]:
+    ports = {"n1": PORTS, "n2": PORTS, "n3": {"e0a": "lan-a", "e2a": "lan-c"}}
+    return {"nodes": 3, "ports": ports, "clients": {"c3": "lan-c"}}
+
+
+@pytest.fixture(scope="module")
+def applied(lab: Lab) -> Lab:
+    router = lab.machine("router")
+    router.write("/etc/bird-lab.conf", BIRD)
+    router.run(["bird", "-c", "/etc/bird-lab.conf", "-s", SOCKET, "-P", "/run/bird.pid"])
+    for node in lab.nodes:
+        node.write("/etc/vsctl-bgp", "a word\n")
+    for server in ("vs1", "vs2"):
+        lab.disk(f"{server}-root")
+    lab.node("n1").run(["vsctl", "apply", "--wait", CLUSTER_FILE], timeout=180)
+    lab.node("n1").run(["vsctl", "smb-user", "vs1", "add", "alice"], input="wonderland\n")
+    return lab
+
+
+@pytest.fixture
+def told(applied: Lab) -> Iterator[Lab]:
+    """Everything is where it belongs, and the router listens to n1 and n2."""
+    lab = applied
+    places = {"vs1-gate": "n1", "vs1-vip-lan-a": "n1", "vs2-gate": "n3", "vs2-vip-lan-a": "n3"}
+    lab.wait(lambda: {each: lab.where(each) for each in places} == places, "all is at home", 90)
+    lab.wait(
+        lambda: worth(lab, "n1") == worth(lab, "n2") == worth(lab, "n3") == "2", "all ports are good", 60
+    )
+    lab.wait(lambda: sessions(lab) == 4, "the router listens to n1 and n2", 60)
+    assert learnt(lab) == set()
+    yield lab
+
+
+def worth(lab: Lab, node: str) -> str | None:
+    said = lab.node(node).run(
+        ["attrd_updater", "--query", "--name", "subnet-lan-a", "--node", node], check=False
+    )
+    return said.stdout.rpartition('value="')[2].partition('"')[0] or None
+
+
+def sessions(lab: Lab) -> int:
+    said = lab.machine("router").run(["birdc", "-s", SOCKET, "show", "protocols"]).stdout
+    return said.count("Established")
+
+
+def learnt(lab: Lab) -> set[str]:
+    """Return the addresses that the router has learnt host routes to."""
+    said = [
+        lab.machine("router").run(["ip", family, "route", "show", "proto", "bird"]).stdout
+        for family in ("-4", "-6")
+    ]
+    return {line.split()[0] for line in "".join(said).splitlines()}
+
+
+def gateway_of(lab: Lab, address: str) -> str:
+    words = lab.machine("router").run(["ip", "route", "get", address]).stdout.split()
+    return words[words.index("via") + 1]
+
+
+def status(lab: Lab) -> str:
+    return lab.any_node().run(["vsctl", "status", "--details"], check=False).stdout
+
+
+class Users:
+    """Sessions over IPv4 and IPv6 and writers by NFS and SMB, from behind the router."""
+
+    def __init__(self, lab: Lab, node: str, server: str, addresses: set[str], clients: list[Client]) -> None:
+        self.server = serve(lab.node(node), server)
+        self.sessions = [Session(lab.client("c3"), each) for each in sorted(addresses)]
+        self.clients = clients
+
+    def __enter__(self) -> Users:
+        with ExitStack() as stack:
+            for each in self.clients:
+                stack.enter_context(each).wait_for_progress()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+        for session in self.sessions:
+            session.close()
+        self.server.communicate()
+
+    def go_on(self) -> float:
+        """Return when the sessions have answered and the writers got on, in seconds from now."""
+        begun = time.monotonic()
+        assert all(session.answers() for session in self.sessions), "a session is lost"
+        for each in self.clients:
+            each.wait_for_progress()
+        return time.monotonic() - begun
+
+
+def test_clients_behind_the_router_go_on(told: Lab) -> None:
+    lab, c3 = told, told.client("c3")
+    clients = [
+        Client.nfs(c3, "192.0.2.11", "/root/projects"),
+        Client.smb(c3, "192.0.2.11", "projects", "alice", "wonderland"),
+    ]
+    with Users(lab, "n1", "vs1", OF_VS1, clients) as users:
+        lab.cut("n1/lan-a")
+        print(f"all go on after {users.go_on():.1f} s")
+        assert learnt(lab) == OF_VS1
+        assert gateway_of(lab, "192.0.2.11") == "198.51.100.101"
+        lab.wait(lambda: worth(lab, "n1") == "1", "n1 says how it announces")
+        assert lab.where("vs1-net") == lab.where("vs1-vip-lan-a") == "n1", "nothing moves"
+        lab.wait(lambda: "by host route to n1 on e1a" in status(lab), "status says so", 30)
+
+        lab.mend("n1/lan-a")
+        lab.wait(lambda: learnt(lab) == set(), "n1 announces on lan-a again", 30)
+        users.go_on()
+        assert lab.where("vs1-vip-lan-a") == "n1"
+    for each in users.clients:
+        print(f"{each.what} waited {max(length for _, length in each.report().gaps):.2f} s")
+        assert not each.report().errors
+        assert each.missing() == []
+
+
+def test_a_peer_announces_by_host_route_when_no_node_has_the_subnet(told: Lab) -> None:
+    lab, c3 = told, told.client("c3")
+    with Users(lab, "n3", "vs2", OF_VS2, [Client.nfs(c3, "192.0.2.12", "/root/scratch")]) as users:
+        for node in ("n1", "n2"):
+            lab.cut(f"{node}/lan-a")
+            lab.wait(lambda it=node: worth(lab, it) == "1", f"{node} has lan-b left")
+        lab.cut("n3/lan-a")
+        print(f"all go on after {users.go_on():.1f} s")
+        peer = lab.where("vs2-vip-lan-a")
+        assert peer in ("n1", "n2")
+        assert lab.where("vs2-net") == "n3"
+        assert learnt(lab) >= OF_VS2
+        assert gateway_of(lab, "192.0.2.12") == f"198.51.100.10{peer.removeprefix('n')}"
+        for node in ("n1", "n2", "n3"):
+            lab.mend(f"{node}/lan-a")
+        lab.wait(lambda: lab.where("vs2-vip-lan-a") == "n3", "n3 announces on lan-a again", 60)
+        lab.wait(lambda: learnt(lab) == set(), "the router is told no more", 30)
+        users.go_on()
+    assert users.clients[0].missing() == []
+
+
+def test_without_a_router_that_listens_a_peer_routes(told: Lab) -> None:
+    lab, c3 = told, told.client("c3")
+    with Users(lab, "n1", "vs1", OF_VS1, [Client.nfs(c3, "192.0.2.11", "/root/projects")]) as users:
+        lab.cut("n1/lan-b")
+        lab.wait(lambda: sessions(lab) == 2, "the router listens to n2 alone", 30)
+        lab.cut("n1/lan-a")
+        users.go_on()
+        assert lab.where("vs1-net") == "n1"
+        assert lab.where("vs1-vip-lan-a") in ("n2", "n3")
+        assert learnt(lab) == set(), "the peer is on lan-a itself"
+        for subnet in ("lan-a", "lan-b"):
+            lab.mend(f"n1/{subnet}")
+        lab.wait(lambda: lab.where("vs1-vip-lan-a") == "n1", "n1 announces again", 60)
+        users.go_on()
