@@ -161,8 +161,9 @@ def _objects(cib: etree._Element) -> Iterator[tuple[tuple[str, str], etree._Elem
                 for pair in each.iterfind("nvpair"):
                     yield ("property", pair.get("id", "")), pair
             elif each.tag == "node":
-                for pair in each.iterfind("instance_attributes/nvpair"):
-                    yield ("node attribute", pair.get("id", "")), pair
+                for pair in each.iterfind("*/nvpair"):
+                    kind = "node attribute" if pair.getparent().tag == "instance_attributes" else "node limit"  # type: ignore[union-attr]
+                    yield (kind, pair.get("id", "")), pair
             elif isinstance(each.tag, str):
                 yield (each.tag.removeprefix("rsc_"), each.get("id", "")), each
 

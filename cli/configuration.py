@@ -45,11 +45,15 @@ class Applied:
 
 @dataclass(frozen=True)
 class Next:
-    """The CIB that a cluster and a hand ask for, and what of others' it leaves or replaces."""
+    """The CIB that a cluster and a hand ask for, and what of others' it leaves or replaces.
+
+    `absent` are nodes whose limits it cannot hold, since it does not have them yet.
+    """
 
     cib: bytes
     foreign: tuple[str, ...]
     overruled: tuple[str, ...]
+    absent: tuple[str, ...]
 
 
 def read(store: Store) -> Applied:
@@ -94,16 +98,22 @@ def with_(applied: Applied, cluster: Cluster, hand: Hand) -> Next:
     """
     # Templates are dear to import, and most commands only read.
     from vsctl.cib_templates.merge import merge
-    from vsctl.cib_templates.render import render
-    from vsctl.policy.rules import configuration
 
     existing = etree.fromstring(applied.cib)
     _refuse_taken_names(existing, applied, cluster)
+    merged = merge(rendered(cluster, hand, existing), existing, applied.resources)
+    return Next(etree.tostring(merged.cib), merged.foreign, merged.overruled, merged.absent)
+
+
+def rendered(cluster: Cluster, hand: Hand, existing: etree._Element) -> etree._Element:
+    """Return what is ours of the CIB, and nothing else, as it follows from what exists."""
+    from vsctl.cib_templates.render import render
+    from vsctl.policy.rules import configuration
+
     ours = configuration(
         cluster, hand, placed=stored.placed(existing), promotable=stored.promotable(existing)
     )
-    merged = merge(render(ours, _remembered(cluster, hand)), existing, applied.resources)
-    return Next(etree.tostring(merged.cib), merged.foreign, merged.overruled)
+    return render(ours, _remembered(cluster, hand))
 
 
 def with_hand(applied: Applied, hand: Hand) -> Next:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from vsctl.cli.facts import Facts, Failed
-from vsctl.policy import naming
+from vsctl.policy import capacity, naming
 from vsctl.policy.hand import Hand
 from vsctl.policy.model import Cluster, Filesystem, Interface, Node, VirtualServer
 
@@ -290,12 +290,21 @@ def _why_stopped(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Fac
     candidates = (*cluster.candidates(server), *cluster.refuges(server))
     if not any(each in online for each in candidates):
         return f"{server.name} can run on {', '.join(candidates)} only, and none of them is up"
+    full = {each: capacity.short_of(cluster, server, each, _beside(cluster, each, facts)) for each in candidates}
+    if all(full[each] for each in candidates if each in online):
+        left = "; ".join(f"{each} has not enough {' and '.join(full[each])} left" for each in candidates if each in online)
+        return f"{server.name} runs nowhere, since what nodes can carry is hard: {left}"
     banned = any(
         each.banned for each in facts.tries if each.resource in naming.primitives_of(cluster, server)
     )
     return f"{server.name} runs nowhere" + (
         f"; mend what failed, then `vsctl cleanup {server.name}`" if banned else ""
     )
+
+
+def _beside(cluster: Cluster, node: str, facts: Facts) -> Iterator[VirtualServer]:
+    """Yield the servers on a node."""
+    return (each for each in cluster.servers if facts.placement.node_of(naming.net(each.name)) == node)
 
 
 def _what_failed(failed: Failed) -> str:

@@ -109,7 +109,7 @@ def test_a_server_of_the_file_is_not_applied_yet(nas: Path, tmp_path: Path) -> N
 
 
 def compare(case: str, cib: Path, request: pytest.FixtureRequest) -> None:
-    golden = GOLDEN / f"status {case}.txt"
+    golden = GOLDEN / f"status-{case.replace(',', '').replace(' ', '-')}.txt"
     short, long = vsctl("status", "--cib", cib), vsctl("status", "vs1", "vs2", "vs3", "--cib", cib)
     assert (short.err, long.err) == ("", "")
     shown = f"$ vsctl status; echo $?\n{short.out}{short.status}\n\n$ vsctl status vs1 vs2 vs3; echo $?\n{long.out}{long.status}\n"

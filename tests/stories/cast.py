@@ -1,7 +1,8 @@
 """The cast of the stories: a cluster in a few words.
 
     nodes: n1 n2 n3
-    vs1: priority=100 home=n1 subnets=lan-a,lan-b filesystems=root,data nfs=data smb=root pinned
+    hard: n1=4 n2=4
+    vs1: priority=100 home=n1 subnets=lan-a,lan-b filesystems=root,data nfs=data smb=root cpu=2 pinned
 
 Everything has a default: ports e0a and e0b on lan-a and e1a on lan-b (but `without: n3/lan-b`), one
 address on lan-a, a root filesystem on san1 that is exported by NFS.
@@ -14,6 +15,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 from vsctl.policy.model import (
     ROOT,
     Access,
+    Capacity,
     Cluster,
     Failback,
     FailbackMode,
@@ -21,6 +23,7 @@ from vsctl.policy.model import (
     Fencing,
     Filesystem,
     Interface,
+    Load,
     NfsClient,
     NfsExport,
     Node,
@@ -54,6 +57,7 @@ def cluster(lines: list[str]) -> Cluster:
         if name.startswith("san") and said.pop(name, None) is not None
     }
     without = said.pop("without", [])
+    hard = _settings(said.pop("hard", []))
     fenced = said.pop("fencing", ["simple"])
     servers = tuple(_server(name, said[name], nodes) for name in said)
     units = dict.fromkeys([*reach, *(each.storage for server in servers for each in server.filesystems)])
@@ -64,7 +68,11 @@ def cluster(lines: list[str]) -> Cluster:
         subnets=tuple(SUBNETS[name] for name in sorted(used)),
         storage=tuple(StorageUnit(name, _listed(reach.get(name)) or tuple(nodes)) for name in units),
         nodes=tuple(
-            Node(name, tuple(each for each in ports if f"{name}/{each.subnet}" not in without))
+            Node(
+                name,
+                tuple(each for each in ports if f"{name}/{each.subnet}" not in without),
+                Capacity(cpu=float(hard[name]), hard=True) if name in hard else Capacity(),
+            )
             for name in nodes
         ),
         servers=servers,
@@ -99,6 +107,7 @@ def _server(name: str, words: list[str], nodes: list[str]) -> VirtualServer:
         priority=int(given.get("priority", "0")),
         home=given.get("home"),
         migrate="pinned" not in given,
+        load=Load(cpu=float(given["cpu"])) if "cpu" in given else Load(),
         apart_from=_listed(given.get("apart")),
         on_subnet_loss=OnSubnetLoss(given.get("on_subnet_loss", "route")),
         on_storage_loss=OnStorageLoss(given.get("on_storage_loss", "stay")),

@@ -38,20 +38,19 @@ class Scheduler:
         self.clock = "12:00"
 
     def apply(self, cluster: Cluster, hand: Hand) -> None:
-        fresh = self.cluster is None
-        was_ours = frozenset() if self.cluster is None else frozenset(naming.of_cluster(self.cluster))
-        ours = configuration(cluster, hand, placed=stored.placed(self.cib))
-        self.cib = merge(render(ours, stored.Stored("{}", (), hand)), self.cib, was_ours).cib
-        self.cluster = cluster
-        if fresh:
+        before, self.cluster = self.cluster, cluster
+        if before is None:
             self._add_nodes()
             for node in cluster.nodes:
                 self._report(node.name)
+        was_ours = frozenset() if before is None else frozenset(naming.of_cluster(before))
+        ours = configuration(cluster, hand, placed=stored.placed(self.cib))
+        self.cib = merge(render(ours, stored.Stored("{}", (), hand)), self.cib, was_ours).cib
 
     def cold_start(self, first: str | None) -> None:
         for state in self._states():
             state.getparent().remove(state)
-        self._add_nodes()
+        self._add_states()
         for node in self._cluster.nodes:
             if first in (None, node.name):
                 self._report(node.name)
@@ -148,11 +147,16 @@ class Scheduler:
         op.set("op-restart-digest", hashlib.md5(text).hexdigest())
 
     def _add_nodes(self) -> None:
-        nodes, status = self.cib.find("configuration/nodes"), self.cib.find("status")
-        assert nodes is not None and status is not None
-        del nodes[:]
+        nodes = self.cib.find("configuration/nodes")
+        assert nodes is not None
         for number, node in enumerate(self._cluster.nodes, 1):
             etree.SubElement(nodes, "node", id=str(number), uname=node.name)
+        self._add_states()
+
+    def _add_states(self) -> None:
+        status = self.cib.find("status")
+        assert status is not None
+        for number, node in enumerate(self._cluster.nodes, 1):
             up = {"in_ccm": "true", "crmd": "online", "join": "member", "expected": "member"}
             etree.SubElement(status, "node_state", {"id": str(number), "uname": node.name, **up})
 

@@ -22,12 +22,15 @@ from vsctl.policy.rules import configuration
 LINES = [
     "nodes: n1 n2",
     "policy: failback=22:30-05:15",
-    "vs1: priority=100 home=n1 filesystems=root,data smb=root",
+    "hard: n1=4",
+    "vs1: priority=100 home=n1 cpu=2.5 filesystems=root,data smb=root",
     "vs2: pinned home=n2 nfs=none smb=root apart=vs1",
 ]
 DEVICE = FenceDevice("fence_ipmilan", (("ip", "203.0.113.1"), ("password", 'it\'s "so" \\ & <so>')))
 FENCING = (Fencing("n1", ((DEVICE, DEVICE), (DEVICE,))), Fencing("n2", ((DEVICE,),)))
 STORED = Stored('{"name": "it\'s \\"nas1\\" & <co>"}', (("vs1", '{"a": "\\\\;"}'),))
+NODES = b'<nodes><node id="1" uname="n1"/><node id="2" uname="n2"/></nodes>'
+"""What a cluster has before anything is configured; only nodes that are there can have limits."""
 
 
 @pytest.fixture
@@ -39,8 +42,12 @@ def ours() -> etree._Element:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "cib.xml"
-    path.write_bytes(subprocess.run(["cibadmin", "--empty"], capture_output=True, check=True).stdout)
+    path.write_bytes(empty().replace(b"<nodes/>", NODES))
     return path
+
+
+def empty() -> bytes:
+    return subprocess.run(["cibadmin", "--empty"], capture_output=True, check=True).stdout
 
 
 def test_both_can_read_it(ours: etree._Element, file: Path, tmp_path: Path) -> None:
@@ -85,6 +92,7 @@ def environment(file: Path) -> dict[str, str]:
 IDS_THAT_MEAN_NOTHING = {
     "instance_attributes",
     "meta_attributes",
+    "utilization",
     "nvpair",
     "op",
     "rule",
