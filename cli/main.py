@@ -114,7 +114,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 def main(ctx: click.Context) -> None:
     """Movable virtual file servers on Pacemaker.
 
-    FILE is the cluster file, VS a virtual server, NODE a node of the cluster.
+    FILE is the cluster file, - standard input, VS a virtual server, NODE a node of the cluster.
     Commands without FILE, and those that change a cluster, work on the cluster
     this machine is a node of; with --cib on a CIB in a file.
     """

@@ -61,6 +61,22 @@ def settle(cib: bytes, *, events: Sequence[str] = ()) -> Outcome:
     raise Refused(f"the scheduler had not settled after {MOST_TRANSITIONS} transitions")
 
 
+def due(cib: bytes) -> frozenset[str]:
+    """Return the resources that are about to be started. What only would be, if it could, does not count."""
+    with TemporaryDirectory(prefix="vsctl-") as directory:
+        file = Path(directory, "cib.xml")
+        file.write_bytes(cib)
+        try:
+            said = run("crm_simulate", "--run", "--xml-file", os.fspath(file), "--output-as", "xml")
+        except Failed:
+            return frozenset()
+    return frozenset(
+        each.get("resource", "")
+        for each in etree.fromstring(said).iterfind("actions/rsc_action")
+        if each.get("action") == "start" and each.get("blocked") != "true"
+    )
+
+
 def _transition(cib: bytes, events: Sequence[str]) -> Outcome:
     with TemporaryDirectory(prefix="vsctl-") as directory:
         before, after = Path(directory, "before.xml"), Path(directory, "after.xml")

@@ -7,13 +7,14 @@ processor, MiB, Mbit/s. A need is rounded up and a limit down.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
 from math import ceil, floor
 
 from vsctl.policy.constraints import Limits
 from vsctl.policy.model import Cluster, Load, Node, VirtualServer
 from vsctl.policy.resources import Pairs
 
-UNITS = {"cpu": 0.001, "memory": 2**20, "network": 10**6}
+UNITS = {"cpu": Fraction(1, 1000), "memory": Fraction(2**20), "network": Fraction(10**6)}
 """What can be limited, and how much of it Pacemaker counts as one."""
 
 PLENTY = 10**9
@@ -72,9 +73,14 @@ def _limited(cluster: Cluster) -> tuple[str, ...]:
 
 def _need(load: Load, kind: str) -> int:
     expected = getattr(load, kind)
-    return 0 if expected is None else ceil(round(expected / UNITS[kind], 3))
+    return 0 if expected is None else ceil(_exactly(expected) / UNITS[kind])
 
 
 def _limit(node: Node, kind: str) -> int:
     given = getattr(node.capacity, kind) if node.capacity.hard else None
-    return PLENTY if given is None else min(PLENTY, floor(round(given / UNITS[kind], 3)))
+    return PLENTY if given is None else min(PLENTY, floor(_exactly(given) / UNITS[kind]))
+
+
+def _exactly(number: float) -> Fraction:
+    """Return the number that was written down: 0.1 processors are a tenth."""
+    return Fraction(str(number))
