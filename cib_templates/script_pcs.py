@@ -26,7 +26,14 @@ export CIB_file="${1:?name the CIB file to change}"
 
 def script(ours: etree._Element) -> str:
     """Return the script that adds a rendered configuration to a CIB."""
-    commands = (*_properties(ours), *_limits(ours), *_resources(ours), *_constraints(ours), *_levels(ours), *_tags(ours))
+    commands = (
+        *_properties(ours),
+        *_limits(ours),
+        *_resources(ours),
+        *_constraints(ours),
+        *_levels(ours),
+        *_tags(ours),
+    )
     return HEAD + "".join(f"{each}\n" for each in commands)
 
 

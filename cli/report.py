@@ -119,7 +119,9 @@ class ClusterReport:
 def is_whole(cluster: Cluster, facts: Facts) -> bool:
     """Say whether all of every server runs."""
     return all(
-        facts.placement.node_of(each) for server in cluster.servers for each in naming.primitives_of(cluster, server)
+        facts.placement.node_of(each)
+        for server in cluster.servers
+        for each in naming.primitives_of(cluster, server)
     )
 
 
@@ -304,10 +306,14 @@ def _why_stopped(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Fac
     candidates = (*cluster.candidates(server), *cluster.refuges(server))
     if not any(each in online for each in candidates):
         return f"{server.name} can run on {', '.join(candidates)} only, and none of them is up"
-    full = {each: capacity.short_of(cluster, server, each, _beside(cluster, each, facts)) for each in candidates}
+    full = {
+        each: capacity.short_of(cluster, server, each, _beside(cluster, each, facts)) for each in candidates
+    }
     if all(full[each] for each in candidates if each in online):
-        left = "; ".join(f"{each} has not enough {' and '.join(full[each])} left" for each in candidates if each in online)
-        return f"{server.name} runs nowhere, since what nodes can carry is hard: {left}"
+        lacking = [
+            f"{each} has not enough {' and '.join(full[each])} left" for each in candidates if each in online
+        ]
+        return f"{server.name} runs nowhere, since what nodes can carry is hard: {'; '.join(lacking)}"
     banned = any(
         each.banned for each in facts.tries if each.resource in naming.primitives_of(cluster, server)
     )

@@ -49,7 +49,9 @@ def needs(cluster: Cluster, server: VirtualServer) -> Pairs:
     return tuple((name(kind), str(need)) for kind in _limited(cluster) if (need := _need(server.load, kind)))
 
 
-def short_of(cluster: Cluster, server: VirtualServer, node: str, beside: Iterable[VirtualServer]) -> tuple[str, ...]:
+def short_of(
+    cluster: Cluster, server: VirtualServer, node: str, beside: Iterable[VirtualServer]
+) -> tuple[str, ...]:
     """Return the kinds of which a node has not enough left for a server, beside others that it carries."""
     carried = tuple(beside)
     return tuple(

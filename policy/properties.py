@@ -18,8 +18,9 @@ def properties(cluster: Cluster) -> tuple[Property, ...]:
     By default Pacemaker starts fewer things at a time the higher the load
     average, which a file server's disks alone drive up; 0 % turns that off.
     Of two nodes that lose sight of each other the one with more and higher
-    servers acts first. Where a node's capacity is hard, Pacemaker must count. It wakes up by itself when a failure times out,
-    but not when a window opens: the recheck interval does that.
+    servers acts first. Where a node's capacity is hard, Pacemaker has to count.
+    It wakes up by itself when a failure times out, but not when a window
+    opens: the recheck interval does that.
     """
     windowed = cluster.policy.failback.mode is FailbackMode.WINDOW
     found = [

@@ -177,7 +177,7 @@ def hard_capacities_count(draft: Draft) -> Iterator[Problem]:
         capacity = entry.get("capacity")
         if capacity is not None and capacity.plain("hard") and node not in hard and not capacity.incomplete:
             yield capacity.note(
-                f"the capacity of {node} is hard and says nothing: add cpu, memory or network, nothing is limited without"
+                f"the capacity of {node} is hard and says nothing: add cpu, memory or network, or nothing is limited"
             )
     for server, entry in draft.servers.items():
         on, load = [each for each in draft.candidates(server) if each in hard], entry.get("load")
@@ -192,8 +192,12 @@ def hard_capacities_count(draft: Draft) -> Iterator[Problem]:
             each: [kind for kind in needs if needs[kind] > hard[each].get(kind, needs[kind])] for each in on
         }
         if load and on and len(on) == len(draft.candidates(server)) and all(too_small.values()):
-            reasons = "; ".join(f"{each} has not enough {listed(kinds, 'and')}" for each, kinds in too_small.items())
-            yield load.problem(f"{server} is too much for every node it may run on, whose capacity is hard: {reasons}")
+            reasons = "; ".join(
+                f"{each} has not enough {listed(kinds, 'and')}" for each, kinds in too_small.items()
+            )
+            yield load.problem(
+                f"{server} is too much for every node it may run on, whose capacity is hard: {reasons}"
+            )
 
 
 def _hard(draft: Draft, node: str) -> dict[str, float]:

@@ -59,12 +59,21 @@ def test_everything_starts_and_a_second_time_there_is_nothing_to_do(nas: Path, t
 
 @pytest.mark.parametrize(
     "command",
-    [["check"], ["plan"], ["apply"], ["render"], ["render", "--format", "pcs"], ["simulate", "--fail", "node:n1"]],
+    [
+        ["check"],
+        ["plan"],
+        ["apply"],
+        ["render"],
+        ["render", "--format", "pcs"],
+        ["simulate", "--fail", "node:n1"],
+    ],
 )
 def test_the_cluster_file_may_come_from_standard_input(command: list[str], nas: Path, tmp_path: Path) -> None:
     def said(file: str | Path) -> Said:
         cib = empty(tmp_path / "cib.xml")
-        return vsctl(*command, file, *(["--cib", cib] if command[0] in ("plan", "apply") else []), input=CLUSTER_FILE)
+        return vsctl(
+            *command, file, *(["--cib", cib] if command[0] in ("plan", "apply") else []), input=CLUSTER_FILE
+        )
 
     named, piped = said(nas), said("-")
     assert (piped.status, piped.err) == (0, "")
@@ -77,20 +86,26 @@ def test_the_cluster_file_may_come_from_standard_input(command: list[str], nas: 
 def test_hard_limits_wait_for_their_nodes(nas: Path, tmp_path: Path) -> None:
     """A CIB without nodes has no place for what they can carry: that is said, and made up for."""
     text = CLUSTER_FILE.replace("  n1: {ports", "  n1: {capacity: {cpu: 4, memory: 64G, hard: true}, ports")
-    nas.write_text(text.replace("    priority: 100\n", "    priority: 100\n    load: {cpu: 1.5, memory: 1G}\n"))
+    nas.write_text(
+        text.replace("    priority: 100\n", "    priority: 100\n    load: {cpu: 1.5, memory: 1G}\n")
+    )
     without = tmp_path / "cib.xml"
     without.write_bytes(configuration.empty().cib)
     said = "not in it yet: what n1, n2, n3 can carry (hard), since this CIB does not have"
     assert said in vsctl("apply", nas, "--cib", without).out
     assert "n1, n2, n3" in vsctl("render", nas).err
-    assert "pcs -f \"$CIB_file\" node utilization n1 vsctl-cpu=4000" in vsctl("render", nas, "--format", "pcs").out
+    assert (
+        'pcs -f "$CIB_file" node utilization n1 vsctl-cpu=4000' in vsctl("render", nas, "--format", "pcs").out
+    )
     assert 'node n1 utilization vsctl-cpu="4000"' in vsctl("render", nas, "--format", "crm").out
 
     cib = empty(tmp_path / "whole.xml")
     assert said not in vsctl("apply", nas, "--cib", cib).out
     tree = etree.parse(cib).getroot()
     assert utilization(tree, "//node[@uname='n1']") == {"vsctl-cpu": "4000", "vsctl-memory": "65536"}
-    assert utilization(tree, "//node[@uname='n2']") == dict.fromkeys(["vsctl-cpu", "vsctl-memory"], "1000000000")
+    assert utilization(tree, "//node[@uname='n2']") == dict.fromkeys(
+        ["vsctl-cpu", "vsctl-memory"], "1000000000"
+    )
     assert utilization(tree, "//primitive[@id='vs1-net']") == {"vsctl-cpu": "1500", "vsctl-memory": "1024"}
     assert tree.xpath("//nvpair[@name='placement-strategy']/@value") == ["utilization"]
     assert vsctl("apply", nas, "--cib", cib).out == NOTHING

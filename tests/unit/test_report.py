@@ -26,9 +26,7 @@ def test_where_nothing_fits_it_says_what_there_is_not_enough_of() -> None:
     lines = ["nodes: n1 n2", "hard: n1=4 n2=1", "vs1: priority=2 home=n1 cpu=3", "vs2: cpu=2"]
     cluster = cast.cluster(lines)
     all_on_n1 = facts(cluster, "n1", ("n1", "n2"))
-    running = tuple(
-        each for each in all_on_n1.placement.resources if not each.resource.startswith("vs2")
-    )
+    running = tuple(each for each in all_on_n1.placement.resources if not each.resource.startswith("vs2"))
     without_vs2 = replace(all_on_n1, placement=replace(all_on_n1.placement, resources=running))
     assert (
         "vs2 runs nowhere, since what nodes can carry is hard: n1 has not enough cpu left; "
