@@ -1,0 +1,99 @@
+"""Whose an object is, by which rule and why, outlives the tools of the cluster."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from tests.cli.vsctl import vsctl
+from vsctl.cib_templates import stored
+from vsctl.cib_templates.merge import is_ours
+from vsctl.cli import configuration
+from vsctl.cli.store import CibFile
+
+FOREIGN = '<primitive id="theirs" class="ocf" provider="pacemaker" type="Dummy"/>'
+
+
+def run(cib: Path, *command: str | Path, input: str | None = None) -> str:
+    env = {**os.environ, "CIB_file": str(cib), "HOME": str(cib.parent)}
+    done = subprocess.run(command, env=env, input=input, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr or done.stdout
+    return done.stdout
+
+
+def replaced(cib: Path) -> None:
+    copy = cib.with_name("copy.xml")
+    copy.write_text(run(cib, "cibadmin", "--query"))
+    run(cib, "cibadmin", "--replace", "--xml-file", copy)
+
+
+def modified(cib: Path) -> None:
+    run(cib, "cibadmin", "--create", "--scope", "resources", "--xml-text", FOREIGN)
+    run(cib, "cibadmin", "--modify", "--xml-text", FOREIGN.replace("/>", ' description="changed"/>'))
+
+
+def pushed_by_pcs(cib: Path) -> None:
+    """Saved by pcs, changed in a file, as `pcs cluster cib-push` pushes it."""
+    copy = cib.with_name("copy.xml")
+    copy.write_text(run(cib, "pcs", "-f", cib, "cluster", "cib"))
+    run(cib, "pcs", "-f", copy, "resource", "create", "theirs", "ocf:pacemaker:Dummy", "--force")
+    run(cib, "pcs", "-f", copy, "property", "set", "batch-limit=30")
+    run(cib, "cibadmin", "--replace", "--xml-file", copy)
+
+
+def edited_by_pcs(cib: Path) -> None:
+    """What somebody changes in an object of ours leaves the object ours."""
+    run(cib, "pcs", "-f", cib, "resource", "meta", "vs1-net", "is-managed=false")
+    run(cib, "pcs", "-f", cib, "resource", "meta", "vs1-net", "is-managed=")
+
+
+def edited_by_crm(cib: Path) -> None:
+    """Shown as text, as `crm configure edit` does, and loaded in the place of what was there."""
+    text = run(cib, "crm", "configure", "show")
+    run(cib, "crm", "-F", "configure", "load", "update", "-", input=text)
+
+
+def rewritten_by_crm(cib: Path) -> None:
+    text = run(cib, "crm", "configure", "show", "xml")
+    copy = cib.with_name("copy.xml")
+    copy.write_text(text)
+    run(cib, "crm", "-F", "configure", "load", "xml", "replace", copy)
+
+
+@pytest.mark.parametrize(
+    "through", [replaced, modified, pushed_by_pcs, edited_by_pcs, edited_by_crm, rewritten_by_crm]
+)
+def test_owner_rule_and_reason_survive(through: Callable[[Path], None], nas: Path, cib: Path) -> None:
+    for command in (["move", "vs1", "n3"], ["drain", "n2"]):
+        assert vsctl(*command, "--cib", cib).status == 0
+    before, shown = owned(cib), vsctl("status", "--json", "--cib", cib).json
+    assert len(before) > 100
+    through(cib)
+    assert owned(cib) == before
+    assert vsctl("status", "--json", "--cib", cib).json["servers"] == shown["servers"]
+    planned = vsctl("plan", nas, "--cib", cib)
+    assert planned.status == 0 and "restarted" not in planned.out and "removed" not in planned.out
+    assert "nothing to do" in planned.out or "nothing moves" in planned.out
+    for command in (["failback", "vs1"], ["undrain", "n2"]):
+        assert vsctl(*command, "--cib", cib).status == 0
+
+
+def owned(cib: Path) -> dict[str, tuple[str, str]]:
+    """Return kind and reason of every object that is ours; its id has the rule in it."""
+    applied = configuration.read(CibFile(cib))
+    tree = etree.fromstring(applied.cib)
+    reasons = stored.reasons(tree)
+    found = {
+        each.get("id", ""): str(each.tag)
+        for section in ("resources", "constraints", "fencing-topology")
+        for each in tree.iterfind(f"configuration/{section}/*")
+        if is_ours(each, applied.resources)
+    }
+    pairs = tree.iterfind("configuration/crm_config/cluster_property_set/nvpair")
+    found |= {id: "property" for each in pairs if (id := each.get("id", "")) in reasons}
+    return {id: (tag, reasons[id]) for id, tag in found.items()}
