@@ -145,8 +145,11 @@ class Exports(Agent):
             gate.open(self.server, self._resource)
 
     def _is_configured(self) -> bool:
-        """Say whether the cluster still has this resource; believe so if it cannot be asked, or is slow to answer."""
-        this = f"//primitive[@id='{self._resource}']"
+        """Say whether the cluster is to keep this resource; believe so if it cannot be asked, or is slow to answer.
+
+        What the cluster file no longer has is stopped under this mark before it is removed.
+        """
+        this = f"//primitive[@id='{self._resource}'][not(.//nvpair[@id='vsctl-retired-{self._resource}'])]"
         return processes.here(["timeout", PATIENCE, "cibadmin", "--query", "--xpath", this])[0] != ENXIO
 
     def _await(self, condition: Callable[[], bool], failing: str) -> None:

@@ -152,7 +152,9 @@ def _promoted(on: Stage) -> str | None:
     """Return where the resource below is promoted."""
     status = on.lab.status()
     found = (
-        status.xpath("//resource[@id='below' and @role=$role]/node/@name", role="Promoted") if status else []
+        status.xpath("//resource[@id='below' and @role=$role]/node/@name", role="Promoted")
+        if status is not None
+        else []
     )
     return str(found[0]) if found else None
 
