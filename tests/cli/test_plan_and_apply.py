@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 from lxml import etree
 
 from tests.cli.vsctl import CLUSTER_FILE, Said, after, aged, vsctl
+from tests.stories.scheduler import bare
 from vsctl.cli import clusterfile, configuration, planning
 from vsctl.cli.programs import Refused
 from vsctl.cli.store import CibFile
@@ -25,16 +25,7 @@ def changed(nas: Path, old: str, new: str) -> Path:
 
 def empty(path: Path, inside: str = "") -> Path:
     """Write a CIB with three nodes, up, and something of others'."""
-    text = subprocess.run(["cibadmin", "--empty"], capture_output=True, check=True, text=True).stdout
-    nodes = "".join(f'<node id="{number}" uname="n{number}"/>' for number in (1, 2, 3))
-    states = "".join(
-        f'<node_state id="{number}" uname="n{number}" in_ccm="true" crmd="online" join="member" expected="member"/>'
-        for number in (1, 2, 3)
-    )
-    text = text.replace("<nodes/>", f"<nodes>{nodes}</nodes>").replace(
-        "<status/>", f"<status>{states}</status>"
-    )
-    text = text.replace("<cib ", '<cib have-quorum="1" dc-uuid="1" ')
+    text = etree.tostring(bare(("n1", "n2", "n3")), encoding="unicode")
     path.write_text(text.replace("<resources/>", f"<resources>{inside}</resources>"))
     return path
 

@@ -11,6 +11,7 @@ import pytest
 from lxml import etree
 
 from tests.stories import cast
+from tests.stories.scheduler import bare
 from vsctl.cib_templates import script_crm, script_pcs
 from vsctl.cib_templates.merge import merge
 from vsctl.cib_templates.render import render
@@ -29,8 +30,6 @@ LINES = [
 DEVICE = FenceDevice("fence_ipmilan", (("ip", "203.0.113.1"), ("password", 'it\'s "so" \\ & <so>')))
 FENCING = (Fencing("n1", ((DEVICE, DEVICE), (DEVICE,))), Fencing("n2", ((DEVICE,),)))
 STORED = Stored('{"name": "it\'s \\"nas1\\" & <co>"}', (("vs1", '{"a": "\\\\;"}'),))
-NODES = b'<nodes><node id="1" uname="n1"/><node id="2" uname="n2"/></nodes>'
-"""What a cluster has before anything is configured; only nodes that are there can have limits."""
 
 
 @pytest.fixture
@@ -42,12 +41,8 @@ def ours() -> etree._Element:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "cib.xml"
-    path.write_bytes(empty().replace(b"<nodes/>", NODES))
+    path.write_bytes(etree.tostring(bare(("n1", "n2"))))
     return path
-
-
-def empty() -> bytes:
-    return subprocess.run(["cibadmin", "--empty"], capture_output=True, check=True).stdout
 
 
 def test_both_can_read_it(ours: etree._Element, file: Path, tmp_path: Path) -> None:
