@@ -14,9 +14,10 @@ packages: ## what Debian has to bring for the cluster, its servers and its clien
 	@tests/lab/packages
 
 $(VENV)/dependencies: setup.cfg pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(RUN)/pip install -qq --disable-pip-version-check setuptools wheel
-	$(RUN)/pip install -qq --disable-pip-version-check --no-build-isolation '.[dev]'
+	@echo "Making a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN)/pip install -qq --disable-pip-version-check setuptools wheel
+	@$(RUN)/pip install -qq --disable-pip-version-check --no-build-isolation '.[dev]'
 	@touch $@
 
 # Tests and the lab use vsctl as users do: installed, not from the checkout.
@@ -40,10 +41,10 @@ lab-full: install ## the long series (root)
 	$(RUN)/pytest -m 'lab or full'
 
 demo: install ## the main job, told as it happens (root)
-	$(RUN)/python -m tests.lab.demo
+	@$(RUN)/python -m tests.lab.demo
 
 shell: install ## the demo's cluster, left up, and a shell in it (root)
-	$(RUN)/python -m tests.lab.demo --shell
+	@$(RUN)/python -m tests.lab.demo --shell
 
 bench: install ## measurements against stock agents (root)
 	$(RUN)/python -m tests.bench

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 from lxml import etree
 
 from vsctl.cib_templates import stored
 from vsctl.cli import serial
+from vsctl.cli.nearest import listed, nearest
 from vsctl.cli.programs import Refused, run
 from vsctl.cli.store import Store
 from vsctl.policy import fencing, naming
@@ -183,6 +183,10 @@ def known(name: str, names: Iterable[str], kind: str) -> str:
     among = tuple(names)
     if name in among:
         return name
-    near = get_close_matches(name, among, n=1)
-    others = f"there is {', '.join(among)}" if among else "there is none at all"
-    raise Refused(f"there is no {kind} {name}: {f'did you mean {near[0]}?' if near else others}")
+    near = nearest(name, among)
+    others = (
+        f"there {'is' if len(among) == 1 else 'are'} {listed(among, 'and')}"
+        if among
+        else "there is none at all"
+    )
+    raise Refused(f"there is no {kind} {name}: {f'did you mean {near}?' if near else others}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vsctl.cli.clusterfile.draft import Draft
-from vsctl.cli.clusterfile.shapes import Entry, listed, nearest
+from vsctl.cli.clusterfile.shapes import Entry
+from vsctl.cli.nearest import listed, nearest
 from vsctl.cli.problems import Problem
 
 
@@ -161,8 +162,8 @@ def bridges_are_used(draft: Draft) -> Iterator[Problem]:
 def nodes_are_fenced(draft: Draft) -> Iterator[Problem]:
     """Note the nodes that nobody can cut off."""
     fencing = draft.file.get("fencing")
-    if fencing is not None and fencing.incomplete:
-        return
+    if fencing.incomplete if fencing is not None else draft.file.incomplete:
+        return  # what could not be read, or is misspelt, may be it
     for node, entry in draft.nodes.items():
         if node not in draft.fencing:
             yield entry.note(

@@ -113,7 +113,7 @@ def test_a_server_of_the_file_is_not_applied_yet(nas: Path, tmp_path: Path) -> N
     assert "vs3" not in vsctl("status", "--cib", file).out
     assert "vs3 starts on n3\n" in vsctl("plan", nas, "--cib", file).out
     said = vsctl("status", "vs3", "--cib", file)
-    assert (said.status, said.err) == (1, "there is no virtual server vs3: did you mean vs2?\n")
+    assert (said.status, said.err) == (1, "there is no virtual server vs3: there are vs1 and vs2\n")
 
 
 def compare(case: str, cib: Path, request: pytest.FixtureRequest) -> None:
