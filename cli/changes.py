@@ -78,11 +78,17 @@ class Changes:
 
 
 def between(old: bytes, new: bytes, before: Cluster | None, after: Cluster) -> Changes:
-    """Say what turning the CIB `old` into `new` does; `before` and `after` are the clusters they encode."""
+    """Say what turning the CIB `old` into `new` does; `before` and `after` are the clusters they encode.
+
+    Both CIBs are verified.
+    """
     edits = tuple(edited(etree.fromstring(old), etree.fromstring(new)))
     if not edits:
         return Changes((), (), (), (), None)
-    without, with_ = scheduler.settle(old), scheduler.settle(_history_of(old, new))
+    without, with_ = (
+        scheduler.settle(old, verified=True),
+        scheduler.settle(_history_of(old, new), verified=True),
+    )
     moves = tuple(moved(without.after, with_.after, before, after))
     moving = {each.server for each in moves}
     done = [

@@ -91,13 +91,10 @@ def test_owner_rule_and_reason_survive(
     assert (found.cluster, found.hand) == (was.cluster, was.hand)
 
 
-@pytest.mark.parametrize("through", [pushed_by_pcs, edited_by_crm])
-def test_vsctl_goes_on_where_they_left_it(
-    through: Callable[[Path], None], by_hand: bytes, nas: Path, tmp_path: Path
-) -> None:
+def test_vsctl_goes_on_where_crm_left_it(by_hand: bytes, nas: Path, tmp_path: Path) -> None:
     cib = tmp_path / "cib.xml"
     cib.write_bytes(by_hand)
-    through(cib)
+    edited_by_crm(cib)
     planned = vsctl("plan", nas, "--cib", cib)
     assert planned.status == 0 and "restarted" not in planned.out and "removed" not in planned.out
     assert "nothing to do" in planned.out or "nothing moves" in planned.out

@@ -49,6 +49,7 @@ def main() -> int:
             else:
                 story.tell()
     except KeyboardInterrupt:
+        print()
         say("Interrupted; everything the demo started is gone.")
         return 130
     except LabProblem as problem:
