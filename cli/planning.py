@@ -131,5 +131,6 @@ def as_document(plan: Plan) -> dict[str, Any]:
         "retired": list(plan.retired),
         "left_alone": list(plan.next.foreign),
         "replaced": list(plan.next.overruled),
+        "absent_nodes": list(plan.next.absent),
         "objections": list(plan.objections),
     }
