@@ -58,20 +58,31 @@ def settle(cib: bytes, *, events: Sequence[str] = (), verified: bool = False) ->
     not understand the CIB.
     """
     actions: tuple[Action, ...] = ()
-    schema = etree.fromstring(cib).get("validate-with", "")
     for _ in range(MOST_TRANSITIONS):
-        step = _transition(_with_schema(cib, UNCHECKED) if verified else cib, events)
+        given, schema = _unchecked(cib) if verified else (cib, None)
+        step = _transition(given, events)
         actions += step.actions
-        cib, events, verified = step.cib, (), schema.startswith(UNDERSTOOD)
+        cib, events, verified = _checked(step.cib, schema), (), True
         if not any(each.operation != "monitor" for each in step.actions):
-            return Outcome(actions, step.after, _with_schema(cib, schema))
+            return Outcome(actions, step.after, cib)
     raise Refused(f"the scheduler had not settled after {MOST_TRANSITIONS} transitions")
 
 
-def _with_schema(cib: bytes, schema: str) -> bytes:
+def _unchecked(cib: bytes) -> tuple[bytes, str | None]:
+    """Return a CIB that Pacemaker takes as it is, and the schema it had; None where it needs translating first."""
     tree = etree.fromstring(cib)
-    if tree.get("validate-with", "").startswith(UNDERSTOOD) or schema.startswith(UNDERSTOOD):
-        tree.set("validate-with", schema)
+    schema = tree.get("validate-with", "")
+    if not schema.startswith(UNDERSTOOD):
+        return cib, None
+    tree.set("validate-with", UNCHECKED)
+    return etree.tostring(tree), schema
+
+
+def _checked(cib: bytes, schema: str | None) -> bytes:
+    if schema is None:
+        return cib
+    tree = etree.fromstring(cib)
+    tree.set("validate-with", schema)
     return etree.tostring(tree)
 
 
