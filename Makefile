@@ -14,9 +14,10 @@ packages: ## what Debian has to bring for the cluster, its servers and its clien
 	@tests/lab/packages
 
 $(VENV)/dependencies: setup.cfg pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(RUN)/pip install -qq --disable-pip-version-check setuptools wheel
-	$(RUN)/pip install -qq --disable-pip-version-check --no-build-isolation '.[dev]'
+	@echo "Making a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN)/pip install -qq --disable-pip-version-check setuptools wheel
+	@$(RUN)/pip install -qq --disable-pip-version-check --no-build-isolation '.[dev]'
 	@touch $@
 
 # Tests and the lab use vsctl as users do: installed, not from the checkout.
@@ -27,7 +28,7 @@ $(VENV)/installed: $(VENV)/dependencies $(SOURCE)
 
 install: packages $(VENV)/installed ## the command and its tools in .venv
 
-check: $(VENV)/installed ## ruff, mypy, units and stories: no root, no cluster, under a minute
+check: install ## ruff, mypy, units and stories: no root, no cluster, under a minute
 	$(RUN)/ruff check .
 	$(RUN)/mypy -p vsctl.agents -p vsctl.policy -p vsctl.cib_templates -p vsctl.cli # as installed: only there are the folders the package that imports name
 	$(RUN)/pytest -q -n auto -m 'not lab and not full'
@@ -40,10 +41,10 @@ lab-full: install ## the long series (root)
 	$(RUN)/pytest -m 'lab or full'
 
 demo: install ## the main job, told as it happens (root)
-	$(RUN)/python -m tests.lab.demo
+	@$(RUN)/python -m tests.lab.demo
 
 shell: install ## the demo's cluster, left up, and a shell in it (root)
-	$(RUN)/python -m tests.lab.demo --shell
+	@$(RUN)/python -m tests.lab.demo --shell
 
 bench: install ## measurements against stock agents (root)
 	$(RUN)/python -m tests.bench

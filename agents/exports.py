@@ -124,10 +124,13 @@ class Exports(Served):
         return os.getenv("OCF_RESOURCE_INSTANCE", f"{self.server}-exp-{self.filesystem}")
 
     def _is_configured(self) -> bool:
-        """Say whether the cluster still has this resource; believe so if it cannot be asked, or is slow to answer."""
+        """Say whether the cluster is to keep this resource; believe so if it cannot be asked, or is slow to answer.
+
+        What the cluster file no longer has is stopped under this mark before it is removed.
+        """
         from vsctl.agents import programs
 
-        this = f"//primitive[@id='{self._resource}']"
+        this = f"//primitive[@id='{self._resource}'][not(.//nvpair[@id='vsctl-retired-{self._resource}'])]"
         try:
             return programs.ask(["cibadmin", "--query", "--xpath", this], limit=PATIENCE)[0] != ENXIO
         except (NotInstalled, TimeoutError):

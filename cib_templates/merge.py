@@ -17,12 +17,14 @@ _ORDER = ("crm_config", "nodes", "resources", "constraints", "fencing-topology",
 class Merged:
     """`cib` is whole.
 
-    `foreign` are the ids of what is others', `overruled` their settings that ours replace.
+    `foreign` are the ids of what is others', `overruled` their settings that ours replace,
+    `absent` the nodes with limits of ours that the CIB does not have.
     """
 
     cib: etree._Element
     foreign: tuple[str, ...]
     overruled: tuple[str, ...]
+    absent: tuple[str, ...]
 
 
 def merge(ours: etree._Element, existing: etree._Element, was_ours: frozenset[str]) -> Merged:
@@ -50,8 +52,9 @@ def merge(ours: etree._Element, existing: etree._Element, was_ours: frozenset[st
         if name in ("fencing-topology", "tags") and not len(section):
             configuration.remove(section)
     overruled = _merge_properties(_section(configuration, "crm_config"), _section(mine, "crm_config"))
+    absent = _merge_limits(_section(configuration, "nodes"), _section(mine, "nodes"))
     etree.indent(cib)
-    return Merged(cib, tuple(foreign), overruled)
+    return Merged(cib, tuple(foreign), overruled, absent)
 
 
 def is_ours(each: etree._Element, resources: frozenset[str]) -> bool:
@@ -88,6 +91,35 @@ def _merge_properties(theirs: etree._Element, ours: etree._Element) -> tuple[str
                     holder.remove(other)
             target.append(deepcopy(nvpair))
     return tuple(overruled)
+
+
+def _merge_limits(theirs: etree._Element, ours: etree._Element) -> tuple[str, ...]:
+    """Put what we say of nodes in the place of what we said, and return the nodes that are not there.
+
+    Nodes are the cluster's own, and what they carry may be counted by others, too: ours are told by their names,
+    since pcs and crm choose ids of their own.
+    """
+    for pairs in theirs.findall("node/utilization"):
+        for old in pairs.findall("nvpair"):
+            if old.get("name", "").startswith(f"{OWNED}-"):
+                pairs.remove(old)
+        if not len(pairs):
+            _parent(pairs).remove(pairs)
+    there = {each.get("uname"): each for each in theirs.iterfind("node")}
+    absent = []
+    for node in ours:
+        target = there.get(node.get("uname"))
+        if target is None:
+            absent.append(node.get("uname", ""))
+        else:
+            target.extend(deepcopy(each) for each in node)
+    return tuple(absent)
+
+
+def _parent(of: etree._Element) -> etree._Element:
+    parent = of.getparent()
+    assert parent is not None
+    return parent
 
 
 def _section(configuration: etree._Element, name: str) -> etree._Element:

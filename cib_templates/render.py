@@ -41,7 +41,7 @@ def _reasons(ours: Configuration) -> Iterator[tuple[str, str]]:
         yield f"vsctl-why-{part.id}", part.reason
         for member in _members(part):
             yield f"vsctl-why-{member.id}", member.reason
-    for said in (*ours.constraints, *ours.levels, *ours.properties):
+    for said in (*ours.constraints, *ours.limits, *ours.levels, *ours.properties):
         yield f"vsctl-why-{said.id}", said.reason
 
 

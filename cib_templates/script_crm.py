@@ -20,8 +20,20 @@ HEAD = """\
 
 def script(ours: etree._Element) -> str:
     """Return the commands that add a rendered configuration to a CIB."""
-    commands = (*_resources(ours), *_constraints(ours), *_levels(ours), *_tags(ours), *_properties(ours))
+    commands = (
+        *_limits(ours),
+        *_resources(ours),
+        *_constraints(ours),
+        *_levels(ours),
+        *_tags(ours),
+        *_properties(ours),
+    )
     return HEAD + "".join(f"{each}\n" for each in commands)
+
+
+def _limits(ours: etree._Element) -> Iterator[str]:
+    for each in ours.iterfind("configuration/nodes/node[utilization]"):
+        yield f"node {each.get('uname')}{_pairs('utilization', each.find('utilization'))}"
 
 
 def _resources(ours: etree._Element) -> Iterator[str]:
@@ -43,7 +55,8 @@ def _primitive(of: etree._Element) -> str:
         f" op {op.get('name')} {' '.join(operation_options(op))}" for op in of.iterfind("operations/op")
     )
     parameters, meta = of.find("instance_attributes"), of.find("meta_attributes")
-    return f"primitive {of.get('id')} {agent}{_pairs('params', parameters)}{_pairs('meta', meta)}{operations}"
+    said = (_pairs("params", parameters), _pairs("meta", meta), _pairs("utilization", of.find("utilization")))
+    return f"primitive {of.get('id')} {agent}{''.join(said)}{operations}"
 
 
 def operation_options(op: etree._Element) -> list[str]:

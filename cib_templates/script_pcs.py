@@ -26,7 +26,14 @@ export CIB_file="${1:?name the CIB file to change}"
 
 def script(ours: etree._Element) -> str:
     """Return the script that adds a rendered configuration to a CIB."""
-    commands = (*_properties(ours), *_resources(ours), *_constraints(ours), *_levels(ours), *_tags(ours))
+    commands = (
+        *_properties(ours),
+        *_limits(ours),
+        *_resources(ours),
+        *_constraints(ours),
+        *_levels(ours),
+        *_tags(ours),
+    )
     return HEAD + "".join(f"{each}\n" for each in commands)
 
 
@@ -48,24 +55,27 @@ def _properties(ours: etree._Element) -> Iterator[str]:
             yield cibadmin(group, "crm_config")
 
 
+def _limits(ours: etree._Element) -> Iterator[str]:
+    for each in ours.iterfind("configuration/nodes/node[utilization]"):
+        node = each.get("uname", "")
+        absent = shlex.quote(f"{node} is not in this CIB yet: run its line of this script again when it is")
+        yield f"{pcs('node', 'utilization', node, *_pairs(each.find('utilization')))} || echo {absent} >&2"
+
+
 def _resources(ours: etree._Element) -> Iterator[str]:
     for each in ours.iterfind("configuration/resources/*"):
         if each.tag == "primitive":
             yield from _primitive(each)
             continue
+        if each.tag == "clone":
+            # pcs clones only what is installed where the script runs.
+            yield cibadmin(each, "resources")
+            continue
         members = each.findall("primitive")
         for member in members:
             yield from _primitive(member)
-        if each.tag == "clone":
-            yield pcs("resource", "clone", members[0].get("id", ""), each.get("id", ""), *_clone_meta(each))
-            continue
         yield pcs("resource", "group", "add", each.get("id", ""), *(it.get("id", "") for it in members))
         yield pcs("resource", "meta", each.get("id", ""), *_pairs(each.find("meta_attributes")))
-
-
-def _clone_meta(each: etree._Element) -> list[str]:
-    meta = _pairs(each.find("meta_attributes"))
-    return ["meta", *meta] if meta else []
 
 
 def _primitive(of: etree._Element) -> Iterator[str]:
@@ -77,7 +87,7 @@ def _primitive(of: etree._Element) -> Iterator[str]:
     operations: list[str] = []
     for op in of.iterfind("operations/op"):
         operations += ["op", op.get("name", ""), *operation_options(op)]
-    meta = _pairs(of.find("meta_attributes[nvpair]"))
+    meta, needs = _pairs(of.find("meta_attributes[nvpair]")), _pairs(of.find("utilization"))
     # Forced, since the agents need not be installed where the script runs.
     yield pcs(
         *("stonith" if fencing else "resource", "create", of.get("id", "")),
@@ -88,6 +98,8 @@ def _primitive(of: etree._Element) -> Iterator[str]:
         *(() if fencing else ("--no-default-ops",)),
         "--force",
     )
+    if needs:
+        yield pcs("resource", "utilization", of.get("id", ""), *needs)
 
 
 def _constraints(ours: etree._Element) -> Iterator[str]:

@@ -78,11 +78,17 @@ class Changes:
 
 
 def between(old: bytes, new: bytes, before: Cluster | None, after: Cluster) -> Changes:
-    """Say what turning the CIB `old` into `new` does; `before` and `after` are the clusters they encode."""
+    """Say what turning the CIB `old` into `new` does; `before` and `after` are the clusters they encode.
+
+    Both CIBs are verified.
+    """
     edits = tuple(edited(etree.fromstring(old), etree.fromstring(new)))
     if not edits:
         return Changes((), (), (), (), None)
-    without, with_ = scheduler.settle(old), scheduler.settle(_history_of(old, new))
+    without, with_ = (
+        scheduler.settle(old, verified=True),
+        scheduler.settle(_history_of(old, new), verified=True),
+    )
     moves = tuple(moved(without.after, with_.after, before, after))
     moving = {each.server for each in moves}
     done = [
@@ -161,8 +167,9 @@ def _objects(cib: etree._Element) -> Iterator[tuple[tuple[str, str], etree._Elem
                 for pair in each.iterfind("nvpair"):
                     yield ("property", pair.get("id", "")), pair
             elif each.tag == "node":
-                for pair in each.iterfind("instance_attributes/nvpair"):
-                    yield ("node attribute", pair.get("id", "")), pair
+                for pair in each.iterfind("*/nvpair"):
+                    kind = "node attribute" if pair.getparent().tag == "instance_attributes" else "node limit"  # type: ignore[union-attr]
+                    yield (kind, pair.get("id", "")), pair
             elif isinstance(each.tag, str):
                 yield (each.tag.removeprefix("rsc_"), each.get("id", "")), each
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 from lxml import etree
 
 from vsctl.cib_templates import stored
 from vsctl.cli import serial
+from vsctl.cli.nearest import listed, nearest
 from vsctl.cli.programs import Refused, run
 from vsctl.cli.store import Store
 from vsctl.policy import fencing, naming, port_order
@@ -45,11 +45,15 @@ class Applied:
 
 @dataclass(frozen=True)
 class Next:
-    """The CIB that a cluster and a hand ask for, and what of others' it leaves or replaces."""
+    """The CIB that a cluster and a hand ask for, and what of others' it leaves or replaces.
+
+    `absent` are nodes whose limits it cannot hold, since it does not have them yet.
+    """
 
     cib: bytes
     foreign: tuple[str, ...]
     overruled: tuple[str, ...]
+    absent: tuple[str, ...]
 
 
 def read(store: Store) -> Applied:
@@ -97,21 +101,30 @@ def with_(
     """
     # Templates are dear to import, and most commands only read.
     from vsctl.cib_templates.merge import merge
-    from vsctl.cib_templates.render import render
-    from vsctl.policy.rules import configuration
 
     existing = etree.fromstring(applied.cib)
     _refuse_taken_names(existing, applied, cluster)
     orders = port_order.kept(applied.cluster, cluster, stored.port_orders(existing))
+    ours = rendered(cluster, hand, existing, port_order.put_first(orders, first or {}))
+    merged = merge(ours, existing, applied.resources)
+    return Next(etree.tostring(merged.cib), merged.foreign, merged.overruled, merged.absent)
+
+
+def rendered(
+    cluster: Cluster, hand: Hand, existing: etree._Element, orders: port_order.Orders | None = None
+) -> etree._Element:
+    """Return what is ours of the CIB, and nothing else, as it follows from what exists."""
+    from vsctl.cib_templates.render import render
+    from vsctl.policy.rules import configuration
+
     ours = configuration(
         cluster,
         hand,
         placed=stored.placed(existing),
         promotable=stored.promotable(existing),
-        orders=port_order.put_first(orders, first or {}),
+        orders=orders,
     )
-    merged = merge(render(ours, _remembered(cluster, hand)), existing, applied.resources)
-    return Next(etree.tostring(merged.cib), merged.foreign, merged.overruled)
+    return render(ours, _remembered(cluster, hand))
 
 
 def with_hand(applied: Applied, hand: Hand) -> Next:
@@ -190,6 +203,10 @@ def known(name: str, names: Iterable[str], kind: str) -> str:
     among = tuple(names)
     if name in among:
         return name
-    near = get_close_matches(name, among, n=1)
-    others = f"there is {', '.join(among)}" if among else "there is none at all"
-    raise Refused(f"there is no {kind} {name}: {f'did you mean {near[0]}?' if near else others}")
+    near = nearest(name, among)
+    others = (
+        f"there {'is' if len(among) == 1 else 'are'} {listed(among, 'and')}"
+        if among
+        else "there is none at all"
+    )
+    raise Refused(f"there is no {kind} {name}: {f'did you mean {near}?' if near else others}")

@@ -78,10 +78,10 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from difflib import get_close_matches
+            from vsctl.cli.nearest import nearest
 
-            near = get_close_matches(args[0], COMMANDS, n=1)
-            advice = f"did you mean {near[0]}?" if near else f"the commands are {', '.join(COMMANDS)}"
+            near = nearest(args[0], COMMANDS)
+            advice = f"did you mean {near}?" if near else f"the commands are {', '.join(COMMANDS)}"
             ctx.fail(f"there is no command {args[0]}: {advice}")
         return super().resolve_command(ctx, args)
 
@@ -117,7 +117,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 def main(ctx: click.Context) -> None:
     """Movable virtual file servers on Pacemaker.
 
-    FILE is the cluster file, VS a virtual server, NODE a node of the cluster.
+    FILE is the cluster file, - standard input, VS a virtual server, NODE a node of the cluster.
     Commands without FILE, and those that change a cluster, work on the cluster
     this machine is a node of; with --cib on a CIB in a file.
     """

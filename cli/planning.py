@@ -107,7 +107,18 @@ def said(plan: Plan) -> str:
     lines += (
         [f"replaced settings of the cluster: {', '.join(plan.next.overruled)}"] if plan.next.overruled else []
     )
+    lines += left_out(plan.next)
     return "\n".join(output.fold(each, "    ") for each in lines)
+
+
+def left_out(of: Next) -> tuple[str, ...]:
+    """Say what of ours a CIB has no place for."""
+    if not of.absent:
+        return ()
+    return (
+        f"not in it yet: what {', '.join(of.absent)} can carry (hard), since this CIB does not have the nodes; "
+        "apply again when they have joined",
+    )
 
 
 def as_document(plan: Plan) -> dict[str, Any]:
@@ -120,5 +131,6 @@ def as_document(plan: Plan) -> dict[str, Any]:
         "retired": list(plan.retired),
         "left_alone": list(plan.next.foreign),
         "replaced": list(plan.next.overruled),
+        "absent_nodes": list(plan.next.absent),
         "objections": list(plan.objections),
     }

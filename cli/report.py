@@ -1,18 +1,18 @@
 """How are the virtual servers?
 
-Pure: what the cluster should be, what the operator did by hand and what
-Pacemaker says, in; one report for each virtual server and for the cluster
+Pure: what the cluster should be, what the operator did by hand, what
+Pacemaker says and what it is about to start (`due`), in; one report for each virtual server and for the cluster
 out. `vsctl status` prints it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
 from vsctl.cli.facts import Facts, Failed
-from vsctl.policy import naming
+from vsctl.policy import capacity, naming
 from vsctl.policy.hand import Hand
 from vsctl.policy.model import Cluster, Filesystem, Interface, Node, VirtualServer
 
@@ -119,9 +119,18 @@ class ClusterReport:
         return not self.problems and not any(each.problems for each in self.servers)
 
 
-def of(cluster: Cluster, hand: Hand, facts: Facts) -> ClusterReport:
+def is_whole(cluster: Cluster, facts: Facts) -> bool:
+    """Say whether all of every server runs."""
+    return all(
+        facts.placement.node_of(each)
+        for server in cluster.servers
+        for each in naming.primitives_of(cluster, server)
+    )
+
+
+def of(cluster: Cluster, hand: Hand, facts: Facts, due: Collection[str] = ()) -> ClusterReport:
     """Report on a cluster that vsctl has applied."""
-    servers = tuple(of_server(cluster, server, hand, facts) for server in cluster.servers)
+    servers = tuple(of_server(cluster, server, hand, facts, due) for server in cluster.servers)
     return ClusterReport(
         name=cluster.name,
         nodes=tuple(
@@ -138,12 +147,14 @@ def of(cluster: Cluster, hand: Hand, facts: Facts) -> ClusterReport:
     )
 
 
-def of_server(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Facts) -> ServerReport:
+def of_server(
+    cluster: Cluster, server: VirtualServer, hand: Hand, facts: Facts, due: Collection[str] = ()
+) -> ServerReport:
     node = facts.placement.node_of(naming.net(server.name))
     filesystems = tuple(_filesystem(server, each, facts) for each in server.filesystems)
     addresses = tuple(_address(cluster, server, each, node, facts) for each in server.addresses)
     mine = naming.primitives_of(cluster, server)
-    state = _state(server, node, mine, hand, facts)
+    state = _state(server, node, mine, hand, facts, due)
     return ServerReport(
         name=server.name,
         state=state,
@@ -192,16 +203,21 @@ def said(facts: Facts, node: str, attribute: str) -> dict[str, str]:
     return dict(each.split("=", 1) for each in words if "=" in each)
 
 
-def _state(server: VirtualServer, node: str | None, mine: Iterable[str], hand: Hand, facts: Facts) -> State:
-    up = {each for each in mine if facts.placement.node_of(each)}
+def _state(
+    server: VirtualServer,
+    node: str | None,
+    mine: Collection[str],
+    hand: Hand,
+    facts: Facts,
+    due: Collection[str],
+) -> State:
+    begun = any(each.pending for each in facts.placement.resources if each.resource in mine)
+    if (node is not None and begun) or not set(mine).isdisjoint(due):
+        return State.STARTING
     if node is None:
         waits = server.pinned and _home(server, hand) not in facts.placement.online
         return State.WAITING if waits else State.STOPPED
-    if any(each.pending for each in facts.placement.resources if each.resource in mine):
-        return State.STARTING
-    if up == set(mine):
-        return State.SERVING
-    return State.PARTLY
+    return State.SERVING if all(map(facts.placement.node_of, mine)) else State.PARTLY
 
 
 def _home(server: VirtualServer, hand: Hand) -> str | None:
@@ -264,7 +280,7 @@ def _problems(
     hand: Hand,
     facts: Facts,
 ) -> Iterator[str]:
-    if node is None:
+    if node is None and state is not State.STARTING:
         yield _why_stopped(cluster, server, hand, facts)
     stuck = {each.resource for each in facts.placement.resources if each.blocked}
     for failed in facts.failed:
@@ -300,12 +316,25 @@ def _why_stopped(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Fac
     candidates = (*cluster.candidates(server), *cluster.refuges(server))
     if not any(each in online for each in candidates):
         return f"{server.name} can run on {', '.join(candidates)} only, and none of them is up"
+    full = {
+        each: capacity.short_of(cluster, server, each, _beside(cluster, each, facts)) for each in candidates
+    }
+    if all(full[each] for each in candidates if each in online):
+        lacking = [
+            f"{each} has not enough {' and '.join(full[each])} left" for each in candidates if each in online
+        ]
+        return f"{server.name} runs nowhere, since what nodes can carry is hard: {'; '.join(lacking)}"
     banned = any(
         each.banned for each in facts.tries if each.resource in naming.primitives_of(cluster, server)
     )
     return f"{server.name} runs nowhere" + (
         f"; mend what failed, then `vsctl cleanup {server.name}`" if banned else ""
     )
+
+
+def _beside(cluster: Cluster, node: str, facts: Facts) -> Iterator[VirtualServer]:
+    """Yield the servers on a node."""
+    return (each for each in cluster.servers if facts.placement.node_of(naming.net(each.name)) == node)
 
 
 def _what_failed(failed: Failed) -> str:

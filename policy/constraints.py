@@ -135,4 +135,12 @@ class Property(Constraint):
     value: str
 
 
+@dataclass(frozen=True)
+class Limits(Constraint):
+    """How much of each kind a node can carry, in Pacemaker's whole numbers."""
+
+    node: str
+    has: tuple[tuple[str, str], ...]
+
+
 Rule = Location | Preference | Colocation | Order | Precedence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vsctl.policy import capacity
 from vsctl.policy.constraints import Property
 from vsctl.policy.model import Cluster, FailbackMode
 
@@ -17,8 +18,9 @@ def properties(cluster: Cluster) -> tuple[Property, ...]:
     By default Pacemaker starts fewer things at a time the higher the load
     average, which a file server's disks alone drive up; 0 % turns that off.
     Of two nodes that lose sight of each other the one with more and higher
-    servers acts first. Pacemaker wakes up by itself when a failure times out,
-    but not when a window opens: the recheck interval does that.
+    servers acts first. Where a node's capacity is hard, Pacemaker has to count.
+    It wakes up by itself when a failure times out, but not when a window
+    opens: the recheck interval does that.
     """
     windowed = cluster.policy.failback.mode is FailbackMode.WINDOW
     found = [
@@ -40,6 +42,9 @@ def properties(cluster: Cluster) -> tuple[Property, ...]:
     if len(cluster.nodes) == 2:
         reason = "of two nodes that lose sight of each other, the more important one stays"
         found.append(_property("priority-fencing-delay", f"{FENCING_DELAY}s", reason))
+    if capacity.limits(cluster):
+        reason = "the hard capacity of a node counts; which node is liked stays a matter of scores"
+        found.append(_property("placement-strategy", "utilization", reason))
     return tuple(found)
 
 

@@ -28,7 +28,8 @@ class Resource:
 
     `meta` are its meta attributes. `inside` are meta attributes that go before
     them during `window`. `on_fail` says for single actions what their failure
-    leads to, where that is not what Pacemaker would do.
+    leads to, where that is not what Pacemaker would do. `needs` is what it
+    takes of the limits of its node.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Resource:
     window: Window | None = None
     inside: Pairs = ()
     on_fail: Pairs = ()
+    needs: Pairs = ()
 
 
 @dataclass(frozen=True)

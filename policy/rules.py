@@ -9,6 +9,7 @@ from vsctl.policy import (
     allowed_nodes,
     apart,
     bindings,
+    capacity,
     daemon,
     fencing,
     leaving,
@@ -23,7 +24,7 @@ from vsctl.policy import (
     storage_loss,
     subnet_loss,
 )
-from vsctl.policy.constraints import FencingLevel, Property, Rule
+from vsctl.policy.constraints import FencingLevel, Limits, Property, Rule
 from vsctl.policy.hand import NO_HAND, Hand, moved
 from vsctl.policy.model import Cluster
 from vsctl.policy.placement import place
@@ -37,6 +38,7 @@ class Configuration:
 
     resources: tuple[Group | Clone | Resource, ...]
     constraints: tuple[Rule, ...]
+    limits: tuple[Limits, ...]
     levels: tuple[FencingLevel, ...]
     tags: tuple[Tag, ...]
     properties: tuple[Property, ...]
@@ -87,6 +89,7 @@ def configuration(
             *leaving.unreported(cluster),
             *priority_order.priority_order(cluster),
         ),
+        limits=capacity.limits(cluster),
         levels=fencing.levels(cluster),
         tags=serving.tags(cluster),
         properties=properties.properties(cluster),

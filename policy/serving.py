@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vsctl.policy import failback, naming, parameters, recovery
+from vsctl.policy import capacity, failback, naming, parameters, recovery
 from vsctl.policy.model import Cluster, Filesystem, Subnet, VirtualServer
 from vsctl.policy.resources import PROVIDER, Group, Pairs, Resource, Tag
 
@@ -53,7 +53,13 @@ def _core(cluster: Cluster, server: VirtualServer) -> Group:
     return Group(
         naming.group(server.name),
         (
-            replace(net, meta=sticky, window=window, inside=failback.NONE if window else ()),
+            replace(
+                net,
+                meta=sticky,
+                window=window,
+                inside=failback.NONE if window else (),
+                needs=capacity.needs(cluster, server),
+            ),
             _filesystem_part(server, server.root),
         ),
         f"{server.name} is in the cluster file",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from vsctl.cli.clusterfile import build, names, networks, placement, storage, yamltree
 from vsctl.cli.clusterfile.declarations import CLUSTER_FILE
 from vsctl.cli.clusterfile.draft import Draft
@@ -10,6 +12,7 @@ from vsctl.cli.problems import Problem
 from vsctl.policy.model import Cluster
 
 LARGEST = 4 * 1024 * 1024
+STANDARD_INPUT, ITS_NAME = "-", "standard input"
 RULES = (*networks.RULES, *placement.RULES, *storage.RULES, *names.RULES)
 
 
@@ -42,26 +45,35 @@ def _parse(text: str, file: str, found: list[Problem]) -> Entry | None:
     return CLUSTER_FILE.read(tree, "", found.append)
 
 
+def title(path: str) -> str:
+    """Return what sentences call a file that was named so on the command line."""
+    return ITS_NAME if path == STANDARD_INPUT else path
+
+
 def load(path: str) -> tuple[Cluster | None, tuple[Problem, ...]]:
-    """Read a cluster file from disk; that it cannot be read is a problem like the others."""
+    """Read a cluster file from disk, or from standard input; that it cannot be read is a problem like the others."""
+    name = title(path)
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs more than reading the file
-            content = file.read(LARGEST + 1)
+        if path == STANDARD_INPUT:
+            content = sys.stdin.buffer.read(LARGEST + 1)
+        else:
+            with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs more than reading the file
+                content = file.read(LARGEST + 1)
     except FileNotFoundError:
-        return None, (Problem(path, 0, "there is no such file: name the cluster file"),)
+        return None, (Problem(name, 0, "there is no such file: name the cluster file"),)
     except IsADirectoryError:
-        return None, (Problem(path, 0, "this is a directory: name the cluster file in it"),)
+        return None, (Problem(name, 0, "this is a directory: name the cluster file in it"),)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         return None, (
-            Problem(path, 0, f"the file cannot be read ({why}): make it readable, or name another"),
+            Problem(name, 0, f"the file cannot be read ({why}): make it readable, or name another"),
         )
     if len(content) > LARGEST:
         return None, (
-            Problem(path, 0, f"the file has more than {LARGEST // 2**20} MiB: no cluster file has"),
+            Problem(name, 0, f"the file has more than {LARGEST // 2**20} MiB: no cluster file has"),
         )
     try:
-        return read(content.decode("utf-8-sig"), path)
+        return read(content.decode("utf-8-sig"), name)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        return None, (Problem(path, line, "this line is not UTF-8 text: save the file as UTF-8"),)
+        return None, (Problem(name, line, "this line is not UTF-8 text: save the file as UTF-8"),)

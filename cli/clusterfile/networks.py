@@ -9,7 +9,8 @@ from socket import AF_INET
 
 from vsctl.agents import names
 from vsctl.cli.clusterfile.draft import Draft
-from vsctl.cli.clusterfile.shapes import Entry, listed
+from vsctl.cli.clusterfile.shapes import Entry
+from vsctl.cli.nearest import listed
 from vsctl.cli.problems import Problem
 from vsctl.policy import naming
 from vsctl.policy.model import Address, Interface, Network

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vsctl.cli.clusterfile.draft import Draft
-from vsctl.cli.clusterfile.shapes import Entry, listed, nearest
+from vsctl.cli.clusterfile.shapes import Entry
+from vsctl.cli.nearest import listed, nearest
 from vsctl.cli.problems import Problem
 
 
@@ -161,13 +162,51 @@ def bridges_are_used(draft: Draft) -> Iterator[Problem]:
 def nodes_are_fenced(draft: Draft) -> Iterator[Problem]:
     """Note the nodes that nobody can cut off."""
     fencing = draft.file.get("fencing")
-    if fencing is not None and fencing.incomplete:
-        return
+    if fencing.incomplete if fencing is not None else draft.file.incomplete:
+        return  # what could not be read, or is misspelt, may be it
     for node, entry in draft.nodes.items():
         if node not in draft.fencing:
             yield entry.note(
                 f"{node} has no fencing: vsctl apply refuses until it has, or is told --without-fencing"
             )
+
+
+def hard_capacities_count(draft: Draft) -> Iterator[Problem]:
+    """Find virtual servers that are too much for every node, and note what a hard capacity does not count."""
+    hard = {node: limits for node in draft.nodes if (limits := _hard(draft, node))}
+    for node, entry in draft.nodes.items():
+        capacity = entry.get("capacity")
+        if capacity is not None and capacity.plain("hard") and node not in hard and not capacity.incomplete:
+            yield capacity.note(
+                f"the capacity of {node} is hard and says nothing: add cpu, memory or network, or nothing is limited"
+            )
+    for server, entry in draft.servers.items():
+        on, load = [each for each in draft.candidates(server) if each in hard], entry.get("load")
+        limited = dict.fromkeys(kind for each in on for kind in hard[each])
+        needs = {kind: load.plain(kind) for kind in limited if load and load.get(kind)}
+        if unknown := [kind for kind in limited if kind not in needs]:
+            yield (load or entry).note(
+                f"the load of {server} does not say how much {listed(unknown, 'and')} it needs: where capacity is hard "
+                "it counts as nothing"
+            )
+        too_small = {
+            each: [kind for kind in needs if needs[kind] > hard[each].get(kind, needs[kind])] for each in on
+        }
+        if load and on and len(on) == len(draft.candidates(server)) and all(too_small.values()):
+            reasons = "; ".join(
+                f"{each} has not enough {listed(kinds, 'and')}" for each, kinds in too_small.items()
+            )
+            yield load.problem(
+                f"{server} is too much for every node it may run on, whose capacity is hard: {reasons}"
+            )
+
+
+def _hard(draft: Draft, node: str) -> dict[str, float]:
+    """Return how much a node has of each kind that is limited on it."""
+    capacity = draft.nodes[node].get("capacity")
+    if capacity is None or not capacity.plain("hard"):
+        return {}
+    return {kind: capacity.plain(kind) for kind in ("cpu", "memory", "network") if capacity.get(kind)}
 
 
 RULES = (
@@ -178,4 +217,5 @@ RULES = (
     servers_without_refuge,
     bridges_are_used,
     nodes_are_fenced,
+    hard_capacities_count,
 )

@@ -7,13 +7,13 @@ problem: what cannot be understood is reported and left out.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from vsctl.cli.clusterfile.yamltree import BOOLEANS, Mapping, Mark, Node, Scalar, Sequence
+from vsctl.cli.nearest import listed, nearest
 from vsctl.cli.problems import Problem, Severity
 
 Schema = dict[str, Any]
@@ -355,19 +355,6 @@ def shown(text: str) -> str:
     if text and text.isprintable() and text == text.strip():
         return text
     return '"' + "".join(each if each.isprintable() else repr(each)[1:-1] for each in text) + '"'
-
-
-def listed(words: Any, conjunction: str) -> str:
-    """Return `a, b and c`."""
-    *most, last = [str(each) for each in words]
-    return f"{', '.join(most)} {conjunction} {last}" if most else last
-
-
-def nearest(word: str, known: Any) -> str | None:
-    """Return the known word that was probably meant."""
-    by_small = {each.lower(): each for each in known}
-    near = difflib.get_close_matches(word.lower()[:64], by_small, n=1, cutoff=0.6)
-    return by_small[near[0]] if near else None
 
 
 def owner(about: str) -> str:

@@ -107,6 +107,8 @@ def _line(error: yaml.MarkedYAMLError) -> int:
 
 def _sentence(error: yaml.MarkedYAMLError, text: str) -> str:
     said = f"{error.context or ''} {error.problem or ''}"
+    if text.lstrip().startswith("<"):
+        return "this is XML: name the cluster file here, and a CIB with --cib"
     if "tab character" in said or _indent(text, _line(error)).count("\t"):
         return "a tab is used to indent: use blanks"
     if "mapping values are not allowed" in said or "unexpected ':'" in said:
@@ -121,7 +123,8 @@ def _sentence(error: yaml.MarkedYAMLError, text: str) -> str:
     if "end of stream" in said and "quoted" in said:
         started = error.context_mark
         return f"the quotes opened on line {started.line + 1 if started else _line(error)} are never closed"
-    return f"this is not YAML: {error.problem or 'it cannot be read'}{_context(error)}"
+    advice = ": check the indentation" if "block" in said else ""
+    return f"this is not YAML: {error.problem or 'it cannot be read'}{_context(error)}{advice}"
 
 
 def _indent(text: str, line: int) -> str:

@@ -31,7 +31,7 @@ def _print_schema(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 )
 @click.pass_context
 def check(ctx: click.Context, file: str, as_json: bool) -> None:
-    """Say everything that is wrong with the cluster file FILE.
+    """Say everything that is wrong with the cluster file FILE, - for standard input.
 
     Each problem is FILE:LINE and a sentence. Notes are worth knowing and
     stop nothing. Exit status: 0 no problems, 1 problems.
@@ -39,16 +39,17 @@ def check(ctx: click.Context, file: str, as_json: bool) -> None:
     from vsctl.cli import clusterfile
 
     cluster, found = clusterfile.load(file)
+    name = clusterfile.title(file)
     if as_json:
         from json import dumps
 
-        click.echo(dumps({"file": file, "problems": [_as_json(each) for each in found]}, indent=2))
+        click.echo(dumps({"file": name, "problems": [_as_json(each) for each in found]}, indent=2))
     else:
         for each in found:
             click.echo(_line(each))
         if cluster is not None:
             nodes = _count(len(cluster.nodes), "node")
-            click.echo(f"{file}: {nodes}, {_count(len(cluster.servers), 'virtual server')}, no problems")
+            click.echo(f"{name}: {nodes}, {_count(len(cluster.servers), 'virtual server')}, no problems")
     ctx.exit(DONE if cluster is not None else REFUSED)
 
 

@@ -23,7 +23,8 @@ def plan(ctx: click.Context, file: Path, without_fencing: bool, store: Store, as
 
     Pacemaker's own scheduler is asked. Exit status 1 if apply would refuse.
     """
-    found = planning.plan(configuration.read(store), cluster_of(file), without_fencing=without_fencing)
+    cluster = cluster_of(file)
+    found = planning.plan(configuration.read(store), cluster, without_fencing=without_fencing)
     if as_json:
         output.document(planning.as_document(found))
     else:

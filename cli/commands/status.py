@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from vsctl.cli import configuration, hand, options, output, report
+from vsctl.cli import configuration, hand, options, output, report, scheduler
 from vsctl.cli.main import DONE, REFUSED
 from vsctl.cli.programs import Refused
 from vsctl.cli.report import (
@@ -62,7 +62,9 @@ def _found(store: Store, names: Sequence[str]) -> ClusterReport:
     applied, cluster = configuration.needed(store)
     for name in names:
         configuration.server(cluster, name)
-    found = report.of(cluster, applied.hand, store.facts(report.OF_DAEMONS))
+    facts = store.facts(report.OF_DAEMONS)
+    due = frozenset[str]() if report.is_whole(cluster, facts) else scheduler.due(applied.cib)
+    found = report.of(cluster, applied.hand, facts, due)
     if not names:
         return found
     return replace(found, servers=tuple(each for each in found.servers if each.name in names), problems=())

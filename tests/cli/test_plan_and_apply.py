@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 from lxml import etree
 
-from tests.cli.vsctl import CLUSTER_FILE, after, aged, vsctl
+from tests.cli.vsctl import CLUSTER_FILE, Said, after, aged, vsctl
+from tests.stories.scheduler import bare
 from vsctl.cli import clusterfile, configuration, planning
 from vsctl.cli.programs import Refused
 from vsctl.cli.store import CibFile
@@ -25,16 +25,7 @@ def changed(nas: Path, old: str, new: str) -> Path:
 
 def empty(path: Path, inside: str = "") -> Path:
     """Write a CIB with three nodes, up, and something of others'."""
-    text = subprocess.run(["cibadmin", "--empty"], capture_output=True, check=True, text=True).stdout
-    nodes = "".join(f'<node id="{number}" uname="n{number}"/>' for number in (1, 2, 3))
-    states = "".join(
-        f'<node_state id="{number}" uname="n{number}" in_ccm="true" crmd="online" join="member" expected="member"/>'
-        for number in (1, 2, 3)
-    )
-    text = text.replace("<nodes/>", f"<nodes>{nodes}</nodes>").replace(
-        "<status/>", f"<status>{states}</status>"
-    )
-    text = text.replace("<cib ", '<cib have-quorum="1" dc-uuid="1" ')
+    text = etree.tostring(bare(("n1", "n2", "n3")), encoding="unicode")
     path.write_text(text.replace("<resources/>", f"<resources>{inside}</resources>"))
     return path
 
@@ -55,6 +46,69 @@ def test_everything_starts_and_a_second_time_there_is_nothing_to_do(nas: Path, t
     assert vsctl("apply", nas, "--cib", cib).out == NOTHING
     assert vsctl("plan", nas, "--cib", cib).out == NOTHING
     assert cib.read_bytes() == written
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["check"],
+        ["plan"],
+        ["apply"],
+        ["render"],
+        ["render", "--format", "pcs"],
+        ["simulate", "--fail", "node:n1"],
+    ],
+)
+def test_the_cluster_file_may_come_from_standard_input(command: list[str], nas: Path, tmp_path: Path) -> None:
+    def said(file: str | Path) -> Said:
+        cib = empty(tmp_path / "cib.xml")
+        return vsctl(
+            *command, file, *(["--cib", cib] if command[0] in ("plan", "apply") else []), input=CLUSTER_FILE
+        )
+
+    named, piped = said(nas), said("-")
+    assert (piped.status, piped.err) == (0, "")
+    assert piped.out == named.out.replace(str(nas), "standard input")
+    wrong = vsctl(*command, "-", input="name: nas1\nnmae: nas1\n")
+    assert wrong.status == 1
+    assert "standard input:2: the cluster file has no key nmae" in wrong.out + wrong.err
+
+
+def test_hard_limits_wait_for_their_nodes(nas: Path, tmp_path: Path) -> None:
+    """A CIB without nodes has no place for what they can carry: that is said, and made up for."""
+    text = CLUSTER_FILE.replace("  n1: {ports", "  n1: {capacity: {cpu: 4, memory: 64G, hard: true}, ports")
+    nas.write_text(
+        text.replace("    priority: 100\n", "    priority: 100\n    load: {cpu: 1.5, memory: 1G}\n")
+    )
+    without = tmp_path / "cib.xml"
+    without.write_bytes(configuration.empty().cib)
+    said = "not in it yet: what n1, n2, n3 can carry (hard), since this CIB does not have"
+    assert said in vsctl("apply", nas, "--cib", without).out
+    assert "n1, n2, n3" in vsctl("render", nas).err
+    assert (
+        'pcs -f "$CIB_file" node utilization n1 vsctl-cpu=4000' in vsctl("render", nas, "--format", "pcs").out
+    )
+    assert 'node n1 utilization vsctl-cpu="4000"' in vsctl("render", nas, "--format", "crm").out
+
+    cib = empty(tmp_path / "whole.xml")
+    assert said not in vsctl("apply", nas, "--cib", cib).out
+    tree = etree.parse(cib).getroot()
+    assert utilization(tree, "//node[@uname='n1']") == {"vsctl-cpu": "4000", "vsctl-memory": "65536"}
+    assert utilization(tree, "//node[@uname='n2']") == dict.fromkeys(
+        ["vsctl-cpu", "vsctl-memory"], "1000000000"
+    )
+    assert utilization(tree, "//primitive[@id='vs1-net']") == {"vsctl-cpu": "1500", "vsctl-memory": "1024"}
+    assert tree.xpath("//nvpair[@name='placement-strategy']/@value") == ["utilization"]
+    assert vsctl("apply", nas, "--cib", cib).out == NOTHING
+
+    nas.write_text(CLUSTER_FILE)
+    assert vsctl("apply", nas, "--cib", cib).status == 0
+    assert not etree.parse(cib).getroot().xpath("//utilization | //nvpair[@name='placement-strategy']")
+
+
+def utilization(of: etree._Element, path: str) -> dict[str, str]:
+    pairs = of.xpath(f"{path}/utilization/nvpair")
+    return {each.get("name", ""): each.get("value", "") for each in pairs}
 
 
 def test_what_is_others_is_left_alone_and_named(nas: Path, tmp_path: Path) -> None:

@@ -38,7 +38,10 @@ def main() -> int:
     for end in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(end, signal.default_int_handler)  # whatever ends it, the lab is taken down
     try:
-        with Lab(3, name=os.environ.get("VSCTL_LAB", "demo")) as lab:
+        with ExitStack() as stage:
+            title("A cluster")
+            with doing("starting three nodes with Corosync, Pacemaker and fencing"):
+                lab = stage.enter_context(Lab(3, name=os.environ.get("VSCTL_LAB", "demo")))
             story = Story(lab)
             story.prepare()
             if wanted.shell:
@@ -46,6 +49,7 @@ def main() -> int:
             else:
                 story.tell()
     except KeyboardInterrupt:
+        print()
         say("Interrupted; everything the demo started is gone.")
         return 130
     except LabProblem as problem:
@@ -62,10 +66,7 @@ class Story:
 
     def prepare(self) -> None:
         lab = self.lab
-        title("A cluster")
-        say(
-            "Three nodes run Corosync and Pacemaker with fencing, each with two ports on lan-a and one on lan-b."
-        )
+        say("Each has two ports on lan-a and one on lan-b.")
         with doing("making seven shared disks, ext4 and XFS"):
             for name, type in DISKS.items():
                 lab.disk(name, type)
@@ -73,9 +74,9 @@ class Story:
         for node in lab.nodes:
             node.run(["vsctl", "install"])
         command(f"vsctl apply --wait {CLUSTER_FILE.name}", "one file: six virtual servers")
-        print(
-            indented(lab.node("n1").run(["vsctl", "apply", "--wait", str(CLUSTER_FILE)], timeout=180).stdout)
-        )
+        with doing("applying it, and waiting until all of them serve"):
+            applied = lab.node("n1").run(["vsctl", "apply", "--wait", str(CLUSTER_FILE)], timeout=180)
+        show(applied)
         for server, (user, password) in USERS.items():
             command(f"vsctl smb-user {server} add {user}")
             node = lab.node(lab.where(f"{server}-smb") or "n1")
@@ -101,7 +102,7 @@ class Story:
             say(
                 "Every client writes a record, waits until the server says it is on disk, and writes the next:"
             )
-            print(indented("\n".join(clients)))
+            print("\n".join(f"  {what}" for what in clients))
             self._a_node_dies(clients)
             self._it_comes_back(clients)
         title("What was written is there")
@@ -169,14 +170,14 @@ class Story:
             pinned = next(each for what, each in clients.items() if "pinned" in what)
             pinned.wait_for_progress(since=begin, limit=90)
         command("vsctl failback", "the others return only when they are told to")
-        print(indented(lab.node("n2").run(["vsctl", "failback"], timeout=180).stdout))
+        show(lab.node("n2").run(["vsctl", "failback"], timeout=180))
         for each in clients.values():
             each.wait_for_progress()
         self._status()
 
     def _status(self) -> None:
         command("vsctl status")
-        print(indented(self.lab.any_node().run(["vsctl", "status"], check=False).stdout))
+        show(self.lab.any_node().run(["vsctl", "status"], check=False))
 
 
 def still(client: Client, since: float) -> str:
@@ -199,8 +200,9 @@ def command(line: str, why: str = "") -> None:
     print(f"$ {line}" + (f"    # {why}" if why else ""), flush=True)
 
 
-def indented(text: str) -> str:
-    return textwrap.indent(text.rstrip("\n"), "  ")
+def show(command: subprocess.CompletedProcess[str]) -> None:
+    """Show what a command said, which is as wide as the page."""
+    print(command.stdout.rstrip("\n"), flush=True)
 
 
 @contextmanager

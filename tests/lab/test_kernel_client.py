@@ -10,6 +10,7 @@ import pytest
 
 from tests.lab.guest import Guest, Holder
 from tests.lab.lab import Lab
+from tests.lab.stage import Stage, cluster_file
 
 pytestmark = pytest.mark.full
 
@@ -17,44 +18,20 @@ ADDRESS = "192.0.2.11"
 EXPORT = "/data/projects"
 VERSIONS = ("3", "4.0", "4.1")
 
-CLUSTER = """
-name: kernel
-subnets:
-  lan-a: {networks: [192.0.2.0/24], gateways: [192.0.2.1]}
-storage:
-  san1: {}
-nodes:
-  n1: &node {ports: {e0a: lan-a, e0b: lan-a}}
-  n2: *node
-  n3: *node
-fencing:
-  n1: {agent: fence_lab, options: {plug: n1}}
-  n2: {agent: fence_lab, options: {plug: n2}}
-  n3: {agent: fence_lab, options: {plug: n3}}
-virtual_servers:
-  vs1:
-    home: n1
-    addresses: [192.0.2.11/24]
-    filesystems:
-      root: {device: /dev/disk/by-id/vsctl-lab-root, type: ext4, storage: san1}
-      data:
-        device: /dev/disk/by-id/vsctl-lab-data
-        type: ext4
-        storage: san1
-        exports:
-          - nfs: {path: /projects, clients: {192.0.2.0/24: rw}}
+SERVERS = """
+vs1:
+  home: n1
+  addresses: [192.0.2.11/24]
+  filesystems:
+    root:
+    data: {exports: [{nfs: {path: /projects, clients: {192.0.2.0/24: rw}}}]}
 """
 
 
 @pytest.fixture(scope="module")
 def server(lab: Lab) -> Lab:
     """A lab in which vs1 serves."""
-    for name in ("root", "data"):
-        lab.disk(name)
-    node = lab.node("n1")
-    node.write("/root/kernel.yaml", CLUSTER)
-    node.run(["vsctl", "apply", "--wait", "/root/kernel.yaml"], timeout=180)
-    lab.wait(lambda: lab.where("vs1-gate"), "vs1 serves", 60)
+    Stage(lab).apply(cluster_file(lab, SERVERS))
     return lab
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+from tests.lab.stage import Stage, cluster_file
+
 TWO_ON_ONE_NODE = """
 vs1:
   priority: 100
@@ -68,3 +73,20 @@ vs6:
 """Six in six priorities, five of them on n1, one of these pinned to it; vs4 is elsewhere."""
 
 USERS = {"vs1": ("alice", "wonderland"), "vs2": ("bob", "builder")}
+
+
+def with_users(stage: Stage, servers: str) -> Stage:
+    """Put virtual servers on a stage, all at home, with their users."""
+    document = cluster_file(stage.lab, servers)
+    fresh = stage.document != document
+    stage.become(document)
+    if fresh:
+        for server, (name, password) in USERS.items():
+            if any("smb" in each for each in _exports(document, server)):
+                stage.add_user(server, name, password)
+    return stage
+
+
+def _exports(document: dict[str, Any], server: str) -> Iterator[dict[str, Any]]:
+    for filesystem in document["virtual_servers"][server]["filesystems"].values():
+        yield from filesystem.get("exports", [])

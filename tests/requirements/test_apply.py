@@ -115,6 +115,50 @@ def test_what_is_not_ours_is_left_alone_and_named(two: Stage, document: dict[str
     two.apply(cluster_file(two.lab, TWO_ON_ONE_NODE), "--yes")
 
 
+def test_a_filesystem_after_an_existing_resource_goes_where_that_is(
+    two: Stage, document: dict[str, Any]
+) -> None:
+    """As with DRBD: where it is promoted, after that, and elsewhere when the promoted one goes elsewhere."""
+    node = two.lab.node("n1")
+    node.run(["crm", "configure", "load", "update", "-"], input=PROMOTABLE)
+    two.lab.wait(lambda: _promoted(two), "the resource below is promoted somewhere", 60)
+    begin, vs3 = stage.now(), third()
+    del vs3["home"]
+    vs3["filesystems"]["root"]["after"] = "below-clone"
+    document["virtual_servers"]["vs3"] = vs3
+    two.apply(document)
+    where = _promoted(two)
+    assert two.node_of("vs3") == where
+    begun = [(each.resource, each.operation) for each in two.acts_since(begin) if each.result is None]
+    assert ("vs3-fs-root", "start") in begun
+    node.run(["crm", "--force", "resource", "ban", "below-clone", where, "role=Master"])
+    two.lab.wait(lambda: _promoted(two) not in (None, where), "it is promoted elsewhere", 60)
+    two.lab.wait(lambda: two.serving("vs3", _promoted(two)), "vs3 serves where it is promoted", 60)
+    two.apply(cluster_file(two.lab, TWO_ON_ONE_NODE))
+    node.run(["crm", "--force", "resource", "clear", "below-clone"])
+    node.run(["crm", "--force", "resource", "stop", "below-clone"])
+    two.lab.wait(lambda: two.lab.where("below") is None, "the resource below has stopped")
+    node.run(["crm", "--force", "configure", "delete", "below-clone", "below"])
+    assert not any(each.startswith(("vs1", "vs2")) for each in two.touched_since(begin))
+
+
+PROMOTABLE = """
+primitive below ocf:pacemaker:Stateful op monitor role=Master interval=10 op monitor role=Slave interval=11
+clone below-clone below meta promotable=true
+"""
+
+
+def _promoted(on: Stage) -> str | None:
+    """Return where the resource below is promoted."""
+    status = on.lab.status()
+    found = (
+        status.xpath("//resource[@id='below' and @role=$role]/node/@name", role="Promoted")
+        if status is not None
+        else []
+    )
+    return str(found[0]) if found else None
+
+
 def third() -> dict[str, Any]:
     exports = [{"nfs": {"path": "/more", "clients": {"192.0.2.0/24": "rw"}}}]
     root = {"device": stage.device("vs3", "root"), "type": "ext4", "storage": "san1", "exports": exports}

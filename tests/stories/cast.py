@@ -1,7 +1,8 @@
 """The cast of the stories: a cluster in a few words.
 
     nodes: n1 n2 n3
-    vs1: priority=100 home=n1 subnets=lan-a,lan-b filesystems=root,data nfs=data smb=root pinned
+    hard: n1=4 n2=4
+    vs1: priority=100 home=n1 subnets=lan-a,lan-b filesystems=root,data nfs=data smb=root cpu=2 pinned
 
 Everything has a default: ports e0a and e0b on lan-a and e1a on lan-b (but `without: n3/lan-b`), one
 address on lan-a, a root filesystem on san1 that is exported by NFS. `routers: lan-b` speak BGP.
@@ -16,6 +17,7 @@ from vsctl.policy.model import (
     ROOT,
     Access,
     Bgp,
+    Capacity,
     Cluster,
     Failback,
     FailbackMode,
@@ -23,6 +25,7 @@ from vsctl.policy.model import (
     Fencing,
     Filesystem,
     Interface,
+    Load,
     NfsClient,
     NfsExport,
     Node,
@@ -59,6 +62,7 @@ def cluster(lines: list[str]) -> Cluster:
     }
     without = said.pop("without", [])
     routers = said.pop("routers", [])
+    hard = _settings(said.pop("hard", []))
     fenced = said.pop("fencing", ["simple"])
     servers = tuple(_server(name, said[name], nodes) for name in said)
     units = dict.fromkeys([*reach, *(each.storage for server in servers for each in server.filesystems)])
@@ -69,7 +73,11 @@ def cluster(lines: list[str]) -> Cluster:
         subnets=tuple(replace(SUBNETS[name], bgp=BGP if name in routers else None) for name in sorted(used)),
         storage=tuple(StorageUnit(name, _listed(reach.get(name)) or tuple(nodes)) for name in units),
         nodes=tuple(
-            Node(name, tuple(each for each in ports if f"{name}/{each.subnet}" not in without))
+            Node(
+                name,
+                tuple(each for each in ports if f"{name}/{each.subnet}" not in without),
+                Capacity(cpu=float(hard[name]), hard=True) if name in hard else Capacity(),
+            )
             for name in nodes
         ),
         servers=servers,
@@ -104,6 +112,7 @@ def _server(name: str, words: list[str], nodes: list[str]) -> VirtualServer:
         priority=int(given.get("priority", "0")),
         home=given.get("home"),
         migrate="pinned" not in given,
+        load=Load(cpu=float(given["cpu"])) if "cpu" in given else Load(),
         apart_from=_listed(given.get("apart")),
         on_subnet_loss=OnSubnetLoss(given.get("on_subnet_loss", "route")),
         on_storage_loss=OnStorageLoss(given.get("on_storage_loss", "stay")),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +17,8 @@ from vsctl.policy.hand import NO_HAND
 from vsctl.policy.model import Cluster, OnStorageLoss, VirtualServer
 
 NODES = ("n1", "n2", "n3")
-FEW = settings(deadline=None, max_examples=4, derandomize=True)
+FEW = settings(deadline=None, max_examples=3, derandomize=True)
+MANY = settings(deadline=None, max_examples=40)
 
 words = st.builds(
     lambda *parts: " ".join(filter(None, parts)),
@@ -47,9 +50,7 @@ def has_storage(cluster: Cluster, world: Scheduler, server: VirtualServer, node:
     return not any(("storage", node, each.storage) in world.lost for each in server.filesystems)
 
 
-@FEW
-@given(clusters, losses, st.sampled_from(NODES))
-def test_after_any_failures(cluster: Cluster, lost: list[tuple[str, str, str]], dead: str) -> None:
+def after_any_failures(cluster: Cluster, lost: list[tuple[str, str, str]], dead: str) -> None:
     with TemporaryDirectory() as folder:
         world = Scheduler(Path(folder))
         world.apply(cluster, NO_HAND)
@@ -78,9 +79,7 @@ def test_after_any_failures(cluster: Cluster, lost: list[tuple[str, str, str]], 
         assert node in reach or not reach, "a server is where its storage is, if that is anywhere"
 
 
-@FEW
-@given(st.integers(1, 9), st.sampled_from(NODES))
-def test_the_survivors_share_evenly(servers: int, dead: str) -> None:
+def the_survivors_share_evenly(servers: int, dead: str) -> None:
     cluster = cast.cluster([f"nodes: {' '.join(NODES)}", *(f"vs{at}: " for at in range(1, servers + 1))])
     with TemporaryDirectory() as folder:
         world = Scheduler(Path(folder))
@@ -91,3 +90,21 @@ def test_the_survivors_share_evenly(servers: int, dead: str) -> None:
     shares = [counts[node] for node in NODES if node != dead]
     assert max(shares) - min(shares) <= 1
     assert sum(shares) == servers
+
+
+ANY_FAILURES = given(clusters, losses, st.sampled_from(NODES))
+ANY_NUMBER = given(st.integers(1, 9), st.sampled_from(NODES))
+
+test_after_any_failures = FEW(ANY_FAILURES(after_any_failures))
+test_the_survivors_share_evenly = FEW(ANY_NUMBER(the_survivors_share_evenly))
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    "law",
+    [ANY_FAILURES(after_any_failures), ANY_NUMBER(the_survivors_share_evenly)],
+    ids=["losses", "numbers"],
+)
+def test_many_more(law: Callable[[], None]) -> None:
+    MANY(law)()

@@ -10,6 +10,7 @@ import pytest
 from lxml import etree
 
 from tests.stories import cast
+from tests.stories.scheduler import bare
 from vsctl.cib_templates import stored
 from vsctl.cib_templates.merge import Merged, merge
 from vsctl.cib_templates.render import render
@@ -34,18 +35,13 @@ LINES = [
 HAND = Hand().move("vs2", "n3").move("vs3", "n2").drain("n1")
 
 
-def empty() -> etree._Element:
-    return etree.fromstring(subprocess.run(["cibadmin", "--empty"], capture_output=True, check=True).stdout)
-
-
 def made(cluster: Cluster, hand: Hand = NO_HAND, existing: etree._Element | None = None) -> Merged:
     ours = render(configuration(cluster, hand), Stored('{"name": "nas1 & <co>"}', (("vs1", "{}"),), hand))
-    return merge(ours, empty() if existing is None else existing, frozenset(naming.of_cluster(cluster)))
+    return merge(ours, bare(()) if existing is None else existing, frozenset(naming.of_cluster(cluster)))
 
 
 def verified(cib: etree._Element, path: Path) -> str:
     """What crm_verify has to say against a CIB, its complaints about nodes that are not there left out."""
-    cib.set("have-quorum", "1")
     path.write_bytes(etree.tostring(cib))
     run = subprocess.run(
         ["crm_verify", "-V", "--xml-file", path], capture_output=True, check=False, text=True
@@ -111,7 +107,7 @@ def test_a_stop_that_storage_may_hold_up_costs_no_fencing() -> None:
 def test_what_the_cib_remembers_is_read_back() -> None:
     cib = made(cast.cluster(LINES), HAND).cib
     assert stored.read(cib) == Stored('{"name": "nas1 & <co>"}', (("vs1", "{}"),), HAND)
-    assert stored.read(empty()) is None
+    assert stored.read(bare(())) is None
     assert stored.placed(cib)["vs1"] == "n1"
 
 

@@ -309,12 +309,17 @@ def test_any_text_of_yamls_own_characters_is_answered(text: str) -> None:
     check_anything(text)
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+
+
 @pytest.mark.parametrize("odd", [10, 60])
-@given(data=st.data())
-def test_anything_like_a_cluster_file_is_answered(odd: int, data: st.DataObject) -> None:
+@pytest.mark.parametrize("examples", [10, pytest.param(300, marks=pytest.mark.full)])
+def test_anything_like_a_cluster_file_is_answered(odd: int, examples: int) -> None:
+    law = given(data=st.data())(anything_like_a_cluster_file)
+    settings(max_examples=examples, deadline=None, suppress_health_check=SLOW)(law)(odd)
+
+
+def anything_like_a_cluster_file(odd: int, data: st.DataObject) -> None:
     value = data.draw(anything_of(CLUSTER_FILE, odd=odd))
     check_anything(yaml.dump(value, Dumper=yaml.CSafeDumper, sort_keys=False))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.stories import cast
@@ -18,6 +20,18 @@ def facts(cluster: Cluster, node: str, online: tuple[str, ...]) -> Facts:
     nodes = tuple(NodeState(each.name, each.name in online) for each in cluster.nodes)
     running = tuple(Running(each, (node,)) for each in naming.of_cluster(cluster))
     return Facts(Placement(nodes, running), nodes[0].name, True, True, (), (), (), (), ())
+
+
+def test_where_nothing_fits_it_says_what_there_is_not_enough_of() -> None:
+    lines = ["nodes: n1 n2", "hard: n1=4 n2=1", "vs1: priority=2 home=n1 cpu=3", "vs2: cpu=2"]
+    cluster = cast.cluster(lines)
+    all_on_n1 = facts(cluster, "n1", ("n1", "n2"))
+    running = tuple(each for each in all_on_n1.placement.resources if not each.resource.startswith("vs2"))
+    without_vs2 = replace(all_on_n1, placement=replace(all_on_n1.placement, resources=running))
+    assert (
+        "vs2 runs nowhere, since what nodes can carry is hard: n1 has not enough cpu left; "
+        "n2 has not enough cpu left"
+    ) in report.of(cluster, NO_HAND, without_vs2).servers[1].problems
 
 
 @pytest.mark.parametrize(
