@@ -164,9 +164,7 @@ class _Stage:
             most = min(limit, 1.0) if supply.hard else limit
             bins.append(Bin(tuple(most * each for each in capacity), ceiling))
         found = level(items, bins, worth=self.worth)
-        return {
-            each.server: self.supplies[node].node for each, node in zip(placed, found, strict=True)
-        }
+        return {each.server: self.supplies[node].node for each, node in zip(placed, found, strict=True)}
 
     @property
     def _scale(self) -> Vector:
@@ -181,7 +179,11 @@ class _Stage:
         )
         capacities = {each.node: each.capacity for each in self.supplies}
         largest = (
-            min(fullest(each.load, capacities[node]) for node in each.nodes or (each.here,) if node is not None)
+            min(
+                fullest(each.load, capacities[node])
+                for node in each.nodes or (each.here,)
+                if node is not None
+            )
             for each in placed
         )
         return max(whole, *largest)

@@ -20,8 +20,6 @@ from math import ceil, exp
 
 from vsctl.policy.demands import Vector
 
-
-
 NOTHING = 1e-9
 """Loads are sums of fractions: a smaller difference is none."""
 MANY = 1000

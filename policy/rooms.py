@@ -18,7 +18,7 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Rooms:
-    """For each server its node, None for those that no node can carry; `reasons` of all that are not where they were."""
+    """For each server its node, None where none can carry it; `reasons` of all that are not where they were."""
 
     where: Mapping[str, str | None]
     reasons: Mapping[str, str]
@@ -130,7 +130,9 @@ class _Rooms:
                         self.reasons[other.server] = f"{node} has room for {demand.server} only without it"
                         self._put(demand, node)
                         if self.where.get(demand.server) != node:
-                            self.reasons[demand.server] = self._why(demand, self.where.get(demand.server), [node])
+                            self.reasons[demand.server] = self._why(
+                                demand, self.where.get(demand.server), [node]
+                            )
                         return True
                 self._put(other, node)
         return False

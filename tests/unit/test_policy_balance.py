@@ -20,7 +20,8 @@ amounts = st.tuples(st.floats(0.0, 4.0).map(lambda each: round(each, 1)), st.int
 def situations(draw: st.DrawFn, hard: bool = False) -> tuple[tuple[Demand, ...], tuple[Supply, ...]]:
     nodes = NODES[: draw(st.integers(1, 4))]
     supplies = tuple(
-        Supply(node, draw(st.tuples(*[st.integers(4, 9).map(float)] * 2)), hard and draw(st.booleans())) for node in nodes
+        Supply(node, draw(st.tuples(*[st.integers(4, 9).map(float)] * 2)), hard and draw(st.booleans()))
+        for node in nodes
     )
     names = [f"vs{at}" for at in range(1, draw(st.integers(1, 9)) + 1)]
     demands = []
@@ -106,7 +107,8 @@ def test_nobody_is_put_beside_whom_it_keeps_apart_from_while_there_is_another_no
             for node in there.keys() & set(demand.nodes) - {move.target}:
                 crowded = any(where[other] == node for other in avoid[move.server])
                 full = there[node].hard and any(
-                    use[node][kind] + amount > there[node].capacity[kind] for kind, amount in enumerate(demand.load)
+                    use[node][kind] + amount > there[node].capacity[kind]
+                    for kind, amount in enumerate(demand.load)
                 )
                 assert crowded or full
 
