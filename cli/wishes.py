@@ -7,7 +7,7 @@ which the server ends up on the node is the answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -92,8 +92,7 @@ def _obstacles(world: World, server: VirtualServer, node: str, facts: Facts) -> 
     if node in world.hand.drained:
         yield Change(f"{node} is drained", f"`vsctl undrain {node}`", lambda it: _undrained(it, node))
     yield from _reported(world, server, node, facts)
-    tried = [each for each in facts.tries if each.node == node and each.banned]
-    if any(each.resource in naming.primitives_of(cluster, server) for each in tried):
+    if any(_failures(world, server, node)):
         yield Change(
             f"{server.name} failed too often on {node}",
             f"mend what failed there, then `vsctl cleanup {server.name}`",
@@ -160,24 +159,30 @@ def _saying(world: World, node: str, attribute: str, value: str) -> World:
 
 def _forgiven(world: World, server: VirtualServer, node: str) -> World:
     """Return a world without failures of a server on a node."""
-    mine = naming.primitives_of(world.cluster, server)
     tree = etree.fromstring(world.applied.cib)
-    for state in tree.iterfind("status/node_state"):
-        if state.get("uname") != node:
-            continue
-        for pairs in state.iterfind("transient_attributes/instance_attributes"):
-            for pair in list(pairs):
-                name = pair.get("name", "")
-                if (
-                    name.startswith(("fail-count-", "last-failure-"))
-                    and name.split("#")[0].split("-", 2)[2] in mine
-                ):
-                    pairs.remove(pair)
-        for held in state.iterfind("lrm/lrm_resources/lrm_resource"):
-            if held.get("id") in mine:
-                for op in [each for each in held if "_last_failure_" in each.get("id", "")]:
-                    held.remove(op)
+    for pairs, pair in list(_failed(tree, naming.primitives_of(world.cluster, server), node)):
+        pairs.remove(pair)
     return _cib(world, etree.tostring(tree))
+
+
+def _failures(world: World, server: VirtualServer, node: str) -> tuple[str, ...]:
+    """Return the attributes that count the failures of a server on a node."""
+    tree = etree.fromstring(world.applied.cib)
+    mine = naming.primitives_of(world.cluster, server)
+    return tuple(pair.get("name", "") for _, pair in _failed(tree, mine, node))
+
+
+def _failed(
+    tree: etree._Element, resources: Collection[str], node: str
+) -> Iterator[tuple[etree._Element, etree._Element]]:
+    """Yield the counts and times of failures, `fail-count-vs1-net#start_0`, and what holds them."""
+    path = f"status/node_state[@uname='{node}']/transient_attributes/instance_attributes"
+    for pairs in tree.iterfind(path):
+        for pair in pairs:
+            name = pair.get("name", "").partition("#")[0]
+            for kind in ("fail-count-", "last-failure-"):
+                if name.startswith(kind) and name.removeprefix(kind) in resources:
+                    yield pairs, pair
 
 
 def _allowed(world: World, server: VirtualServer, node: str) -> World:

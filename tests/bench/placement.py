@@ -102,7 +102,7 @@ def case(servers: int, nodes: int, seed: int) -> Case:
 
 
 def _kept_apart(apart: dict[int, int], number: int) -> list[int]:
-    return [apart[number]] * (number in apart) + [one for one, other in apart.items() if other == number]
+    return [one if other == number else other for one, other in apart.items() if number in (one, other)]
 
 
 def _after(demands: Sequence[Demand], found: Balance) -> tuple[Demand, ...]:
