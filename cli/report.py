@@ -383,9 +383,20 @@ def _cluster_problems(cluster: Cluster, facts: Facts) -> Iterator[str]:
     for failed in facts.failed:
         if failed.resource in (naming.DAEMON, naming.ROUTER):
             yield _what_failed(failed)
+    yield from _lost_storage(cluster, facts)
     for event in facts.fenced:
         if event.status == "failed":
             yield f"fencing of {event.target} ({event.action}) failed at {event.when}"
+
+
+def _lost_storage(cluster: Cluster, facts: Facts) -> Iterator[str]:
+    for unit in cluster.storage:
+        reach = {node: facts.attribute(node, f"storage-{unit.name}") for node in unit.nodes}
+        lost = [node for node, value in reach.items() if value == "0"]
+        if lost and len(lost) == len(reach):
+            yield f"no node reaches storage {unit.name}: see to it, nothing that is on it can move to a better place"
+        else:
+            yield from (f"{node} has lost storage {unit.name}: see to it" for node in lost)
 
 
 def _times(count: int) -> str:

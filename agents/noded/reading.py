@@ -72,7 +72,6 @@ class Unit:
         os.close(self._question)
         os.close(self.answer)
         os.kill(self.process, signal.SIGKILL)
-        os.waitpid(self.process, os.WNOHANG)
 
 
 class Storage:
@@ -83,6 +82,7 @@ class Storage:
         self._log = log
         self._changed = changed
         self.units: dict[str, Unit] = {}
+        self._ending: list[int] = []
 
     def watch(self, wanted: Units, remembered: Mapping[str, Record]) -> None:
         """Watch these units from now on; `remembered` is what a daemon before this one knew."""
@@ -101,10 +101,12 @@ class Storage:
         unit = self.units.pop(name)
         self._loop.unwatch(unit.answer)
         unit.end()
+        self._ending.append(unit.process)
         return unit.record
 
     def tick(self) -> None:
         """Read every unit, and look for those that do not answer; again and again."""
+        self._ending = [each for each in self._ending if os.waitpid(each, os.WNOHANG) == (0, 0)]
         for name, unit in list(self.units.items()):
             if unit.reads.asked is None:
                 unit.ask()

@@ -8,7 +8,7 @@ import pytest
 
 from tests.stories import cast
 from vsctl.cli import report
-from vsctl.cli.facts import Facts
+from vsctl.cli.facts import Attribute, Facts
 from vsctl.cli.placement import NodeState, Placement, Running
 from vsctl.policy import naming
 from vsctl.policy.hand import NO_HAND, Hand
@@ -47,3 +47,18 @@ def test_a_server_on_a_drained_node(words: str, online: tuple[str, ...], hand: H
     cluster = cast.cluster(["nodes: n1 n2", f"vs1: {words}"])
     found = report.of(cluster, hand, facts(cluster, "n1", online)).servers[0]
     assert found.notes == (note,)
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        ((), ()),
+        (("n1",), ("n1 has lost storage san1: see to it",)),
+        (("n1", "n2"), ("no node reaches storage san1: see to it, nothing that is on it can move to a better place",)),
+    ],
+)  # fmt: skip
+def test_lost_storage_is_said(lost: tuple[str, ...], said: tuple[str, ...]) -> None:
+    cluster = cast.cluster(["nodes: n1 n2", "vs1: home=n1"])
+    told = tuple(Attribute(node, "storage-san1", str(int(node not in lost))) for node in ("n1", "n2"))
+    found = report.of(cluster, NO_HAND, replace(facts(cluster, "n1", ("n1", "n2")), attributes=told))
+    assert found.problems == said
