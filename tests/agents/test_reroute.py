@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 
@@ -194,19 +195,28 @@ def test_both_sides_leave_a_silent_detour(serving: Lan, peer: Node) -> None:
     announcer = {**LAN_B, "detours": "n1=e0a,e0b"}
     serving.cable("e1a", "down")
     assert peer.agent("vip", "start", **announcer).code == RUNNING
-    for node in (serving.node, peer):
-        node.run("mount", "-t", "tmpfs", "tmpfs", "/var/log")
-        assert node.agent("daemon", "start", **daemon).code == RUNNING
-    client = serving.clients["client-b"]
-    for port in ("e0a", "e0b"):
-        until(lambda: attempt(client, IPV4_B, SMB) == "answered", "vs1 is reached through the peer")
-        serving.switches.run("bridge", "link", "set", "dev", port, "state", "0")
-        other = "e0b" if port == "e0a" else "e0a"
-        until(lambda it=other: f"dev {it}" in way_out(serving.node), f"vs1 answers by {other}")
-        until(lambda: attempt(client, IPV4_B, SMB) == "answered", "vs1 is reached by the other port")
-        serving.switches.run("bridge", "link", "set", "dev", port, "state", "3")
-    for node in (serving.node, peer):
-        assert node.agent("daemon", "stop", **daemon).code == RUNNING
+    with watching((serving.node, peer), daemon):
+        client = serving.clients["client-b"]
+        for port in ("e0a", "e0b"):
+            until(lambda: attempt(client, IPV4_B, SMB) == "answered", "vs1 is reached through the peer")
+            serving.switches.run("bridge", "link", "set", "dev", port, "state", "0")
+            other = "e0b" if port == "e0a" else "e0a"
+            until(lambda it=other: f"dev {it}" in way_out(serving.node), f"vs1 answers by {other}")
+            until(lambda: attempt(client, IPV4_B, SMB) == "answered", "vs1 is reached by the other port")
+            serving.switches.run("bridge", "link", "set", "dev", port, "state", "3")
+
+
+@contextmanager
+def watching(nodes: Sequence[Node], daemon: dict[str, str]) -> Iterator[None]:
+    """Let a node daemon run on each node."""
+    try:
+        for node in nodes:
+            node.run("mount", "-t", "tmpfs", "tmpfs", "/var/log")
+            assert node.agent("daemon", "start", **daemon).code == RUNNING
+        yield
+    finally:
+        for node in nodes:
+            assert node.agent("daemon", "stop", **daemon).code == RUNNING
 
 
 def way_out(node: Node) -> str:
