@@ -264,7 +264,9 @@ def test_the_daemon_does_it_at_once_both_ways(told: Site) -> None:
     assert node.agent("daemon", "stop", **WATCHED).code == RUNNING
 
 
-def test_a_peer_announces_by_host_route_for_a_server_elsewhere(told: Site) -> None:
+@pytest.fixture
+def peer(told: Site) -> Iterator[Node]:
+    """A node that has lost lan-a, too, and tells the router."""
     lan, peer = told.lan, Node()
     lan.plug(peer, "e0a", "peer-e0a", "lan-a", ("192.0.2.4/24", "2001:db8:a::4/64"))
     lan.plug(peer, "e1a", "peer-e1a", "lan-b", ("198.51.100.4/24", "2001:db8:b::4/64"))
@@ -272,6 +274,13 @@ def test_a_peer_announces_by_host_route_for_a_server_elsewhere(told: Site) -> No
     peer.run("mount", "-t", "tmpfs", "tmpfs", "/var/log")
     peer.run("tee", "/run/password", text="a word\n")
     assert peer.agent("router", "start", **BGP).code == RUNNING
+    yield peer
+    peer.agent("router", "stop", **BGP)
+    peer.close()
+
+
+def test_a_peer_announces_by_host_route_for_a_server_elsewhere(told: Site, peer: Node) -> None:
+    lan = told.lan
     until(lambda: established(peer) == 2, "the router listens to the peer")
     before = peer.dump()
     session = Session(told.client, IPV4, SMB)
@@ -291,8 +300,6 @@ def test_a_peer_announces_by_host_route_for_a_server_elsewhere(told: Site) -> No
     session.close()
     until(lambda: told.learnt() == set(), "the router is told no more")
     until(lambda: peer.dump() == before, "the peer is as it was")
-    assert peer.agent("router", "stop", **BGP).code == RUNNING
-    peer.close()
 
 
 LOOKING_AROUND = 120.0
