@@ -6,6 +6,7 @@ a node that dies, a monitor that fails, or what a node reports of itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from lxml import etree
@@ -88,20 +89,22 @@ class Rehearsal:
     cluster: Cluster
     now: Outcome
     happened: frozenset[Fault] = frozenset()
+    settle: Callable[..., Outcome] = scheduler.settle
 
     def fail(self, fault: Fault) -> tuple[Rehearsal, Step]:
         """Return the cluster after a fault and all that the scheduler does about it, and what that was."""
         now, cib = self.now, self.now.cib
         happened = self.happened | {fault}
         if fault.kind == "filesystem":
-            now = scheduler.settle(cib, events=self._broken(fault))
+            now = self.settle(cib, events=self._broken(fault))
         elif fault.where not in now.after.online:
             raise Refused(f"{fault}: {fault.where} is down already, nothing more of it can fail")
         elif fault.kind == "node":
-            now = scheduler.settle(cib, events=("--node-fail", fault.where))
+            now = self.settle(cib, events=("--node-fail", fault.where))
         else:
-            now = scheduler.settle(with_attributes(cib, fault.where, self._reported(fault.where, happened)))
-        return replace(self, now=now, happened=happened), self._step(fault, now, happened)
+            now = self.settle(with_attributes(cib, fault.where, self._reported(fault.where, happened)))
+        then = replace(self, now=now, happened=happened)
+        return then, self._step(fault, then)
 
     def _broken(self, fault: Fault) -> tuple[str, ...]:
         resource = naming.filesystem(fault.where, fault.part)
@@ -132,10 +135,12 @@ class Rehearsal:
             },
         }
 
-    def _step(self, fault: Fault, now: Outcome, happened: frozenset[Fault]) -> Step:
-        cluster, after = self.cluster, now.after
-        moves = tuple(changes.moved(self.now.after, after, cluster, cluster))
-        routes = []
+    def routes(self) -> tuple[Route, ...]:
+        """Return the servers that are not reached directly just now, subnet by subnet."""
+        return tuple(self._routes())
+
+    def _routes(self) -> Iterator[Route]:
+        cluster, after = self.cluster, self.now.after
         for server in cluster.servers:
             node = after.node_of(naming.net(server.name))
             for subnet in cluster.subnets_of(server):
@@ -143,16 +148,19 @@ class Rehearsal:
                 if (
                     node is not None
                     and announcer is not None
-                    and subnet.name in self._lost_on(announcer, happened)
+                    and subnet.name in self._lost_on(announcer, self.happened)
                 ):
-                    routes.append(Route(server.name, subnet.name, None))
+                    yield Route(server.name, subnet.name, None)
                 elif node is not None and announcer != node:
-                    routes.append(Route(server.name, subnet.name, announcer))
+                    yield Route(server.name, subnet.name, announcer)
+
+    def _step(self, fault: Fault, then: Rehearsal) -> Step:
+        cluster, after = self.cluster, then.now.after
         return Step(
             fault,
-            moves,
-            changes.restarted(now.actions, self.now.after, after),
-            tuple(routes),
+            tuple(changes.moved(self.now.after, after, cluster, cluster)),
+            changes.restarted(then.now.actions, self.now.after, after),
+            then.routes(),
             tuple(each.name for each in cluster.servers if after.node_of(naming.net(each.name)) is None),
         )
 

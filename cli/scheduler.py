@@ -120,15 +120,16 @@ def with_restarts_noted(cib: bytes, started: Collection[str] = ()) -> bytes:
                     each.name for each in declared(resource.get("type", "")).params() if not each.reloadable
                 }
                 start.set("op-force-restart", f" {' '.join(sorted(fixed))} ")
-                start.set("op-restart-digest", _digest(primitive, fixed))
+                start.set("op-restart-digest", digest(primitive, fixed))
     return etree.tostring(tree)
 
 
-def _digest(primitive: etree._Element, names: Collection[str]) -> str:
+def digest(primitive: etree._Element, names: Collection[str] | None = None) -> str:
+    """Return the digest of the parameters of a primitive, or of some of them, as Pacemaker notes it with a start."""
     given = {
         each.get("name", ""): each.get("value", "")
         for each in primitive.iterfind("instance_attributes/nvpair")
-        if each.get("name") in names
+        if names is None or each.get("name") in names
     }
     parameters = etree.tostring(etree.Element("parameters", dict(sorted(given.items()))))
     return hashlib.md5(b" " + parameters + b"\n", usedforsecurity=False).hexdigest()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from vsctl.cli import configuration, firewall, options, output, planning
+from vsctl.cli import configuration, firewall, foresight, options, output, planning, proof
 from vsctl.cli.planning import Plan
 from vsctl.cli.programs import Refused
 from vsctl.cli.reading import cluster_of
@@ -20,11 +20,23 @@ from vsctl.policy.model import Cluster
 @options.cluster_file
 @options.yes
 @options.without_fencing
+@click.option(
+    "--proved",
+    is_flag=True,
+    help="Refuse if a failure would cost a server that it does not cost now; see `vsctl prove`.",
+)
 @options.wait
 @options.cib
 @options.as_json
 def apply(
-    file: Path, yes: bool, without_fencing: bool, wait: bool, limit: float, store: Store, as_json: bool
+    file: Path,
+    yes: bool,
+    without_fencing: bool,
+    proved: bool,
+    wait: bool,
+    limit: float,
+    store: Store,
+    as_json: bool,
 ) -> None:
     """Make the cluster what the cluster file FILE says.
 
@@ -35,6 +47,8 @@ def apply(
     cluster = cluster_of(file)
     first = planning.plan(configuration.read(store), cluster, without_fencing=without_fencing)
     _refuse(first, yes)
+    if proved and not first.nothing_to_do:
+        _refuse_worse(first)
     plan = first
     if first.retired and store.live:
         _retire(store, first, limit)
@@ -61,6 +75,18 @@ def _refuse(plan: Plan, yes: bool) -> None:
         )
     if objections:
         raise Refused("\n".join(objections))
+
+
+def _refuse_worse(plan: Plan) -> None:
+    """Refuse a file with which a failure costs what it does not cost now."""
+    known: set[tuple[str, str, str]] = set()
+    if plan.applied.cluster is not None:
+        now = proof.prove(plan.applied.cluster, foresight.settle(plan.applied.cib), 1)
+        known = {each.key for each in now.problems}
+    found = proof.prove(plan.cluster, foresight.settle(plan.next.cib), 1)
+    worse = [each.sentence for each in found.problems if each.key not in known]
+    if worse:
+        raise Refused("\n".join(f"{each} (new with this file)" for each in worse))
 
 
 def _retire(store: Store, plan: Plan, limit: float) -> None:

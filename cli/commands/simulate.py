@@ -84,6 +84,11 @@ def _standing(store: Store) -> tuple[Cluster, Outcome]:
 
 def _fresh(cluster: Cluster) -> tuple[Cluster, Outcome]:
     """Return a cluster of this file in which every node is up and everything has started."""
+    return cluster, scheduler.settle(fresh_cib(cluster))
+
+
+def fresh_cib(cluster: Cluster) -> bytes:
+    """Return the CIB of a cluster of this file in which every node is up and nothing has started yet."""
     cib = etree.fromstring(configuration.empty().cib)
     cib.set("have-quorum", "1")
     cib.set("dc-uuid", "1")
@@ -94,4 +99,4 @@ def _fresh(cluster: Cluster) -> tuple[Cluster, Outcome]:
         state = {"id": str(number), "uname": node.name, "in_ccm": "true", "crmd": "online", "join": "member"}
         etree.SubElement(status, "node_state", {**state, "expected": "member"})
     bare = Applied(etree.tostring(cib), None, NO_HAND)
-    return cluster, scheduler.settle(configuration.with_(bare, cluster, NO_HAND).cib)
+    return configuration.with_(bare, cluster, NO_HAND).cib

@@ -20,6 +20,9 @@ ON_A_CIB = (
     ["drain", "n1"],
     ["failback"],
     ["simulate", "--fail", "node:n1"],
+    ["prove"],
+    ["why", "vs1"],
+    ["why-not", "vs1", "n2"],
     ["plan", "FILE"],
 )
 VSCTL = [sys.executable, "-m", "vsctl.cli"]

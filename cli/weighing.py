@@ -1,0 +1,140 @@
+"""What speaks for each node, and against it, when Pacemaker chooses one for a virtual server?
+
+The rules' own words: every constraint of ours carries its reason in the CIB.
+Which of them hold on a node is found out as Pacemaker does, from the
+attributes of the node; that the sum is Pacemaker's own is tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from lxml import etree
+
+from vsctl.cib_templates import stored
+from vsctl.cli.placement import Placement
+from vsctl.policy import naming
+from vsctl.policy.constraints import INFINITY, NODE_NAME
+
+
+@dataclass(frozen=True)
+class Weight:
+    """What one rule says of a node."""
+
+    rule: str
+    score: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """Everything that counts for a server on a node that differs from node to node, the heaviest first."""
+
+    node: str
+    weights: tuple[Weight, ...]
+
+    @property
+    def total(self) -> int:
+        if any(each.score <= -INFINITY for each in self.weights):
+            return -INFINITY
+        return sum(each.score for each in self.weights)
+
+
+def weigh(cib: bytes, server: str, now: Placement, cluster_nodes: tuple[str, ...]) -> tuple[Weighed, ...]:
+    """Return what speaks for and against each node as a place for a server."""
+    tree = etree.fromstring(cib)
+    attributes = _attributes(tree)
+    reasons = stored.reasons(tree)
+    return tuple(
+        Weighed(
+            node,
+            tuple(
+                sorted(
+                    _weights(tree, server, node, attributes.get(node, {}), reasons, now),
+                    key=lambda each: -abs(each.score),
+                )
+            ),
+        )
+        for node in cluster_nodes
+    )
+
+
+def _weights(
+    tree: etree._Element,
+    server: str,
+    node: str,
+    attributes: Mapping[str, str],
+    reasons: Mapping[str, str],
+    now: Placement,
+) -> Iterator[Weight]:
+    for each in tree.iterfind(f"configuration/constraints/rsc_location[@rsc='{naming.group(server)}']"):
+        id = each.get("id", "")
+        rule = id.removeprefix("vsctl-").partition("-")[0] if id.startswith("vsctl-") else id
+        reason = reasons.get(id, f"the constraint {id}, which is not vsctl's, says so")
+        if each.get("node") == node:
+            yield Weight(rule, _score(each.get("score")), reason)
+        for part in each.findall("rule"):
+            if _holds(part, {**attributes, NODE_NAME: node}):
+                yield Weight(rule, _score(part.get("score")), reason)
+    for each in tree.iterfind(f"configuration/constraints/rsc_colocation[@rsc='{naming.group(server)}']"):
+        other = each.get("with-rsc", "")
+        if now.node_of(naming.net(other)) == node:
+            yield Weight(
+                "apart", _score(each.get("score")), reasons.get(each.get("id", ""), f"{other} is there")
+            )
+    if now.node_of(naming.net(server)) == node:
+        sticks = _stickiness(tree, server)
+        if sticks:
+            yield Weight("runs", sticks, f"{server} runs there, and moving costs its clients something")
+
+
+def _stickiness(tree: etree._Element, server: str) -> int:
+    path = f"configuration/resources//primitive[@id='{naming.net(server)}']/meta_attributes"
+    for group in tree.iterfind(path):
+        if group.find("rule") is None:
+            for pair in group.iterfind("nvpair[@name='resource-stickiness']"):
+                return _score(pair.get("value"))
+    return 0
+
+
+def _holds(rule: etree._Element, attributes: Mapping[str, str]) -> bool:
+    found = [_true(each, attributes) for each in rule.iterfind("expression")]
+    return any(found) if rule.get("boolean-op") == "or" else all(found)
+
+
+def _true(expression: etree._Element, attributes: Mapping[str, str]) -> bool:
+    value = attributes.get(expression.get("attribute", ""))
+    match expression.get("operation"):
+        case "defined":
+            return value is not None
+        case "not_defined":
+            return value is None
+        case "eq":
+            return value == expression.get("value")
+        case "ne":
+            return value != expression.get("value")
+    return False
+
+
+def _attributes(tree: etree._Element) -> dict[str, dict[str, str]]:
+    return {
+        state.get("uname", ""): {
+            pair.get("name", ""): pair.get("value", "")
+            for pair in state.iterfind("transient_attributes/instance_attributes/nvpair")
+        }
+        for state in tree.iterfind("status/node_state")
+    }
+
+
+def _score(text: str | None) -> int:
+    if text in ("INFINITY", "+INFINITY"):
+        return INFINITY
+    return -INFINITY if text == "-INFINITY" else int(text or 0)
+
+
+def said(weight: Weight) -> str:
+    """Return one weight as a line."""
+    if weight.score <= -INFINITY:
+        return f"never: {weight.reason}"
+    return f"{weight.score:+d}: {weight.reason}"
