@@ -39,6 +39,8 @@ def assign(demands: Sequence[Demand], supplies: Sequence[Supply], where: Mapping
     )
     for demand in order:
         rooms.settle(demand)
+    for demand in reversed(order):
+        rooms.separate(demand)
     return Rooms({each.server: rooms.found[each.server] for each in demands}, rooms.reasons)
 
 
@@ -85,6 +87,21 @@ class _Rooms:
         elif not self._make_room(demand, allowed):
             self.found[demand.server] = None
             self.reasons[demand.server] = self._why_nowhere(demand, allowed)
+
+    def separate(self, demand: Demand) -> None:
+        """Let a server leave company that came after it, if there is a node without any."""
+        node = self.found[demand.server]
+        if node is None or demand.pinned or not self.avoid[demand.server]:
+            return
+        company = self.company(demand, node)
+        if not company:
+            return
+        self._take(demand)
+        lonely = [each for each in demand.nodes if self.fits(demand, each) and not self.company(demand, each)]
+        target = min(lonely, key=lambda each: self._crowd(demand, each)) if lonely else node
+        self._put(demand, target)
+        if target != node:
+            self.reasons.setdefault(demand.server, f"it keeps apart from {' and '.join(company)}")
 
     def fits(self, demand: Demand, node: str) -> bool:
         supply = self.supplies[node]
