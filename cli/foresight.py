@@ -55,8 +55,7 @@ class Decision:
 def settle(cib: bytes, *, events: Sequence[str] = ()) -> Outcome:
     """Let the scheduler decide until it finds nothing more to do; as `scheduler.settle`, and much faster.
 
-    What cannot be told apart from what is said here, such as a start that fails, does not happen: everything
-    decided succeeds.
+    Everything decided succeeds: starts that fail are not foreseen.
     """
     actions: tuple[Action, ...] = ()
     before: tuple[Action, ...] | None = None

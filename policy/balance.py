@@ -178,6 +178,8 @@ class _Stage:
             for kind in range(len(self.kinds))
         )
         capacities = {each.node: each.capacity for each in self.supplies}
+        scarcest = tuple(map(min, zip(*capacities.values(), strict=True)))
+        # Only a server that might fill a node beyond the average can be the largest that matters.
         largest = (
             min(
                 fullest(each.load, capacities[node])
@@ -185,8 +187,9 @@ class _Stage:
                 if node is not None
             )
             for each in placed
+            if fullest(each.load, scarcest) > whole
         )
-        return max(whole, *largest)
+        return max((whole, *largest))
 
     def limit(self, placed: Sequence[Demand]) -> float:
         return (1.0 + self.tolerance) * self.bound(placed)

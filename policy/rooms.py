@@ -39,6 +39,8 @@ def assign(demands: Sequence[Demand], supplies: Sequence[Supply], where: Mapping
     )
     for demand in order:
         rooms.settle(demand)
+    for demand in reversed(order):
+        rooms.separate(demand)
     return Rooms({each.server: rooms.found[each.server] for each in demands}, rooms.reasons)
 
 
@@ -67,9 +69,17 @@ class _Rooms:
         if here is not None:
             self.expected[here] = add(self.expected[here], demand.load, -1.0)
         allowed = (here,) if demand.pinned and here is not None else demand.nodes
+        if (
+            here in allowed
+            and here is not None
+            and self.fits(demand, here)
+            and not self.company(demand, here)
+        ):
+            self._put(demand, here)
+            return
         fitting = [node for node in allowed if self.fits(demand, node)]
         lonely = [node for node in fitting if not self.company(demand, node)]
-        if here is not None and (here in lonely or (here in fitting and not lonely)):
+        if here is not None and here in fitting and not lonely:
             self._put(demand, here)
         elif fitting:
             self._put(demand, min(lonely or fitting, key=lambda node: self._crowd(demand, node)))
@@ -78,12 +88,27 @@ class _Rooms:
             self.found[demand.server] = None
             self.reasons[demand.server] = self._why_nowhere(demand, allowed)
 
+    def separate(self, demand: Demand) -> None:
+        """Let a server leave company that came after it, if there is a node without any."""
+        node = self.found[demand.server]
+        if node is None or demand.pinned or not self.avoid[demand.server]:
+            return
+        company = self.company(demand, node)
+        if not company:
+            return
+        self._take(demand)
+        lonely = [each for each in demand.nodes if self.fits(demand, each) and not self.company(demand, each)]
+        target = min(lonely, key=lambda each: self._crowd(demand, each)) if lonely else node
+        self._put(demand, target)
+        if target != node:
+            self.reasons.setdefault(demand.server, f"it keeps apart from {' and '.join(company)}")
+
     def fits(self, demand: Demand, node: str) -> bool:
         supply = self.supplies[node]
+        if not supply.hard:
+            return True
         after = add(self.taken[node], demand.load)
-        return not supply.hard or all(
-            used <= most + ROUNDING for used, most in zip(after, supply.capacity, strict=True)
-        )
+        return all(used <= most + ROUNDING for used, most in zip(after, supply.capacity, strict=True))
 
     def company(self, demand: Demand, node: str) -> tuple[str, ...]:
         """Return who is on a node, or is pinned to it, that a server keeps apart from."""
@@ -165,7 +190,7 @@ def mutual(demands: Sequence[Demand]) -> dict[str, tuple[str, ...]]:
 
 
 def add(one: Vector, other: Vector, times: float = 1.0) -> Vector:
-    return tuple(each + times * more for each, more in zip(one, other, strict=True))
+    return tuple([each + times * more for each, more in zip(one, other, strict=True)])
 
 
 def fullest(use: Vector, capacity: Vector) -> float:

@@ -59,6 +59,7 @@ def why(server: str, store: Store, as_json: bool) -> None:
         for weight in node.weights:
             if weight.rule != "base":
                 output.say(f"    {weighing.said(weight)}", indent="    ")
+    output.say(f"what would bring it elsewhere says `vsctl why-not {server} NODE`")
 
 
 def _total(weighed: Weighed) -> str:
