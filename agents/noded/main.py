@@ -30,6 +30,7 @@ from vsctl.agents.noded.balancing import Announcement, Balancing
 from vsctl.agents.noded.clients import Clients
 from vsctl.agents.noded.detours import Detours
 from vsctl.agents.noded.diary import Diary
+from vsctl.agents.noded.emptying import Emptying
 from vsctl.agents.noded.evictions import Evictions
 from vsctl.agents.noded.judge import Record
 from vsctl.agents.noded.loop import Loop, now
@@ -79,6 +80,7 @@ class Daemon:
         self.records = _records(remembered.get("ports", {}))
         self._storage_before = _records(remembered.get("storage", {}))
         self.storage = Storage(self.loop, log, self._act)
+        self.emptying = Emptying(self.loop, self.attributes, log)
         self.peers: dict[str, dict[str, list[bytes]]] = {}
         self.announced: dict[str, Announcement] = {}
         self._recorded: dict[str, dict[str, float]] = {}
@@ -105,6 +107,7 @@ class Daemon:
         self._hear_routers()
         self._tick()
         self.storage.tick()
+        self._look_for_stuck()
         self._look_around()
         self._count()
         Clients(self.loop, _servers).look()
@@ -485,6 +488,11 @@ class Daemon:
             "evictions": self.evictions.state(),
             "attributes": self.attributes.published,
         }
+
+    def _look_for_stuck(self) -> None:
+        """See whether a server cannot be stopped here, and empty this node then."""
+        pause = self.emptying.look(self.settings.node, self.settings.ports, _here(), self.storage.lost)
+        self.loop.after(pause, self._look_for_stuck)
 
     def _heed_releases(self) -> None:
         """Ask, while a port that works is held back, whether an operator says that it is all right."""

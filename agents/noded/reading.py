@@ -123,6 +123,10 @@ class Storage:
     def attributes(self) -> list[tuple[str, str]]:
         return storage.attributes({name: unit.record for name, unit in self.units.items()})
 
+    @property
+    def lost(self) -> list[str]:
+        return [name for name, unit in self.units.items() if unit.record.good is False]
+
     def report(self) -> dict[str, object]:
         """Return what an operator may want to know, as in `docs/contracts.md`."""
         moment = now()

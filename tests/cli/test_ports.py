@@ -100,7 +100,7 @@ def test_events_of_all_nodes_by_time(cib: Path) -> None:
 
 def test_no_events_is_said(cib: Path) -> None:
     assert vsctl("events", "--cib", cib).out.startswith("nothing has happened that a node knows of")
-    assert vsctl("events", "n7", "--cib", cib).err == "there is no node n7: there is n1, n2, n3\n"
+    assert vsctl("events", "n7", "--cib", cib).err == "there is no node n7: there are n1, n2 and n3\n"
 
 
 def test_release_is_for_the_running_cluster(cib: Path) -> None:

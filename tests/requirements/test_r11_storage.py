@@ -133,3 +133,33 @@ def test_where_no_node_reaches_it_servers_stay(four: Stage) -> None:
         lab.wait(lambda it=node: unit(lab, it, "san1") == "1", f"{node} reaches san1 again", 30)
     four.vsctl("cleanup")
     lab.wait(lambda: four.serving("vs1") and four.serving("vs3"), "vs1 and vs3 serve again", 60)
+
+
+def test_a_hang_lets_the_others_leave_before_the_node_is_fenced(four: Stage) -> None:
+    lab, everyone = four.lab, clients(four.lab)
+    for each in everyone.values():
+        each.start()
+    try:
+        for each in everyone.values():
+            each.wait_for_progress()
+        hung = time.monotonic()
+        lose(lab, "n1", "hang")
+        lab.wait(lambda: unit(lab, "n1", "san1") == "0", "n1 says that it has lost san1", 20)
+        lab.wait_until_fenced("n1", 120)
+        fenced = lab.journal("off", "n1")[-1].at
+        for name in ("vs1", "vs3"):
+            everyone[name].wait_for_progress(since=fenced)
+        four.settle()
+    finally:
+        for each in everyone.values():
+            each.stop()
+    report = {name: each.report() for name, each in everyone.items()}
+    gaps = {name: each.longest_gap for name, each in report.items()}
+    for name, each in everyone.items():
+        assert not report[name].errors, f"{name}: {report[name]}"
+        assert each.missing() == [], name
+    assert [at for at in report["vs2"].acks if hung < at < fenced], "vs2 served until the node was fenced"
+    assert four.node_of("vs2") != "n1" and four.node_of("vs4") == "n2"
+    assert gaps["vs2"] < 10, "vs2 moved, and did not crash"
+    assert gaps["vs4"] < 2
+    assert max(gaps["vs1"], gaps["vs3"]) < 90
