@@ -31,6 +31,8 @@ IPV4, IPV4_B, IPV6 = "192.0.2.11", "198.51.100.11", "2001:db8:a::11"
 OF_VS2 = ("192.0.2.12", "2001:db8:a::12")
 
 NFS, SMB = 2049, 445
+OPEN = 1445
+"""A TCP port that no gate closes: what clients reach when the network is all there is of a server."""
 EVERY = 10
 """The interval of recurring monitors; without it a monitor is a probe."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import vsctl.agents
-from tests.agents.cast import EVERY, FAILED, IPV4, IPV4_B, IPV6, LAN_A, NET, NOT_RUNNING, RUNNING, SMB
+from tests.agents.cast import EVERY, FAILED, IPV4, IPV4_B, IPV6, LAN_A, NET, NOT_RUNNING, OPEN, RUNNING
 from tests.agents.node import PYTHON, Lan, Node, Session, serve, until
 
 pytestmark = pytest.mark.lab
@@ -45,7 +45,7 @@ def watched(lan: Lan) -> Iterator[Lan]:
     for agent, parameters in (("net", NET), ("vip", LAN_A), ("daemon", DAEMON)):
         answer = lan.node.agent(agent, "start", **parameters)
         assert answer.code == RUNNING, answer.said
-    serve(lan.node, "vs1", SMB)
+    serve(lan.node, "vs1", OPEN)
     until(lambda: states(lan.node) == {"e0a": "good", "e0b": "good", "e1a": "good"}, "all ports are good")
     yield lan
     assert lan.node.agent("daemon", "stop", **DAEMON).code == RUNNING
@@ -98,7 +98,7 @@ def test_it_comes_and_goes_and_leaves_nothing(lan: Lan) -> None:
 
 
 def test_addresses_leave_a_dead_port_at_once_and_the_agent_agrees(watched: Lan) -> None:
-    session = Session(watched.clients["client-a"], IPV4, SMB)
+    session = Session(watched.clients["client-a"], IPV4, OPEN)
     watched.cable("e0a", "down")
     until(lambda: announced(watched.node) == on("e0b"), "both addresses are on e0b")
     assert session.answers()
@@ -174,7 +174,7 @@ def test_ports_change_in_flight(watched: Lan) -> None:
 
 
 def test_traffic_of_addresses_and_ports_is_measured(watched: Lan) -> None:
-    session = Session(watched.clients["client-a"], IPV4, SMB)
+    session = Session(watched.clients["client-a"], IPV4, OPEN)
     before = counted(watched.node)
     until(lambda: session.answers() and counted(watched.node)[IPV4] > before[IPV4] + 1000, "IPv4 is counted")
     after = counted(watched.node)

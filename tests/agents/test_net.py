@@ -20,8 +20,8 @@ from tests.agents.cast import (
     NET2,
     NOT_RUNNING,
     OF_VS2,
+    OPEN,
     RUNNING,
-    SMB,
 )
 from tests.agents.node import PYTHON, ROOT, Lan, Node, attempt, serve, until
 
@@ -46,10 +46,10 @@ def monitor(node: Node, agent: str, parameters: dict[str, str]) -> int:
 
 def test_clients_reach_every_address(lan: Lan) -> None:
     start(lan.node, ("net", NET), ("vip", LAN_A), ("vip", LAN_B))
-    serve(lan.node, "vs1", SMB)
-    assert attempt(lan.clients["client-a"], IPV4, SMB) == "answered"
-    assert attempt(lan.clients["client-a"], IPV6, SMB) == "answered"
-    assert attempt(lan.clients["client-b"], IPV4_B, SMB) == "answered"
+    serve(lan.node, "vs1", OPEN)
+    assert attempt(lan.clients["client-a"], IPV4, OPEN) == "answered"
+    assert attempt(lan.clients["client-a"], IPV6, OPEN) == "answered"
+    assert attempt(lan.clients["client-b"], IPV4_B, OPEN) == "answered"
     for agent, parameters in (("net", NET), ("vip", LAN_A), ("vip", LAN_B)):
         assert monitor(lan.node, agent, parameters) == RUNNING
 
@@ -62,8 +62,8 @@ def test_nothing_is_left_behind(lan: Lan) -> None:
         lan.node.run("sh", "-c", f"echo 1 > /proc/sys/net/{setting}")
     before = lan.node.dump()
     start(lan.node, ("net", NET), ("vip", LAN_A), ("net", NET2), ("vip", LAN_A2), ("vip", LAN_B))
-    serve(lan.node, "vs1", SMB)
-    assert attempt(lan.clients["client-a"], IPV4, SMB) == "answered"
+    serve(lan.node, "vs1", OPEN)
+    assert attempt(lan.clients["client-a"], IPV4, OPEN) == "answered"
     lan.cable("e0a", "down")
     assert monitor(lan.node, "vip", LAN_A) == RUNNING
     lan.cable("e0a", "up")
@@ -74,7 +74,7 @@ def test_nothing_is_left_behind(lan: Lan) -> None:
 def test_the_network_ends_even_if_addresses_are_still_announced(lan: Lan) -> None:
     before = lan.node.dump()
     start(lan.node, ("net", NET), ("vip", LAN_A))
-    serve(lan.node, "vs1", SMB)
+    serve(lan.node, "vs1", OPEN)
     stop(lan.node, ("net", NET))
     assert lan.node.agent("net", "monitor", **NET).code == NOT_RUNNING
     assert lan.node.agent("vip", "monitor", **LAN_A).code == NOT_RUNNING
@@ -121,7 +121,7 @@ def test_monitor_sees_what_is_missing_and_start_mends_it(lan: Lan, damage: str) 
 
 def test_addresses_change_in_flight(lan: Lan) -> None:
     start(lan.node, ("net", NET), ("vip", LAN_A))
-    serve(lan.node, "vs1", SMB)
+    serve(lan.node, "vs1", OPEN)
     more = {"server": "vs1", "addresses": "192.0.2.11/24 192.0.2.21/24 2001:db8:a::21/64"}
     announced = {**LAN_A, "addresses": more["addresses"]}
     for agent, parameters in (("net", more), ("vip", announced)):
@@ -129,10 +129,10 @@ def test_addresses_change_in_flight(lan: Lan) -> None:
         assert answer.code == RUNNING, answer.said
         assert monitor(lan.node, agent, parameters) == RUNNING
     client = lan.clients["client-a"]
-    assert attempt(client, "192.0.2.21", SMB) == "answered"
-    assert attempt(client, "2001:db8:a::21", SMB) == "answered"
-    assert attempt(client, IPV4, SMB) == "answered"
-    assert attempt(client, IPV6, SMB) != "answered"
+    assert attempt(client, "192.0.2.21", OPEN) == "answered"
+    assert attempt(client, "2001:db8:a::21", OPEN) == "answered"
+    assert attempt(client, IPV4, OPEN) == "answered"
+    assert attempt(client, IPV6, OPEN) != "answered"
     assert "198.51.100.11" not in lan.node.ip("route")
     assert "2001:db8:a::11" not in lan.node.ip("-6", "neighbour", "show", "proxy")
 
@@ -163,8 +163,8 @@ def test_a_node_forwards_nothing_else(lan: Lan) -> None:
     theirs.ip("route", "add", "192.0.2.0/24", "via", "198.51.100.2")
     theirs.ip("route", "add", "2001:db8:a::/64", "via", "2001:db8:b::2")
     start(lan.node, ("net", NET), ("vip", LAN_A), ("vip", LAN_B))
-    serve(lan.node, "vs1", SMB)
-    assert attempt(ours, IPV4_B, SMB) == "answered"  # forwarding as such works
+    serve(lan.node, "vs1", OPEN)
+    assert attempt(ours, IPV4_B, OPEN) == "answered"  # forwarding as such works
     for address in ("198.51.100.99", "2001:db8:b::99"):
         assert attempt(ours, address, 7) == "silence"
     stop(lan.node, ("net", NET))

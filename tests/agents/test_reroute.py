@@ -17,8 +17,8 @@ from tests.agents.cast import (
     IPV6,
     LAN_B,
     NOT_RUNNING,
+    OPEN,
     RUNNING,
-    SMB,
 )
 from tests.agents.node import ROOT, Lan, Node, Session, attempt, serve, until
 from vsctl.agents import names
@@ -46,7 +46,7 @@ def serving(lan: Lan) -> Lan:
     for agent, parameters in (("net", DETOURED), ("vip", ANNOUNCER)):
         answer = lan.node.agent(agent, "start", **parameters)
         assert answer.code == RUNNING, answer.said
-    serve(lan.node, "vs1", SMB)
+    serve(lan.node, "vs1", OPEN)
     return lan
 
 
@@ -59,14 +59,14 @@ def vip(node: Node, action: str, **more: str) -> int:
 def test_sessions_go_to_the_peer_and_back_and_nothing_is_left(serving: Lan, peer: Node) -> None:
     lan, before = serving, peer.dump()
     client = lan.clients["client-a"]
-    sessions = [Session(client, address, SMB) for address in (IPV4, IPV6)]
+    sessions = [Session(client, address, OPEN) for address in (IPV4, IPV6)]
     for port in ("e0a", "e0b"):
         lan.cable(port, "down")
     assert vip(lan.node, "stop") == RUNNING
     assert vip(peer, "start") == RUNNING
     assert vip(peer, "monitor") == RUNNING
     assert all(session.answers() for session in sessions)
-    assert attempt(client, IPV4, SMB) == attempt(client, IPV6, SMB) == "answered"
+    assert attempt(client, IPV4, OPEN) == attempt(client, IPV6, OPEN) == "answered"
     assert "local" not in peer.ip("route", "get", IPV4), "a peer never owns an address"
 
     for port in ("e0a", "e0b"):
@@ -82,7 +82,7 @@ def test_sessions_go_to_the_peer_and_back_and_nothing_is_left(serving: Lan, peer
 
 
 def test_the_peer_changes_ports(serving: Lan, peer: Node) -> None:
-    session = Session(serving.clients["client-a"], IPV4, SMB)
+    session = Session(serving.clients["client-a"], IPV4, OPEN)
     assert vip(serving.node, "stop") == RUNNING
     assert vip(peer, "start") == RUNNING
     serving.switches.ip("link", "set", "peer-e0a", "down")
@@ -97,12 +97,12 @@ def test_a_peer_forwards_nothing_else(serving: Lan, peer: Node) -> None:
     assert vip(serving.node, "stop") == RUNNING
     assert vip(peer, "start") == RUNNING
     client = serving.clients["client-a"]
-    serve(serving.clients["client-b"], "", SMB)
+    serve(serving.clients["client-b"], "", OPEN)
     client.ip("route", "add", "198.51.100.0/24", "via", "192.0.2.4")
     serving.clients["client-b"].ip("route", "add", "192.0.2.0/24", "via", "198.51.100.4")
-    assert attempt(client, "198.51.100.99", SMB) == "silence"
-    assert attempt(client, IPV4_B, SMB) == "silence", "an address of the server on another subnet neither"
-    assert attempt(serving.clients["client-b"], IPV4, SMB) == "silence", "nor back where it came from"
+    assert attempt(client, "198.51.100.99", OPEN) == "silence"
+    assert attempt(client, IPV4_B, OPEN) == "silence", "an address of the server on another subnet neither"
+    assert attempt(serving.clients["client-b"], IPV4, OPEN) == "silence", "nor back where it came from"
 
 
 def test_a_peer_that_does_not_reach_the_server_does_not_start(serving: Lan, peer: Node) -> None:
@@ -134,7 +134,7 @@ def test_a_server_that_comes_to_the_peer_ends_the_route(serving: Lan, peer: Node
     assert vip(peer, "start") == RUNNING
     assert vip(peer, "monitor") == RUNNING
     assert f"dev {names.interface('vs1')}" in peer.ip("route", "get", IPV4)
-    assert attempt(serving.clients["client-a"], IPV4, SMB) == "Connection refused", (
+    assert attempt(serving.clients["client-a"], IPV4, OPEN) == "Connection refused", (
         "it is there, nothing serves"
     )
 
@@ -198,11 +198,11 @@ def test_both_sides_leave_a_silent_detour(serving: Lan, peer: Node) -> None:
     with watching((serving.node, peer), daemon):
         client = serving.clients["client-b"]
         for port in ("e0a", "e0b"):
-            until(lambda: attempt(client, IPV4_B, SMB) == "answered", "vs1 is reached through the peer")
+            until(lambda: attempt(client, IPV4_B, OPEN) == "answered", "vs1 is reached through the peer")
             serving.switches.run("bridge", "link", "set", "dev", port, "state", "0")
             other = "e0b" if port == "e0a" else "e0a"
             until(lambda it=other: f"dev {it}" in way_out(serving.node), f"vs1 answers by {other}")
-            until(lambda: attempt(client, IPV4_B, SMB) == "answered", "vs1 is reached by the other port")
+            until(lambda: attempt(client, IPV4_B, OPEN) == "answered", "vs1 is reached by the other port")
             serving.switches.run("bridge", "link", "set", "dev", port, "state", "3")
 
 

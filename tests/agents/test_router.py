@@ -15,8 +15,8 @@ from tests.agents.cast import (
     IPV4,
     IPV6,
     NOT_RUNNING,
+    OPEN,
     RUNNING,
-    SMB,
 )
 from tests.agents.node import Answer, Lan, Node, Place, Session, attempt, serve, until
 from tests.agents.test_daemon import DAEMON, states
@@ -113,7 +113,7 @@ def told(site: Site) -> Site:
     for agent, parameters in (("router", BGP), ("net", DETOURED), ("vip", ROUTED)):
         answer = site.lan.node.agent(agent, "start", **parameters)
         assert answer.code == RUNNING, answer.said
-    serve(site.lan.node, "vs1", SMB)
+    serve(site.lan.node, "vs1", OPEN)
     until(lambda: established(site.lan.node) == 2, "the router listens")
     return site
 
@@ -180,19 +180,19 @@ def test_it_is_started_again_when_it_dies_and_reads_what_has_changed(told: Site)
 
 def test_sessions_go_to_the_router_and_back_and_nothing_is_left(told: Site) -> None:
     node = told.lan.node
-    sessions = [Session(told.client, address, SMB) for address in (IPV4, IPV6)]
+    sessions = [Session(told.client, address, OPEN) for address in (IPV4, IPV6)]
     assert told.learnt() == set(), "who is announced on its subnet is not announced elsewhere"
     told.lose()
     assert vip(node, "monitor").code == RUNNING
     until(lambda: told.learnt() == {IPV4, IPV6}, "the router has learnt where vs1 is")
     assert all(session.answers() for session in sessions)
-    assert attempt(told.client, IPV4, SMB) == attempt(told.client, IPV6, SMB) == "answered"
+    assert attempt(told.client, IPV4, OPEN) == attempt(told.client, IPV6, OPEN) == "answered"
     for _ in range(2):
         assert vip(node, "monitor").code == RUNNING
     assert "10.9.0.0" not in node.ip("route", "show", "table", "all"), "the node learns nothing"
     told.router.ip("route", "add", "192.0.2.99/32", "via", "198.51.100.2")
-    serve(told.lan.clients["client-a"], "", SMB)
-    assert attempt(told.client, "192.0.2.99", SMB) == "silence", "and forwards to nobody else"
+    serve(told.lan.clients["client-a"], "", OPEN)
+    assert attempt(told.client, "192.0.2.99", OPEN) == "silence", "and forwards to nobody else"
 
     told.regain()
     assert vip(node, "monitor").code == RUNNING
@@ -250,7 +250,7 @@ def test_the_daemon_does_it_at_once_both_ways(told: Site) -> None:
     node = told.lan.node
     assert node.agent("daemon", "start", **WATCHED).code == RUNNING
     until(lambda: set(states(node).values()) == {"good"}, "all ports are good")
-    session = Session(told.client, IPV4, SMB)
+    session = Session(told.client, IPV4, OPEN)
     for _ in range(2):
         told.lose()
         until(lambda: told.learnt() == {IPV4, IPV6}, "the daemon announces by host route")
@@ -283,14 +283,14 @@ def test_a_peer_announces_by_host_route_for_a_server_elsewhere(told: Site, peer:
     lan = told.lan
     until(lambda: established(peer) == 2, "the router listens to the peer")
     before = peer.dump()
-    session = Session(told.client, IPV4, SMB)
+    session = Session(told.client, IPV4, OPEN)
     told.lose()
     assert vip(lan.node, "stop").code == RUNNING
     assert vip(peer, "start").code == RUNNING
     until(lambda: told.learnt() == {IPV4, IPV6}, "the router has learnt who routes to vs1")
     assert "198.51.100.4" in told.router.ip("route", "get", IPV4)
     assert session.answers()
-    assert attempt(told.client, IPV6, SMB) == "answered"
+    assert attempt(told.client, IPV6, OPEN) == "answered"
     assert vip(peer, "monitor").code == RUNNING
     told.regain()
     assert vip(peer, "stop").code == RUNNING
@@ -313,12 +313,12 @@ def test_routers_are_told_by_ospf(site: Site) -> None:
     assert node.agent("router", "start", **OSPF).code == RUNNING
     for agent, parameters in (("net", DETOURED), ("vip", ROUTED)):
         assert node.agent(agent, "start", **parameters).code == RUNNING
-    serve(node, "vs1", SMB)
+    serve(node, "vs1", OPEN)
     until(lambda: running(node) == 2, "the router listens", LOOKING_AROUND)
     site.lose()
     assert vip(node, "monitor").code == RUNNING
     until(lambda: site.learnt() == {IPV4, IPV6}, "the router has learnt where vs1 is")
-    assert attempt(site.client, IPV4, SMB) == attempt(site.client, IPV6, SMB) == "answered"
+    assert attempt(site.client, IPV4, OPEN) == attempt(site.client, IPV6, OPEN) == "answered"
     assert vip(node, "stop").code == RUNNING
     until(lambda: site.learnt() == set(), "the router is told no more")
 

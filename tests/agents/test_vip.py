@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.agents.cast import EVERY, FAILED, IPV4, IPV6, LAN_A, NET, NOT_RUNNING, RUNNING, SMB
+from tests.agents.cast import EVERY, FAILED, IPV4, IPV6, LAN_A, NET, NOT_RUNNING, OPEN, RUNNING
 from tests.agents.node import PATIENCE, Lan, Node, Session, attempt, serve, until
 from vsctl.agents.announce import BURST
 
@@ -16,7 +16,7 @@ def serving(lan: Lan) -> Lan:
     for agent, parameters in (("net", NET), ("vip", LAN_A)):
         answer = lan.node.agent(agent, "start", **parameters)
         assert answer.code == RUNNING, answer.said
-    serve(lan.node, "vs1", SMB)
+    serve(lan.node, "vs1", OPEN)
     return lan
 
 
@@ -36,7 +36,7 @@ def test_the_first_port_with_a_carrier_answers(serving: Lan) -> None:
 
 def test_a_pulled_cable_costs_no_session(serving: Lan) -> None:
     client = serving.clients["client-a"]
-    sessions = [Session(client, address, SMB) for address in (IPV4, IPV6)]
+    sessions = [Session(client, address, OPEN) for address in (IPV4, IPV6)]
     serving.cable("e0a", "down")
     assert monitor(serving.node) == RUNNING
     assert announced(serving.node) == {IPV4: "e0b", IPV6: "e0b"}
@@ -61,7 +61,7 @@ def test_without_a_good_port_it_fails_and_can_be_stopped(serving: Lan) -> None:
 
 
 def test_ports_change_in_flight(serving: Lan) -> None:
-    session = Session(serving.clients["client-a"], IPV4, SMB)
+    session = Session(serving.clients["client-a"], IPV4, OPEN)
     changed = {**LAN_A, "ports": "n1=e0b,e0a"}
     assert serving.node.agent("vip", "reload-agent", **changed).code == RUNNING
     assert announced(serving.node) == {IPV4: "e0b", IPV6: "e0b"}
@@ -146,6 +146,6 @@ def test_nothing_is_told_after_the_end(serving: Lan) -> None:
 
 def test_addresses_answer_from_the_port_not_from_another(serving: Lan) -> None:
     client = serving.clients["client-a"]
-    assert attempt(client, IPV4, SMB) == "answered"
+    assert attempt(client, IPV4, OPEN) == "answered"
     mac = serving.node.ip("-o", "link", "show", "e0a").split("link/ether ")[1].split()[0]
     assert mac in client.ip("neighbour", "show", IPV4)
