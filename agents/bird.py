@@ -255,13 +255,18 @@ def _reply(line: object) -> tuple[int, list[str]]:
     return int(text[-1][:4]), [each[5:] if each[:4].isdigit() else each[1:] for each in text]
 
 
-def told(limit: float = 2.0) -> set[str]:
-    """Return the ports by which a router of every family that should be is told now; none without BIRD."""
+def told(limit: float = 2.0) -> set[str] | None:
+    """Return the ports by which a router of every family that should be is told now; none without BIRD.
+
+    None if BIRD does not answer within `limit` seconds.
+    """
     wanted = [line.split() for line in node.read_lines(SPOKEN)]
     if not wanted or process() is None:
         return set()
     try:
         said = ask("show protocols", limit)
+    except TimeoutError:
+        return None
     except (OSError, Failure):
         return set()
     up = {tuple(words[0].rsplit(".", 2)[:2]) for words in map(str.split, said) if words and words[-1] in _UP}

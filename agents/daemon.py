@@ -85,8 +85,8 @@ class Daemon(Agent):
     )
     servers = Param(
         _servers,
-        "For each virtual server that may leave its subnets, the nodes that can run it, and after how many seconds "
-        "of being routed it leaves: vs1 subnets=lan-a,lan-b nodes=n1,n2 bridge=600;vs3 subnets=lan-a nodes=n1,n2",
+        "For each virtual server that may leave its subnets, the nodes that can run it, its storage units, and after "
+        "how many seconds of being routed it leaves: vs1 subnets=lan-a,lan-b nodes=n1,n2 units=san1 bridge=600",
         default="",
         reloadable=True,
     )

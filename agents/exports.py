@@ -101,17 +101,11 @@ class Exports(Served):
         When the whole server stops, the gate is closed already. When the
         exports are taken away for good, that is what clients are to be told.
         """
-        from vsctl.agents import background, gate, lockers
+        from vsctl.agents import gate, lockers
 
         if gate.CLOSED_BY_GATE not in gate.holders(self.server) and self._is_configured():
             gate.close(self.server, self._resource)
-        try:
-            background.within(PATIENCE, lambda: lockers.set_aside(self.server))
-        except OSError as problem:
-            log(
-                f"who holds locks of {self.server} cannot be remembered: {problem.strerror or problem}; "
-                "NFSv3 clients may not be told to reclaim them"
-            )
+        lockers.set_aside(self.server)
 
     def after_start(self) -> None:
         from vsctl.agents import gate

@@ -8,6 +8,8 @@ from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
 STATE = ("nfs", "statd", "smb")
 """The directories of server state on the root filesystem, under `.vsctl`."""
+PROBE = 2.0
+"""Seconds for a device to open when it is only asked who holds it."""
 PATIENCE = 0.4
 """Share of the start's time for storage to show what is on a device, and as much again for the mount."""
 
@@ -60,7 +62,7 @@ class Fs(Agent):
     @action("monitor", timeout=20, interval=10)
     def monitor(self) -> None:
         if mounts.at(self.point) is None:
-            if mounts.has_superblock(self.device):
+            if mounts.has_superblock(self.device) or (self.probing and self._is_being_mounted()):
                 # Without a stop first, which ends that or says who has it, the next node would mount it as well.
                 raise Failure(
                     f"nothing is mounted on {self.point}, but {self.device} is still in use on this node"
@@ -68,6 +70,19 @@ class Fs(Agent):
                 )
             raise NotRunning(f"nothing is mounted on {self.point}")
         self._check()
+
+    def _is_being_mounted(self) -> bool:
+        """Say whether a mount that was killed is still waiting for storage in the kernel: nobody else holds the device.
+
+        Storage that does not answer at all is believed: most nodes that have lost it never had it mounted.
+        """
+        from vsctl.agents import background, unmounting
+
+        try:
+            held = background.within(PROBE, lambda: "" if mounts.is_free(self.device) else "held")
+            return bool(held) and not unmounting.is_others(self.device, mounts.number(self.device))
+        except OSError:
+            return False
 
     def _refuse_what_is_not_ours(self) -> None:
         from vsctl.agents import background

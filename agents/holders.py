@@ -11,6 +11,10 @@ from __future__ import annotations
 from vsctl.agents import background, mounts
 from vsctl.agents import system as os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 PATIENCE = 0.5
 """Seconds for one process; one that says nothing in that time is taken to use nothing."""
 READER = "vsctl-storage"
@@ -27,9 +31,9 @@ def processes(device: int) -> list[int]:
     return background.which(_others(), lambda each: _uses(each, device), PATIENCE)
 
 
-def uses(process: int, device: int) -> bool:
-    """Say whether one process has anything of a filesystem in use."""
-    return bool(background.which([process], lambda each: _uses(each, device), PATIENCE))
+def among(processes: Sequence[int], device: int) -> list[int]:
+    """Return those of some processes that have anything of a filesystem in use."""
+    return background.which(processes, lambda each: _uses(each, device), PATIENCE)
 
 
 def openers(device: str) -> list[int]:

@@ -25,7 +25,10 @@ def set_aside(server: str) -> None:
     try:
         background.within(LIMIT, lambda: _set_aside(f"{paths.state(server)}/statd"))
     except OSError as problem:
-        log(f"the clients of {server} that hold locks cannot be set aside: {problem.strerror or problem}")
+        log(
+            f"who holds locks of {server} cannot be remembered: {problem.strerror or problem}; "
+            "NFSv3 clients may not be told to reclaim them"
+        )
 
 
 def _set_aside(state: str) -> None:

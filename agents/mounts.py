@@ -29,7 +29,7 @@ class Mount:
     __slots__ = ("device", "id", "options", "point", "root", "shared", "source", "type")
 
     def __init__(self, line: str) -> None:
-        fields = line.split()
+        fields = line.rstrip("\n").split(" ")  # at nothing else: names that clients chose are among them
         dash = fields.index("-", 6)
         self.id = fields[0]
         major, _, minor = fields[2].partition(":")
@@ -44,22 +44,36 @@ class Mount:
 
 def table(process: str = "self") -> list[Mount]:
     """Return every mount in the mount namespace of a process, in the order they were made."""
-    with open(f"/proc/{process}/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
-        return [Mount(line) for line in lines]
+    return [Mount(line) for line in _lines(process)]
 
 
 def at(point: str) -> Mount | None:
     """Return what is mounted at a place, the topmost if there are several; links may lead to the place."""
     directory, _, name = point.rpartition("/")
-    place = (
-        f"{os.path.realpath(directory)}/{name}"  # the kernel knows no links, and what is mounted is not asked
-    )
+    place = f"{_without_links(directory)}/{name}"
     found = None
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
-        for line in lines:
-            if _plain(line.split(" ", 5)[4]) == place:
-                found = Mount(line)
+    for line in _lines("self"):
+        if _plain(line.split(" ", 5)[4]) == place:
+            found = Mount(line)
     return found
+
+
+def _lines(process: str) -> list[str]:
+    """Return the lines of mountinfo; the kernel writes a newline in a name as \\012, and no other end of a line."""
+    with open(f"/proc/{process}/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        return list(file)
+
+
+def _without_links(directory: str) -> str:
+    """Return where a directory is: the kernel knows no links. What is mounted on it is not asked."""
+    try:
+        descriptor = os.open(directory, os.O_PATH | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return directory
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
 
 
 def number(device: str) -> int:

@@ -21,6 +21,7 @@ NEXT_HOP = {AF_INET: inet_pton(AF_INET, "169.254.1.1"), AF_INET6: inet_pton(AF_I
 """What a server takes its node's side of the veth pair for. Nobody has these addresses:
 a permanent neighbour entry says which hardware address is meant."""
 
+ENOTEMPTY = 39
 TERM, KILL = 15, 9
 PATIENCE = 3.0
 """How many seconds processes get to end by themselves, and then the kernel to end them."""
@@ -339,7 +340,12 @@ def _forget(directory: str) -> None:
             _forget(entry.path)
         else:
             os.unlink(entry.path)
-    os.rmdir(directory)
+    try:
+        os.rmdir(directory)
+    except OSError as problem:
+        if problem.errno != ENOTEMPTY:
+            raise
+        _forget(directory)  # the node daemon has just locked something in it
 
 
 _FAMILY = {4: AF_INET, 16: AF_INET6}

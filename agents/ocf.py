@@ -226,7 +226,10 @@ class Agent:
 
 def log(sentence: str) -> None:
     """Say something to the cluster's log; Pacemaker adds the resource, so the server's name is there."""
-    print(sentence, file=sys.stderr)
+    try:
+        print(sentence, file=sys.stderr)
+    except OSError:  # where logs are kept is full: no reason not to go on
+        pass
 
 
 def _attributes(cls: type) -> Iterator[Any]:

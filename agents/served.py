@@ -182,7 +182,7 @@ class Served(Agent):
         """
         from vsctl.agents import files
 
-        lines = files.read(fragments.path(self.whole, self.filesystem)).splitlines()
+        lines = files.read(fragments.path(self.whole, self.filesystem)).split("\n")
         return {line[2:] for line in lines if line.startswith("# ")}
 
     def _inodes(self) -> dict[str, int]:
@@ -245,8 +245,7 @@ class Served(Agent):
         mount = mounts.at(paths.mount_point(self.server, self.filesystem))
         if mount is None or self.filesystem == "root":
             return []  # the state of the daemon itself is on root, which is unmounted after the daemon has ended
-        device = mount.device
-        return [each for each in processes.named(self.server, self.PROCESSES) if holders.uses(each, device)]
+        return holders.among(processes.named(self.server, self.PROCESSES), mount.device)
 
     def _end(self, users: list[int], why: str) -> None:
         log(

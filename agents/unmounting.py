@@ -94,7 +94,7 @@ def release(device: str, number: int | None, time_left: Allowance) -> None:
     if users:
         log(f"{device} was detached while in use: sending SIGKILL to {processes.describe(users)}")
         processes.kill(lambda: holders.processes(kept), SIGKILL, time_left.share)
-    elif number is None and _is_others(device, kept):
+    elif number is None and is_others(device, kept):
         return
     if not processes.until(lambda: _is_let_go(device, kept, time_left), time_left.share):
         left = processes.describe(holders.namespaces(kept) + holders.processes(kept))
@@ -103,7 +103,7 @@ def release(device: str, number: int | None, time_left: Allowance) -> None:
         )
 
 
-def _is_others(device: str, number: int) -> bool:
+def is_others(device: str, number: int) -> bool:
     """Say whether who holds a device is known, and no filesystem: a program, or a device made of it.
 
     What nobody can be seen to hold is about to be mounted, by an action that was killed.

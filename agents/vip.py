@@ -223,7 +223,7 @@ class Vip(Agent):
             return []
         from vsctl.agents import bird
 
-        told, bad = bird.told(), resident.unusable()
+        told, bad = bird.told() or set(), resident.unusable()
         links = self._links(netlink, [each for each in vias if each in told and each not in bad])
         return [link for link in links if link.carrier]
 

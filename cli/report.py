@@ -360,6 +360,8 @@ def _node_state(name: str, hand: Hand, facts: Facts) -> str:
         return "in maintenance"
     if state.standby:
         return "standby"
+    if facts.attribute(name, "evacuate") == "1":
+        return "emptying"
     return "drained" if name in hand.drained else "up"
 
 

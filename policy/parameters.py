@@ -89,10 +89,11 @@ def all_detours(cluster: Cluster, server: VirtualServer) -> str:
 
 
 def leaving(cluster: Cluster) -> str:
-    """Return every server that may leave its node, where it can go, and how long it may be routed at most."""
+    """Return every server that may leave its node, where it can go, what it needs, and how long it may be routed."""
     return ";".join(
         f"{server.name} subnets={','.join(each.name for each in cluster.subnets_of(server))}"
         f" nodes={','.join(cluster.candidates(server))}"
+        f" units={','.join(dict.fromkeys(each.storage for each in server.filesystems))}"
         + ("" if server.bridge is None else f" bridge={server.bridge}")
         for server in cluster.servers
         if not server.pinned and cluster.candidates(server)

@@ -6,7 +6,8 @@ says what is banned and why, `vsctl cleanup` forgets it sooner.
 
 A stop that fails is tried nowhere else. What a stop may have to wait for storage
 with is left blocked where it is: fencing would end every other server of the
-node for one server's disk. Where only the kernel can refuse (namespace,
+node for one server's disk. The node daemon empties the node first, and has it
+fenced then, where that helps. Where only the kernel can refuse (namespace,
 addresses, gate) the node is broken, and Pacemaker fences it.
 """
 

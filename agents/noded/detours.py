@@ -45,7 +45,10 @@ class Detours:
             record = announce.Record(server, subnet)
             addresses = _addresses(record)
             again = self._asks(server, subnet, False)
-            way = reroute.port_to_server(self._netlink, addresses, record.inward, again)
+            try:
+                way = reroute.port_to_server(self._netlink, addresses, record.inward, again)
+            except OSError:  # a port has just gone
+                continue
             if not os.path.exists(paths.namespace(server)):
                 self._take(server, subnet, False, way, partial(reroute.route_by, server, subnet))
 

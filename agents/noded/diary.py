@@ -8,6 +8,7 @@ and what it is now.
     1763829000.14 address vs1/lan-a e0b   the port that announces it here, - for none
     1763829000.15 route vs1/lan-a e0b     the same, for a server on another node
     1763829010.20 server vs1 leave        leave: it is asked to, stay: no longer
+    1763829010.25 node n1 empty           empty: a server is stuck on it, fence: it asks to be fenced, nothing
     1763829010.30 daemon n1 started
 
 Kept in a file over reboots; the cluster hears the last ones in a private attribute.
@@ -18,6 +19,7 @@ from __future__ import annotations
 import os
 
 from vsctl.agents import node, paths
+from vsctl.agents.ocf import log
 
 FILE = f"{paths.LOGS}/events"
 KEPT = 1000
@@ -33,9 +35,10 @@ class Diary:
         self._lines = node.read_lines(FILE)[-KEPT:]
         self._written = 2 * KEPT  # the first event cuts the file
         self._last: dict[tuple[str, str], str] = {}
-        for line in self._lines:
-            _, kind, about, state = line.split()
-            self._last[kind, about] = state
+        for words in map(str.split, self._lines):
+            if len(words) == 4:  # a crash may have torn the last line
+                _, kind, about, state = words
+                self._last[kind, about] = state
 
     def note(self, kind: str, about: str, state: str, when: float) -> None:
         """Write down how something is if it was not so before."""
@@ -46,12 +49,15 @@ class Diary:
         self._last[kind, about] = state
         line = f"{when:.2f} {kind} {about} {state}"
         self._lines = [*self._lines, line][-KEPT:]
-        if self._written >= 2 * KEPT:
-            node.write_lines(FILE, self._lines)
-            self._written = len(self._lines)
-        else:
-            _append(line)
-            self._written += 1
+        try:
+            if self._written >= 2 * KEPT:
+                node.write_lines(FILE, self._lines)
+                self._written = len(self._lines)
+            else:
+                _append(line)
+                self._written += 1
+        except OSError as problem:
+            log(f"{FILE} takes no more events: {problem.strerror}")
 
     def known(self, kind: str) -> dict[str, str]:
         """Return how everything of a kind was last."""

@@ -25,11 +25,15 @@ RELIEF = 12.0
 
 @dataclass(frozen=True)
 class Guest:
-    """A server that may leave: its subnets, the nodes it can run on, its bridge in seconds (None: for ever)."""
+    """A server that may leave: its subnets, the nodes it can run on, its bridge in seconds (None: for ever).
+
+    `units` are the storage units of its filesystems.
+    """
 
     subnets: tuple[str, ...]
     nodes: tuple[str, ...]
     bridge: float | None = None
+    units: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

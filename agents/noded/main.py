@@ -22,7 +22,7 @@ from typing import Any
 from vsctl.agents import announce, bird, hostroute, node, paths, resident, rtnetlink
 from vsctl.agents.addresses import parse
 from vsctl.agents.netlink import Netlink
-from vsctl.agents.noded import arrivals, commands, hearing, judge, settings
+from vsctl.agents.noded import arrivals, commands, emptying, hearing, judge, settings
 from vsctl.agents.noded.arrivals import Arrivals
 from vsctl.agents.noded.asking import EVERY, GATEWAYS, Asker, own
 from vsctl.agents.noded.attributes import Attributes
@@ -35,6 +35,7 @@ from vsctl.agents.noded.evictions import Evictions
 from vsctl.agents.noded.judge import Record
 from vsctl.agents.noded.loop import Loop, now
 from vsctl.agents.noded.reading import Storage
+from vsctl.agents.noded.stuck import EMPTY, FENCE, NOTHING
 from vsctl.agents.ocf import Failure, log
 from vsctl.agents.rtnetlink import Link
 
@@ -80,7 +81,8 @@ class Daemon:
         self.records = _records(remembered.get("ports", {}))
         self._storage_before = _records(remembered.get("storage", {}))
         self.storage = Storage(self.loop, log, self._act)
-        self.emptying = Emptying(self.loop, self.attributes, log)
+        self.emptying = Emptying(self.loop, self.attributes, self._say_emptied)
+        self.emptying.remember(remembered.get("emptying", NOTHING))
         self.peers: dict[str, dict[str, list[bytes]]] = {}
         self.announced: dict[str, Announcement] = {}
         self._recorded: dict[str, dict[str, float]] = {}
@@ -103,6 +105,7 @@ class Daemon:
         self._follow_links()
         self._told = self._listeners()
         self._configure()
+        self._act()  # the cluster may have forgotten what a daemon before this one has told
         node.write_lines(resident.PROCESS, [f"{os.getpid()} {resident.born(os.getpid())}"])
         self._hear_routers()
         self._tick()
@@ -162,6 +165,7 @@ class Daemon:
         for port in [each for each in self.askers if each not in mine]:
             self._unplug(port)
         self.storage.watch(self.settings.units, self._storage_before)
+        self._storage_before = {}
         self._judge()
         self._meet_witnesses()
 
@@ -220,8 +224,14 @@ class Daemon:
         self.attributes.ask(ADDRESSES, then)
 
     def _listeners(self) -> frozenset[str]:
-        """Return the ports by which routers are told of host routes, where any are declared."""
-        return frozenset(bird.told(LISTENING / 4)) if self.settings.routed else frozenset()
+        """Return the ports by which routers are told of host routes, where any are declared.
+
+        A BIRD that does not answer at once is busy, until its agent says that it is not.
+        """
+        if not self.settings.routed:
+            return frozenset()
+        told = bird.told(LISTENING / 4)
+        return self._told if told is None else frozenset(told)
 
     def _hear_routers(self) -> None:
         """Follow routers that begin or cease to listen."""
@@ -486,13 +496,26 @@ class Daemon:
             },
             "storage": self.storage.report(),
             "evictions": self.evictions.state(),
+            "emptying": self.emptying.verdict,
             "attributes": self.attributes.published,
         }
 
     def _look_for_stuck(self) -> None:
         """See whether a server cannot be stopped here, and empty this node then."""
-        pause = self.emptying.look(self.settings.node, self.settings.ports, _here(), self.storage.lost)
-        self.loop.after(pause, self._look_for_stuck)
+        known = self.settings
+        self.emptying.look(known.node, known.ports, known.servers, _here(), self.storage.lost)
+        self.loop.after(emptying.EVERY, self._look_for_stuck)
+
+    def _say_emptied(self, verdict: str, stuck: Collection[str]) -> None:
+        self._note("node", self.settings.node, verdict)
+        names = " and ".join(stuck)
+        log(
+            {
+                EMPTY: f"{names} cannot be stopped here and could start elsewhere: the others should leave this node",
+                FENCE: f"this node asks to be fenced, so that {names} can start elsewhere",
+            }.get(verdict, "nothing is stuck here any more that could start elsewhere: servers may stay")
+        )
+        self._write()
 
     def _heed_releases(self) -> None:
         """Ask, while a port that works is held back, whether an operator says that it is all right."""

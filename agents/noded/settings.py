@@ -84,20 +84,23 @@ def storage(text: str) -> dict[str, dict[str, tuple[str, ...]]]:
 
 
 def servers(text: str) -> dict[str, Guest]:
-    """Read `vs1 subnets=lan-a,lan-b nodes=n1,n2 bridge=600;vs3 subnets=lan-a nodes=n1,n2`."""
+    """Read `vs1 subnets=lan-a,lan-b nodes=n1,n2 units=san1 bridge=600;vs3 subnets=lan-a nodes=n1,n2 units=san2`."""
     found = {}
     for section in text.split(";"):
         name, *words = section.split() or [""]
         if not name:
             continue
         said = dict(_pairs(" ".join(words)))
-        if not {"subnets", "nodes"} <= set(said) <= {"subnets", "nodes", "bridge"}:
-            raise ValueError(f"{section.strip()} is not of the form server subnets=... nodes=... bridge=...")
+        if not {"subnets", "nodes"} <= set(said) <= {"subnets", "nodes", "units", "bridge"}:
+            raise ValueError(
+                f"{section.strip()} is not of the form server subnets=... nodes=... units=... bridge=..."
+            )
         bridge = said.get("bridge")
         found[name] = Guest(
             tuple(said["subnets"].split(",")),
             tuple(said["nodes"].split(",")),
             None if bridge is None else float(bridge),
+            tuple(said["units"].split(",")) if "units" in said else (),
         )
     return found
 

@@ -24,6 +24,7 @@ CLUSTER_FILE = Path(__file__).with_name("ports.yaml")
 IPV4, IPV6, OF_VS2 = "192.0.2.11", "2001:db8:a::11", "192.0.2.12"
 WHOLE = {
     "node-ok": "1",
+    "storage-san1": "1",
     "ports-good": "3",
     "subnet-lan-a": "2",
     "subnet-lan-b": "2",

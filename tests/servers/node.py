@@ -214,7 +214,7 @@ def _launch(agent: str, action: str) -> list[str]:
 def _told(timeout: int, interval: int, parameters: dict[str, str]) -> dict[str, str]:
     """Return what Pacemaker puts into an agent's environment; seconds."""
     return {f"OCF_RESKEY_{key}": value for key, value in parameters.items()} | {
-        "OCF_RESKEY_CRM_meta_interval": f"{interval}000",
+        "OCF_RESKEY_CRM_meta_interval": str(interval * 1000),
         "OCF_RESKEY_CRM_meta_timeout": f"{timeout}000",
     }
 

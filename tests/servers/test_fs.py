@@ -289,6 +289,22 @@ def test_a_mount_that_takes_too_long_is_given_up(node):
     assert node.agent("fs", "monitor", interval=0, **fs).status == 7
 
 
+def test_a_mount_that_storage_holds_up_is_no_absence(node):
+    device, disk = node.failing_disk("ext4")
+    fs = data(device)
+    node.run(f"mkdir -p {POINT}")
+    disk("hang")
+    node.begin(f"mount -t ext4 {device} {POINT}")
+    wait_for(lambda: not is_free(device), "nobody is mounting the device")
+    node.run("pkill -KILL -x mount")
+    probe = node.agent("fs", "monitor", interval=0, **fs)
+    assert (probe.status, "still in use" in probe.said) == (1, True), probe.said
+    disk("good")
+    wait_for(lambda: is_free(device), f"{device} is still in use")
+    assert node.agent("fs", "stop", **fs).status == 0
+    assert node.agent("fs", "monitor", interval=0, **fs).status == 7
+
+
 def test_users_are_found_past_somebody_elses_dead_storage(node):
     """A look at a file of dead storage does not return: it must not keep anybody from being found."""
     device = node.disk("ext4")
