@@ -34,7 +34,8 @@ check: install ## ruff, mypy, units and stories: no root, no cluster, under a mi
 	$(RUN)/pytest -q -n auto -m 'not lab and not full'
 
 test: install ## all tests, on a real cluster (root)
-	$(RUN)/pytest -m 'not full'
+	$(RUN)/pytest -q -n auto -m 'not lab and not full'
+	$(RUN)/pytest -m 'lab and not full' # alone: labs measure how long clients wait
 
 lab-full: install ## the long series (root)
 	$(RUN)/python -m tests.lab.guest
