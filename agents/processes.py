@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     Binds = Sequence[tuple[str, str]]
 
 DESCRIPTORS = 65536
+BEGINNING = 10.0
+"""Seconds for a daemon to get its view and to begin, of which some is read from its server's storage."""
 SIGKILL = 9
 
 
@@ -27,12 +29,13 @@ def start(server: str, name: str, arguments: Sequence[str], *, binds: Binds = ()
     """Start a daemon that stays in the foreground; return its process id.
 
     What it says goes to `<name>.out` among the server's logs. `binds` are
-    (source, target): files to show it in place of its node's.
+    (source, target): files to show it in place of its node's. OSError, with
+    the reason, if it does not come to that.
     """
     os.makedirs(paths.logs(server), mode=0o750, exist_ok=True)
     out = os.open(f"{paths.logs(server)}/{name}.out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
     nothing = os.open("/dev/null", os.O_RDONLY)
-    process = _in_view(server, arguments, binds, (nothing, out, out), daemon=True)
+    process = _in_view(server, arguments, binds, (nothing, out, out), BEGINNING, daemon=True)
     os.close(out)
     os.close(nothing)
     with open(_pid_file(server, name), "w") as file:
@@ -50,7 +53,10 @@ def run(
     from vsctl.agents import programs
 
     return programs.finish(
-        arguments[0], lambda files: _in_view(server, arguments, binds, files, daemon=False), stdin, limit
+        arguments[0],
+        lambda files: _in_view(server, arguments, binds, files, limit, daemon=False),
+        stdin,
+        limit,
     )
 
 
@@ -120,9 +126,17 @@ def describe(processes: Iterable[int]) -> str:
 
 
 def _in_view(
-    server: str, arguments: Sequence[str], binds: Binds, files: tuple[int, int, int], *, daemon: bool
+    server: str,
+    arguments: Sequence[str],
+    binds: Binds,
+    files: tuple[int, int, int],
+    limit: float | None,
+    *,
+    daemon: bool,
 ) -> int:
-    """Fork into the view and exec; OSError with the reason if it does not come to that."""
+    """Fork into the view and exec; OSError with the reason if it does not come to that within some seconds."""
+    import select
+
     from vsctl.agents import mounts
 
     inner = f"{paths.daemons_run(server)}/vsctl/{server}"
@@ -146,8 +160,15 @@ def _in_view(
         finally:
             os._exit(127)
     os.close(tell)
-    with os.fdopen(reason, "rb") as pipe:
-        words = pipe.read().decode()
+    try:
+        if not select.select([reason], [], [], limit)[0]:
+            os.kill(child, SIGKILL)
+            raise TimeoutError(
+                f"{arguments[0]} did not begin within {limit:g} s: its storage does not answer"
+            )
+        words = os.read(reason, 4096).decode()  # nothing comes, and the end, once it runs
+    finally:
+        os.close(reason)
     if words:
         os.waitpid(child, 0)
         raise OSError(f"{arguments[0]} could not be started: {words}")

@@ -66,7 +66,8 @@ def storage(cluster: Cluster) -> str:
                 if each.storage == unit.name and not each.after and nodes:
                     devices.setdefault((unit.name, nodes), []).append(encoded(each.device))
     return ";".join(
-        f"{unit} nodes={','.join(nodes)} {' '.join(found)}" for (unit, nodes), found in devices.items()
+        f"{unit} nodes={','.join(nodes)} {' '.join(sorted(found))}"
+        for (unit, nodes), found in sorted(devices.items())
     )
 
 

@@ -122,20 +122,26 @@ COME_AND_GO, RELOAD = {"start", "stop"}, {"reload-agent"}
         (address, {"vs1-net": RELOAD, "vs1-vip-lan-a": RELOAD}, answers("192.0.2.99", "c1")),
         (
             address_on_another_subnet,
-            {"vs2-net": RELOAD, "vs2-vip-lan-b": COME_AND_GO},
+            {"vs2-net": RELOAD, "vs2-vip-lan-b": COME_AND_GO, "vsctl-daemon": RELOAD},
             answers("198.51.100.12", "c2"),
         ),
         (
             filesystem,
-            {"vs1-fs-more": COME_AND_GO, "vs1-exp-more": COME_AND_GO, "vs1-shr-more": COME_AND_GO},
+            {
+                **dict.fromkeys(("vs1-fs-more", "vs1-exp-more", "vs1-shr-more"), COME_AND_GO),
+                "vsctl-daemon": RELOAD,
+            },
             nfs("192.0.2.11", "/more/srv"),
         ),
         (
             server,
-            dict.fromkeys(
-                ("vs3-net", "vs3-fs-root", "vs3-nfs", "vs3-exp-root", "vs3-vip-lan-a", "vs3-gate"),
-                COME_AND_GO,
-            ),
+            {
+                **dict.fromkeys(
+                    ("vs3-net", "vs3-fs-root", "vs3-nfs", "vs3-exp-root", "vs3-vip-lan-a", "vs3-gate"),
+                    COME_AND_GO,
+                ),
+                "vsctl-daemon": RELOAD,
+            },
             answers("192.0.2.13", "c1"),
         ),
     ],
