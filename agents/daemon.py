@@ -14,9 +14,9 @@ READY = 10.0
 
 
 def _ports(text: str) -> str:
-    from vsctl.agents.noded import settings
+    from vsctl.agents import topology
 
-    settings.ports(text)
+    topology.ports(text)
     return text
 
 

@@ -14,11 +14,9 @@ from vsctl.agents import system as os
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
 
-MS_REMOUNT = 0x20
 MS_BIND = 0x1000
 MS_MOVE = 0x2000
 MS_REC = 0x4000
-MS_PRIVATE = 1 << 18
 MS_SLAVE = 1 << 19
 MS_SHARED = 1 << 20
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from _socket import AF_INET, AF_INET6
 
-from vsctl.agents import bird, node, rtnetlink
+from vsctl.agents import bird, node, rtnetlink, topology
 from vsctl.agents import system as os
 from vsctl.agents.addresses import Address
 from vsctl.agents.netlink import Netlink
@@ -16,18 +16,6 @@ READY = 5.0
 """Seconds BIRD gets until it answers."""
 ENDING = 4.0
 """Seconds it gets to answer that it ends, then to end, then to heed a signal."""
-
-
-def ports_with_subnets(text: str) -> dict[str, dict[str, str]]:
-    """Read `n1=e1a:lan-b n2=e1a:lan-b,e2a:lan-c`."""
-    found = {}
-    for each in text.split():
-        name, _, words = each.partition("=")
-        split = [word.partition(":") for word in words.split(",")]
-        if not (name and all(port and subnet for port, _, subnet in split)):
-            raise ValueError(f"{each} is not of the form node=port:subnet,port:subnet")
-        found[name] = {port: subnet for port, _, subnet in split}
-    return found
 
 
 class Router(Agent):
@@ -45,7 +33,7 @@ class Router(Agent):
         reloadable=True,
     )
     ports = Param(
-        ports_with_subnets,
+        topology.ports,
         "For each node its ports on these subnets: n1=e1a:lan-b n2=e1a:lan-b,e2a:lan-c",
         reloadable=True,
     )

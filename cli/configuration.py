@@ -176,6 +176,21 @@ def empty() -> Applied:
     return Applied(run("cibadmin", "--empty"), None, NO_HAND)
 
 
+def fresh(cluster: Cluster) -> bytes:
+    """Return the CIB of a cluster of this file in which every node is up and nothing has started yet."""
+    cib = etree.fromstring(empty().cib)
+    cib.set("have-quorum", "1")
+    cib.set("dc-uuid", "1")
+    nodes, status = cib.find("configuration/nodes"), cib.find("status")
+    assert nodes is not None and status is not None
+    for number, node in enumerate(cluster.nodes, 1):
+        etree.SubElement(nodes, "node", id=str(number), uname=node.name)
+        state = {"id": str(number), "uname": node.name, "in_ccm": "true", "crmd": "online", "join": "member"}
+        etree.SubElement(status, "node_state", {**state, "expected": "member"})
+    bare = Applied(etree.tostring(cib), None, NO_HAND)
+    return with_(bare, cluster, NO_HAND).cib
+
+
 def _remembered(cluster: Cluster, hand: Hand) -> stored.Stored:
     texts = {
         name: json.dumps(value, separators=(",", ":"))

@@ -22,7 +22,7 @@ COMMANDS = {
     "apply": "Make the cluster what a cluster file says.",
     "status": "Show every virtual server: where it is, and what is not right.",
     "simulate": "Say what a failure would do.",
-    "prove": "Rehearse every failure, and say what would mend the worst of it.",
+    "prove": "Rehearse every failure, and say what would mend each loss.",
     "why": "Say why a virtual server is where it is.",
     "why-not": "Say why a virtual server is not on a node, and what would change that.",
     "move": "Send a virtual server to a node.",

@@ -1,4 +1,4 @@
-"""What would every failure do, and what would mend the worst of it?
+"""What would every failure do, and what would mend each loss?
 
 Every failure, and with depth 2 every two of them, is put to Pacemaker's own
 scheduler, on as many processors as there are. What it answers is judged

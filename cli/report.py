@@ -13,6 +13,7 @@ from enum import Enum
 
 from vsctl.cli.facts import Facts, Failed
 from vsctl.policy import capacity, naming
+from vsctl.policy.constraints import identity
 from vsctl.policy.hand import Hand
 from vsctl.policy.model import Cluster, Filesystem, Interface, Node, VirtualServer
 
@@ -79,9 +80,18 @@ class FilesystemReport:
 
 
 @dataclass(frozen=True)
+class ConstraintReport:
+    """A constraint of ours, by its id in the CIB, and what put it in force."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class ServerReport:
     """`since` is in seconds since the epoch; `moved_to` is where an operator sent it.
 
+    `constraints` are those in force by an operator's hand or a node's request, not by the cluster file alone.
     `notes` are what is worth knowing, `problems` what is not right.
     """
 
@@ -95,6 +105,7 @@ class ServerReport:
     moved_to: str | None
     addresses: tuple[AddressReport, ...]
     filesystems: tuple[FilesystemReport, ...]
+    constraints: tuple[ConstraintReport, ...]
     notes: tuple[str, ...]
     problems: tuple[str, ...]
 
@@ -166,6 +177,7 @@ def of_server(
         moved_to=hand.moved_to(server.name),
         addresses=addresses,
         filesystems=filesystems,
+        constraints=tuple(_constraints(cluster, server, hand, facts)),
         notes=tuple(_notes(cluster, server, hand, node, addresses, facts)),
         problems=tuple(_problems(cluster, server, state, node, mine, hand, facts)),
     )
@@ -236,6 +248,24 @@ def _filesystem(server: VirtualServer, filesystem: Filesystem, facts: Facts) -> 
         shares=tuple(each.share for each in filesystem.shares),
         shared=running(naming.shares(server.name, filesystem.name)) is not None,
     )
+
+
+def _constraints(
+    cluster: Cluster, server: VirtualServer, hand: Hand, facts: Facts
+) -> Iterator[ConstraintReport]:
+    if target := hand.moved_to(server.name):
+        rule = "pin" if server.pinned else "move"
+        yield ConstraintReport(identity(rule, server.name), f"an operator sent it to {target}")
+    nodes = (*cluster.candidates(server), *cluster.refuges(server))
+    emptied = [f"an operator drains {each}" for each in nodes if each in hand.drained]
+    emptied += [f"{each} asks to be emptied" for each in nodes if facts.attribute(each, "evacuate") == "1"]
+    if emptied:
+        yield ConstraintReport(identity("evacuate", server.name), ", ".join(emptied))
+    asking = [each for each in nodes if facts.attribute(each, f"evict-{server.name}") == "1"]
+    if asking:
+        yield ConstraintReport(
+            identity("evict", server.name), ", ".join(f"{each} asks it to stay away" for each in asking)
+        )
 
 
 def _notes(

@@ -13,6 +13,10 @@ INFINITY = 1_000_000
 """Pacemaker's own: a score from here on is a law, and no sum changes it."""
 
 
+def identity(rule: str, *about: str) -> str:
+    return f"vsctl-{rule}-{'.'.join(about)}"
+
+
 @dataclass(frozen=True)
 class Constraint:
     """`rule` said it about `about`, for the reason given: a sentence for the operator."""
@@ -23,7 +27,7 @@ class Constraint:
 
     @property
     def id(self) -> str:
-        return f"vsctl-{self.rule}-{'.'.join(self.about)}"
+        return identity(self.rule, *self.about)
 
 
 class Operation(Enum):

@@ -89,7 +89,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What a node can carry; None is "measure it". With `hard` it is a limit, otherwise a wish."""
+    """What a node can carry; None is not limited. With `hard` it is a limit, otherwise a wish."""
 
     cpu: float | None = None
     memory: int | None = None
@@ -200,7 +200,7 @@ class OnStorageLoss(Enum):
 
 @dataclass(frozen=True)
 class Load:
-    """What a virtual server is expected to need; None is "measure it"."""
+    """What a virtual server is expected to need; None counts as nothing."""
 
     cpu: float | None = None
     memory: int | None = None
@@ -297,7 +297,7 @@ class RepairMode(Enum):
 
 @dataclass(frozen=True)
 class Repair:
-    mode: RepairMode = RepairMode.AUTO
+    mode: RepairMode = RepairMode.OFF
     keep_image: bool = False
 
 

@@ -6,7 +6,7 @@ from vsctl.policy import daemon, naming, parameters, scores
 from vsctl.policy.constraints import Location, is_not_node, says
 from vsctl.policy.model import Cluster
 from vsctl.policy.resources import PROVIDER, Clone, Resource
-from vsctl.policy.subnet_loss import worth
+from vsctl.policy.subnet_loss import attribute
 
 
 def router(cluster: Cluster) -> tuple[Clone, ...]:
@@ -61,7 +61,7 @@ def directly(cluster: Cluster) -> tuple[Location, ...]:
             f"the addresses of {server.name} are rather announced on {subnet.name} itself than by host route",
             resource=naming.announcer(server.name, subnet.name),
             score=scores.DIRECT,
-            when=(says(worth(subnet.name), "2"),),
+            when=(says(attribute(subnet.name), "2"),),
         )
         for server in cluster.servers
         for subnet in cluster.subnets_of(server)

@@ -49,19 +49,3 @@ ANNOUNCER = 10
 
 DIRECT = 5
 """An announcer on a node with a good port on the subnet, where host routes are another way: half of the above."""
-
-DESCENDING = (
-    STORAGE_LOST,
-    EVACUATE,
-    MOVE,
-    APART,
-    EVICT,
-    NO_PORT,
-    SUBNET_LOST,
-    STICKINESS,
-    PREFERENCE,
-    UNREPORTED,
-    ANNOUNCER,
-)
-SUBNETS = 3
-"""How many subnets may be lost at once before a lesser reason could win."""

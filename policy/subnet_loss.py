@@ -21,7 +21,7 @@ def subnet_loss(cluster: Cluster) -> tuple[Location, ...]:
             f"{server.name} leaves a node where {subnet.name} is lost for one where it is not",
             resource=naming.group(server.name),
             score=scores.SUBNET_LOST,
-            when=(says(worth(subnet.name), "0"),),
+            when=(says(attribute(subnet.name), "0"),),
         )
         for server in cluster.servers
         if server.on_subnet_loss is OnSubnetLoss.MOVE
@@ -65,7 +65,7 @@ def announcers(cluster: Cluster) -> tuple[Location, ...]:
     )
 
 
-def worth(subnet: str) -> str:
+def attribute(subnet: str) -> str:
     """Return the node attribute that says how a subnet's addresses can be announced there."""
     return f"subnet-{subnet}"
 
@@ -77,7 +77,7 @@ def _where_lost(server: VirtualServer, subnet: str) -> Location:
         f"the addresses of {server.name} are not announced where {subnet} is lost",
         resource=naming.announcer(server.name, subnet),
         score=scores.NEVER,
-        when=(says(worth(subnet), "0"),),
+        when=(says(attribute(subnet), "0"),),
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from vsctl.agents import topology
 from vsctl.agents.addresses import Address, parse
 from vsctl.agents.noded.leaving import Guest
 
@@ -44,17 +45,6 @@ class Settings:
     @property
     def units(self) -> Mapping[str, tuple[str, ...]]:
         return self.storage.get(self.node, {})
-
-
-def ports(text: str) -> dict[str, dict[str, str]]:
-    """Read `n1=e0a:lan-a,e1a:lan-b n2=ens5:lan-a`."""
-    found = {}
-    for node, words in _pairs(text):
-        split = [each.partition(":") for each in words.split(",")]
-        if not all(port and subnet for port, _, subnet in split):
-            raise ValueError(f"{node}={words} is not of the form node=port:subnet,port:subnet")
-        found[node] = {port: subnet for port, _, subnet in split}
-    return found
 
 
 def gateways(text: str) -> dict[str, tuple[Address, ...]]:
@@ -125,7 +115,7 @@ def read(text: str) -> Settings:
     said = dict(line.partition(" ")[::2] for line in text.splitlines())
     return Settings(
         said["node"],
-        ports(said["ports"]),
+        topology.ports(said["ports"]),
         gateways(said.get("gateways", "")),
         routed(said.get("routed", "")),
         servers(said.get("servers", "")),

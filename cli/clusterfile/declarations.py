@@ -22,7 +22,7 @@ from vsctl.policy.model import (
 )
 
 FILESYSTEM_TYPES = ("ext4", "xfs")
-"""What the agents can check and repair."""
+"""What the agents can mount, and see to be damaged."""
 
 
 def _pattern(pattern: str, **more: Any) -> dict[str, Any]:
@@ -157,9 +157,9 @@ STORAGE_UNIT = Record(
 
 CAPACITY = Record(
     {
-        "cpu": Key(NUMBER, "Processors; left out, it is measured."),
-        "memory": Key(SIZE, "Bytes, in powers of 1024: 64G; left out, it is measured."),
-        "network": Key(RATE, "Bits a second, in powers of 1000: 20G; left out, it is measured."),
+        "cpu": Key(NUMBER, "Processors; left out, not limited."),
+        "memory": Key(SIZE, "Bytes, in powers of 1024: 64G; left out, not limited."),
+        "network": Key(RATE, "Bits a second, in powers of 1000: 20G; left out, not limited."),
         "hard": Key(BOOLEAN, "true: what does not fit is not started here; false (default): a wish."),
     }
 )
@@ -304,7 +304,7 @@ LOAD = Record(
         "cpu": Key(NUMBER, "Processors."),
         "memory": Key(SIZE, "Bytes, in powers of 1024."),
         "network": Key(RATE, "Bits a second, in powers of 1000."),
-        "disk": Key(RATE, "Bytes a second, in powers of 1000."),
+        "disk": Key(RATE, "Bytes a second, in powers of 1000. Not counted by this version."),
     }
 )
 
@@ -340,7 +340,7 @@ SERVER = Record(
             Choice(tuple(each.value for each in OnStorageLoss)),
             "When no other node reaches its storage: stay (default) or stop.",
         ),
-        "load": Key(LOAD, "What it is expected to need; what is measured replaces it."),
+        "load": Key(LOAD, "What it is expected to need; what is left out counts as nothing."),
     }
 )
 
@@ -360,23 +360,29 @@ POLICY = Record(
                 {
                     "mode": Key(
                         Choice(tuple(each.value for each in BalanceMode)),
-                        "off, manual (default: on request) or auto (by itself).",
+                        "manual (default: on request; off means the same) or auto (by itself).",
                     ),
                     "tolerance": Key(PERCENTAGE, "How uneven load may be, default 10%."),
-                    "max_moves": Key(_whole(1, 1000, 4), "The most moves at a time, default 4."),
+                    "max_moves": Key(
+                        _whole(1, 1000, 4),
+                        "The most moves at a time, default 4. Not carried out by this version.",
+                    ),
                     "every": Key(DURATION, "How often auto looks, default 5m."),
                 }
             ),
-            "How load is evened out.",
+            "How load is evened out over the ports of a node.",
         ),
         "repair": Key(
             Record(
                 {
                     "mode": Key(
                         Choice(tuple(each.value for each in RepairMode)),
-                        "off, check (look only) or auto (default: repair).",
+                        "off (default), check (look only) or auto (repair). This version has off only.",
                     ),
-                    "keep_image": Key(BOOLEAN, "Keep the metadata as it was before a repair. Default false."),
+                    "keep_image": Key(
+                        BOOLEAN,
+                        "Keep the metadata as it was before a repair; default false. Not carried out by this version.",
+                    ),
                 }
             ),
             "What is done about a damaged filesystem.",

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 
 from vsctl.cli.clusterfile.declarations import CLUSTER_FILE
 from vsctl.cli.clusterfile.shapes import Schema
-
-SHIPPED = "cluster-file.schema.json"
 
 
 def json_schema() -> Schema:
@@ -22,8 +19,3 @@ def json_schema() -> Schema:
 
 def as_text() -> str:
     return json.dumps(json_schema(), indent=1) + "\n"
-
-
-def shipped() -> str:
-    """Return the schema file that is installed with vsctl, for editors to point at."""
-    return (files("vsctl.cli.clusterfile") / SHIPPED).read_text("utf-8")

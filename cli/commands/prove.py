@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from vsctl.cli import configuration, foresight, options, output, proof
-from vsctl.cli.commands.simulate import fresh_cib
 from vsctl.cli.main import DONE, REFUSED
 from vsctl.cli.proof import Case, Proof, State
 from vsctl.cli.reading import cluster_of
@@ -28,7 +27,7 @@ from vsctl.cli.store import Store
 @options.as_json
 @click.pass_context
 def prove(ctx: click.Context, file: Path | None, depth: int, store: Store, as_json: bool) -> None:
-    """Rehearse every failure, and say what would mend the worst of it.
+    """Rehearse every failure, and say what would mend each loss.
 
     Every node, port, subnet of a node and way of a node to its storage fails in
     turn, and Pacemaker's own scheduler decides, with the running cluster as it
@@ -39,7 +38,7 @@ def prove(ctx: click.Context, file: Path | None, depth: int, store: Store, as_js
     """
     if file:
         cluster = cluster_of(file)
-        cib = fresh_cib(cluster)
+        cib = configuration.fresh(cluster)
     else:
         applied, cluster = configuration.needed(store)
         cib = applied.cib
@@ -70,10 +69,11 @@ def _say(found: Proof) -> None:
     bad = [case for case in found.cases if case.losses or case.overloads]
     if bad:
         output.say(
-            output.bad("not proved: ") + f"{output.count(len(bad), 'failure')} would cost a virtual server"
+            output.bad("not proved: ")
+            + f"{output.count(len(bad), 'failure')} would cost a virtual server or overload a node"
         )
     else:
-        output.say(output.good("proved: ") + "none of them costs a virtual server that it need not")
+        output.say(output.good("proved: ") + "none costs a virtual server without need, or overloads a node")
 
 
 def as_document(found: Proof) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def rebalance(what: str, apply: bool, limit: float, store: Store, as_json: bool)
     ports = loads.ports(cluster, facts)
     if all(each.rate is None for each in ports):
         raise Refused(
-            "no node says what its ports carry: the node daemons measure it, see vsctl-daemon-clone in `crm_mon`"
+            "no node says what its ports carry: `vsctl status` says what is wrong with the daemons that measure it"
         )
     moves = loads.moves(cluster, facts, cluster.policy.balance.tolerance)
     if apply and moves:

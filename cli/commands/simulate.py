@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from lxml import etree
 
 from vsctl.cli import configuration, faults, hand, options, output, scheduler
-from vsctl.cli.configuration import Applied
 from vsctl.cli.faults import Step
 from vsctl.cli.reading import cluster_of
 from vsctl.cli.scheduler import Outcome
 from vsctl.cli.store import Store
-from vsctl.policy.hand import NO_HAND
 from vsctl.policy.model import Cluster
 
 
@@ -90,19 +87,4 @@ def _standing(store: Store) -> tuple[Cluster, Outcome]:
 
 def _fresh(cluster: Cluster) -> tuple[Cluster, Outcome]:
     """Return a cluster of this file in which every node is up and everything has started."""
-    return cluster, scheduler.settle(fresh_cib(cluster))
-
-
-def fresh_cib(cluster: Cluster) -> bytes:
-    """Return the CIB of a cluster of this file in which every node is up and nothing has started yet."""
-    cib = etree.fromstring(configuration.empty().cib)
-    cib.set("have-quorum", "1")
-    cib.set("dc-uuid", "1")
-    nodes, status = cib.find("configuration/nodes"), cib.find("status")
-    assert nodes is not None and status is not None
-    for number, node in enumerate(cluster.nodes, 1):
-        etree.SubElement(nodes, "node", id=str(number), uname=node.name)
-        state = {"id": str(number), "uname": node.name, "in_ccm": "true", "crmd": "online", "join": "member"}
-        etree.SubElement(status, "node_state", {**state, "expected": "member"})
-    bare = Applied(etree.tostring(cib), None, NO_HAND)
-    return configuration.with_(bare, cluster, NO_HAND).cib
+    return cluster, scheduler.settle(configuration.fresh(cluster))

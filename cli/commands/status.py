@@ -182,6 +182,8 @@ def _server(server: ServerReport, now: float) -> Iterator[str]:
         yield f"    {each.address:<24}  {each.subnet:<12}  {_announced(each, now)}"
     for filesystem in server.filesystems:
         yield output.fold(f"    {_filesystem(filesystem)}", "    ")
+    for constraint in server.constraints:
+        yield output.fold(f"    {constraint.id:<24}  {constraint.reason}", "    ")
     for problem in server.problems:
         yield _marked(problem, "    ")
     for note in server.notes:

@@ -17,7 +17,7 @@ def test_what_holds_is_said_and_exits_0(nas: Path) -> None:
     assert "fail node:n2\n    vs2 waits for n2, it is pinned\n" in done.out
     assert "fail subnet:n1/lan-b\n    vs1 on n1 is routed on lan-b through n3\n" in done.out
     assert "fail storage:n1/san1\n    vs1 moves n1 -> n2\n" in done.out
-    assert done.out.endswith("proved: none of them costs a virtual server that it need not\n")
+    assert done.out.endswith("proved: none costs a virtual server without need, or overloads a node\n")
 
 
 def test_what_does_not_hold_is_mended_by_the_smallest_change(nas: Path) -> None:

@@ -112,6 +112,26 @@ def test_moved_and_drained(cib: Path, request: pytest.FixtureRequest) -> None:
     compare("moved and drained", cib, request)
 
 
+def test_constraints_by_hand_or_by_request_have_their_ids(cib: Path) -> None:
+    """vs2 is pinned, so its pin is what a move changes; every other rule is the cluster file's."""
+
+    def constraints(server: str) -> dict[str, str]:
+        (found,) = vsctl("status", server, "--json", "--cib", cib).json["servers"]
+        return {each["id"]: each["reason"] for each in found["constraints"]}
+
+    assert constraints("vs1") == constraints("vs2") == {}
+    assert vsctl("move", "vs2", "n3", "--cib", cib).status == 0
+    cib.write_bytes(with_attributes(cib.read_bytes(), "n1", {"evict-vs1": "1", "evacuate": "1"}))
+    assert constraints("vs1") == {
+        "vsctl-evacuate-vs1": "n1 asks to be emptied",
+        "vsctl-evict-vs1": "n1 asks it to stay away",
+    }
+    assert constraints("vs2")["vsctl-pin-vs2"] == "an operator sent it to n3"
+    assert {*constraints("vs1"), *constraints("vs2")} <= {
+        each.get("id") for each in etree.fromstring(cib.read_bytes()).iter("rsc_location")
+    }
+
+
 def test_a_server_of_the_file_is_not_applied_yet(nas: Path, tmp_path: Path) -> None:
     """status shows what is applied; plan says what is not."""
     file = tmp_path / "cib.xml"

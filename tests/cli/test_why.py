@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from tests.cli.vsctl import CLUSTER_FILE, Said, after, vsctl
 from tests.stories.test_properties import clusters
-from vsctl.cli import faults, foresight, weighing
-from vsctl.cli.commands.simulate import fresh_cib
+from vsctl.cli import configuration, faults, foresight, weighing
 from vsctl.policy import naming
 from vsctl.policy.model import Cluster
 
@@ -66,7 +65,7 @@ def test_why_says_where_it_is_about_to_go(cib: Path) -> None:
 def test_the_sum_of_the_reasons_is_the_score_of_pacemaker(
     cluster: Cluster, node: str, attribute: str
 ) -> None:
-    cib = foresight.settle(fresh_cib(cluster)).cib
+    cib = foresight.settle(configuration.fresh(cluster)).cib
     cib = faults.with_attributes(cib, node, {attribute: "1" if attribute == "evacuate" else "0"})
     decision = foresight.decide(cib, scores=True)
     for server in cluster.servers:
@@ -144,7 +143,7 @@ def check_that_the_scheduler_agrees(data: st.DataObject) -> None:
     cluster = data.draw(clusters)
     with TemporaryDirectory() as folder:
         cib = Path(folder, "cib.xml")
-        cib.write_bytes(foresight.settle(fresh_cib(cluster)).cib)
+        cib.write_bytes(foresight.settle(configuration.fresh(cluster)).cib)
         if data.draw(st.booleans()):
             vsctl("drain", data.draw(st.sampled_from(NODES)), "--cib", cib)
         if data.draw(st.booleans()):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.anything import anything_of
@@ -49,6 +50,7 @@ from vsctl.policy.model import (
 TOP = Path(__file__).parents[2]
 EXAMPLES = sorted((TOP / "docs" / "examples").glob("*.yaml"))
 EXAMPLE = (TOP / "docs" / "examples" / "nas1.yaml").read_text()
+SHIPPED = (files("vsctl.cli.clusterfile") / "cluster-file.schema.json").read_text("utf-8")
 GIGA = 10**9
 
 
@@ -295,11 +297,12 @@ def check_anything(text: str) -> None:
     for each in problems:
         assert 1 <= each.line <= lines, each
         assert each.sentence == each.sentence.strip() and "\n" not in each.sentence
-        assert "None" not in each.sentence
+        assert "None" not in each.sentence or "None" in text  # the operator's word, or a value of ours
     assert list(problems) == sorted(problems, key=lambda each: each.line)
 
 
 @given(st.text())
+@example("None")
 def test_any_text_is_answered(text: str) -> None:
     check_anything(text)
 
@@ -346,13 +349,11 @@ def test_any_damage_to_a_file_is_answered(data: st.DataObject) -> None:
 
 
 def test_the_shipped_schema_is_current() -> None:
-    assert schema.shipped() == schema.as_text(), (
-        "vsctl check --schema > cli/clusterfile/cluster-file.schema.json"
-    )
+    assert schema.as_text() == SHIPPED, "vsctl check --schema > cli/clusterfile/cluster-file.schema.json"
 
 
 def test_the_schema_is_one_and_accepts_the_examples() -> None:
-    described = json.loads(schema.shipped())
+    described = json.loads(SHIPPED)
     jsonschema.Draft202012Validator.check_schema(described)
     for file in EXAMPLES:
         jsonschema.validate(yaml.safe_load(file.read_text()), described)

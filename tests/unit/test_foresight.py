@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.stories import cast
-from vsctl.cli import faults, foresight, scheduler
-from vsctl.cli.commands.simulate import fresh_cib
+from vsctl.cli import configuration, faults, foresight, scheduler
 from vsctl.cli.faults import Rehearsal
 from vsctl.policy import naming
 
@@ -30,8 +29,8 @@ LINES = [
 )
 def test_everything_lands_where_it_does_when_it_is_acted_out(fails: list[str]) -> None:
     cluster = cast.cluster(LINES)
-    foreseen = Rehearsal(cluster, foresight.settle(fresh_cib(cluster)), settle=foresight.settle)
-    acted = Rehearsal(cluster, scheduler.settle(fresh_cib(cluster)))
+    foreseen = Rehearsal(cluster, foresight.settle(configuration.fresh(cluster)), settle=foresight.settle)
+    acted = Rehearsal(cluster, scheduler.settle(configuration.fresh(cluster)))
     for each in ["", *fails]:
         if each:
             foreseen, _ = foreseen.fail(faults.parse(each, cluster))
@@ -43,6 +42,6 @@ def test_everything_lands_where_it_does_when_it_is_acted_out(fails: list[str]) -
 
 def test_a_settled_cluster_has_nothing_left_to_do() -> None:
     cluster = cast.cluster(LINES)
-    settled = foresight.settle(fresh_cib(cluster))
+    settled = foresight.settle(configuration.fresh(cluster))
     assert foresight.settle(settled.cib).actions == ()
     assert all(settled.after.node_of(naming.net(each.name)) for each in cluster.servers)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vsctl.agents import topology
 from vsctl.agents.noded import hearing, judge, leaving, settings
 from vsctl.agents.noded.hearing import FIRST, LIMIT, ROUNDS, Heard
 from vsctl.agents.noded.judge import LONGEST, QUIET, Record
@@ -282,7 +283,7 @@ def test_settings_are_read_as_they_were_written() -> None:
 @pytest.mark.parametrize("text", ["n1", "n1=", "n1=e0a", "n1=e0a:", "=e0a:lan-a"])
 def test_ports_that_cannot_be_understood_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not of the form"):
-        settings.ports(text)
+        topology.ports(text)
 
 
 @pytest.mark.parametrize(
