@@ -105,27 +105,28 @@ def announced(lab: Lab, node: str = "n1", addresses: Collection[str] = (IPV4, IP
     return answering & {"e0a", "e0b"}  # on other subnets the node answers for peers that route
 
 
-def restarts(lab: Lab) -> dict[str, Any]:
-    """Return when every resource of vs1 was started, to compare."""
+def restarts(lab: Lab, but: Collection[str] = ()) -> dict[str, Any]:
+    """Return when every resource of vs1 was started, to compare; `but` those that reload, which the CIB calls a start."""
     histories = lab.cib().xpath("//lrm_resource[starts-with(@id, 'vs1')]")
     return {
         (each.get("id"), operation.get("id")): operation.get("last-rc-change")
         for each in histories
+        if each.get("id") not in but
         for operation in each.iterfind("lrm_rsc_op[@operation='start']")
     }
 
 
 @contextmanager
-def watched(lab: Lab) -> Iterator[list[Program]]:
+def watched(lab: Lab, reloaded: Collection[str] = ()) -> Iterator[list[Program]]:
     """Hold TCP sessions open over IPv4 and IPv6, and assert that they live and nothing was restarted; give pulses."""
-    before = restarts(lab)
+    before = restarts(lab, reloaded)
     client = lab.client("c1")
     with ExitStack() as all_of_them:
         all_of_them.enter_context(echo.serve(lab.node("n1"), "vs1"))
         sessions = [all_of_them.enter_context(echo.session(client, each)) for each in (IPV4, IPV6)]
         yield [all_of_them.enter_context(echo.pulse(client, each)) for each in (IPV4, IPV6)]
         assert all(each.answers() for each in sessions), "a session was lost"
-    assert restarts(lab) == before, "something was restarted"
+    assert restarts(lab, reloaded) == before, "something was restarted"
 
 
 def test_a_pulled_cable(serving: Lab) -> None:
@@ -274,7 +275,7 @@ def test_without_the_daemon_the_agent_does_it(serving: Lab) -> None:
 def test_two_busy_addresses_on_one_port_end_up_on_two(serving: Lab) -> None:
     lab = serving
     lab.wait(lambda: announced(lab, "n1", [OF_VS2]) == {"e0a"}, "vs2 is announced on e0a, too")
-    with watched(lab) as pulses, busy(lab, IPV4), busy(lab, OF_VS2):
+    with watched(lab, ["vs1-vip-lan-a"]) as pulses, busy(lab, IPV4), busy(lab, OF_VS2):
         lab.wait(lambda: rebalance(lab)["moves"], "both are seen to be busy", 60)
         (move,) = rebalance(lab, "--apply")["moves"]
         assert (move["node"], move["from"], move["to"]) == ("n1", "e0a", "e0b")
