@@ -31,7 +31,7 @@ install: packages $(VENV)/installed ## the command and its tools in .venv
 check: install ## ruff, mypy, units and stories: no root, no cluster, under a minute
 	$(RUN)/ruff check .
 	$(RUN)/mypy -p vsctl.agents -p vsctl.policy -p vsctl.cib_templates -p vsctl.cli # as installed: only there are the folders the package that imports name
-	$(RUN)/pytest -q -n auto -m 'not lab and not full'
+	$(RUN)/pytest -q -n auto -m 'not lab and not slow and not full'
 
 test: install ## all tests, on a real cluster (root)
 	$(RUN)/pytest -q -n auto -m 'not lab and not full'

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.cli.vsctl import CLUSTER_FILE, vsctl
 
 NARROW = CLUSTER_FILE.replace("nodes: [n1, n3]", "nodes: [n3]")
@@ -20,6 +22,7 @@ def test_what_holds_is_said_and_exits_0(nas: Path) -> None:
     assert done.out.endswith("proved: none costs a virtual server without need, or overloads a node\n")
 
 
+@pytest.mark.slow
 def test_what_does_not_hold_is_mended_by_the_smallest_change(nas: Path) -> None:
     nas.write_text(NARROW)
     done = vsctl("prove", nas, "--json")
@@ -56,6 +59,7 @@ def test_declared_loads_overload_a_survivor(nas: Path) -> None:
     assert "n2 is overloaded: cpu 12 of 8" in done.out
 
 
+@pytest.mark.slow
 def test_two_failures_at_once(nas: Path) -> None:
     """vs3 may run on n1 and n3: only both together take it away."""
     text = CLUSTER_FILE.replace(", e0b: lan-a, e1a: lan-b}", "}").replace(", 198.51.100.11/24]", "]")
@@ -75,6 +79,7 @@ def test_a_node_that_is_down_already_cannot_fail_again(cib: Path) -> None:
     assert not [each for each in done.json["failures"] if ":n2" in each["fail"][0]]
 
 
+@pytest.mark.slow
 def test_apply_refuses_a_file_that_is_worse_and_takes_one_that_is_not(cib: Path, nas: Path) -> None:
     before = cib.read_bytes()
     nas.write_text(NARROW)

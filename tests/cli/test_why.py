@@ -91,6 +91,7 @@ def test_a_move_is_enough_where_nothing_stands_in_the_way(cib: Path) -> None:
     assert changes(cib, "vs1", "n1") == []
 
 
+@pytest.mark.slow
 def test_a_drain_lost_storage_and_a_node_that_is_down_have_to_go_first(cib: Path) -> None:
     vsctl("drain", "n3", "--cib", cib)
     assert changes(cib, "vs1", "n3") == ["`vsctl undrain n3`", "`vsctl move vs1 n3`"]
@@ -156,6 +157,7 @@ def check_that_the_scheduler_agrees(data: st.DataObject) -> None:
         assert foresight.settle(cib.read_bytes()).after.node_of(naming.net(server)) == node
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=5, derandomize=True)
 @given(st.data())
 def test_what_why_not_names_brings_the_server_there(data: st.DataObject) -> None:
