@@ -252,8 +252,7 @@ def test_a_namespace_that_vanishes_before_the_eyes_of_a_monitor_is_a_failure(lan
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (
-        FAILED,
-        "ocf-exit-reason:the network namespace vs1 does not exist on this node\n",
-    )
+    # What the monitor misses first depends on how far the kernel has got with taking the interfaces away.
+    assert done.returncode == FAILED
+    assert done.stderr.startswith("ocf-exit-reason:") and done.stderr.count("\n") == 1, done.stderr
     stop(lan.node, ("net", NET))
