@@ -8,51 +8,25 @@ from vsctl.agents import resident
 from vsctl.agents import system as os
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 TERM, KILL = 15, 9
 READY = 10.0
 """Seconds the daemon gets until it answers, and half of it to end by itself."""
 
 
-def _ports(text: str) -> str:
-    from vsctl.agents import topology
+def _checked(reader: str) -> Callable[[str], str]:
+    """Return a parser that has the daemon's own reader, of this name in `settings`, try a text, and keeps the text."""
 
-    topology.ports(text)
-    return text
+    def check(text: str) -> str:
+        from vsctl.agents.noded import settings
 
+        getattr(settings, reader)(text)
+        return text
 
-def _gateways(text: str) -> str:
-    from vsctl.agents.noded import settings
-
-    settings.gateways(text)
-    return text
-
-
-def _servers(text: str) -> str:
-    from vsctl.agents.noded import settings
-
-    settings.servers(text)
-    return text
-
-
-def _balance(text: str) -> str:
-    from vsctl.agents.noded import settings
-
-    settings.balance(text)
-    return text
-
-
-def _routed(text: str) -> str:
-    from vsctl.agents.noded import settings
-
-    settings.routed(text)
-    return text
-
-
-def _storage(text: str) -> str:
-    from vsctl.agents.noded import settings
-
-    settings.storage(text)
-    return text
+    return check
 
 
 class Daemon(Agent):
@@ -69,24 +43,24 @@ class Daemon(Agent):
     """
 
     ports = Param(
-        _ports,
+        _checked("ports"),
         "For each node its ports with their subnets: n1=e0a:lan-a,e1a:lan-b n2=e0a:lan-a",
         reloadable=True,
     )
     gateways = Param(
-        _gateways,
+        _checked("gateways"),
         "For each subnet its gateways: lan-a=192.0.2.1,2001:db8:a::1 lan-b=198.51.100.1",
         default="",
         reloadable=True,
     )
     routed = Param(
-        _routed,
+        _checked("routed"),
         "For each subnet those from whose ports its addresses can be announced by host route: lan-a=lan-b,lan-c",
         default="",
         reloadable=True,
     )
     servers = Param(
-        _servers,
+        _checked("servers"),
         "For each virtual server that may leave its subnets, the nodes that can run it, its storage units, and after "
         "how many seconds of being routed it leaves: vs1 subnets=lan-a,lan-b nodes=n1,n2 units=san1 bridge=600",
         default="",
@@ -94,7 +68,7 @@ class Daemon(Agent):
     )
 
     balance = Param(
-        _balance,
+        _checked("balance"),
         "How often the node spreads addresses over its ports by their load, in seconds, and how uneven the ports may "
         "be: every=300 tolerance=0.1; never if it is left out",
         default="",
@@ -102,7 +76,7 @@ class Daemon(Agent):
     )
 
     storage = Param(
-        _storage,
+        _checked("storage"),
         "For each storage unit the devices by which some nodes see whether they reach it: "
         "san1 nodes=n1,n2 /dev/sdb /dev/sdc;san1 nodes=n1 /dev/sdd;san2 nodes=n1,n2 /dev/sde",
         default="",

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from vsctl.agents import topology
 from vsctl.agents.addresses import Address, parse
 from vsctl.agents.noded.leaving import Guest
+from vsctl.agents.topology import ports
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def read(text: str) -> Settings:
     said = dict(line.partition(" ")[::2] for line in text.splitlines())
     return Settings(
         said["node"],
-        topology.ports(said["ports"]),
+        ports(said["ports"]),
         gateways(said.get("gateways", "")),
         routed(said.get("routed", "")),
         servers(said.get("servers", "")),
