@@ -28,7 +28,7 @@ $(VENV)/installed: $(VENV)/dependencies $(SOURCE)
 
 install: packages $(VENV)/installed ## the command and its tools in .venv
 
-check: install ## ruff, mypy, units and stories: no root, no cluster, under a minute
+check: install ## ruff, mypy, units and stories: no root, no cluster
 	$(RUN)/ruff check .
 	$(RUN)/mypy -p vsctl.agents -p vsctl.policy -p vsctl.cib_templates -p vsctl.cli # as installed: only there are the folders the package that imports name
 	$(RUN)/pytest -q -n auto -m 'not lab and not slow and not full'
