@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from lxml import etree
 
 from vsctl.cli import scheduler
+from vsctl.cli.history import Action
 from vsctl.cli.placement import Placement
-from vsctl.cli.scheduler import Action
 from vsctl.policy import naming
 from vsctl.policy.model import Cluster, VirtualServer
 
@@ -78,17 +78,11 @@ class Changes:
 
 
 def between(old: bytes, new: bytes, before: Cluster | None, after: Cluster) -> Changes:
-    """Say what turning the CIB `old` into `new` does; `before` and `after` are the clusters they encode.
-
-    Both CIBs are verified.
-    """
+    """Say what turning the CIB `old` into `new` does; `before` and `after` are the clusters they encode."""
     edits = tuple(edited(etree.fromstring(old), etree.fromstring(new)))
     if not edits:
         return Changes((), (), (), (), None)
-    without, with_ = (
-        scheduler.settle(old, verified=True),
-        scheduler.settle(_history_of(old, new), verified=True),
-    )
+    without, with_ = scheduler.settle(old), scheduler.settle(_with_status_of(old, new))
     moves = tuple(moved(without.after, with_.after, before, after))
     moving = {each.server for each in moves}
     done = [
@@ -96,7 +90,7 @@ def between(old: bytes, new: bytes, before: Cluster | None, after: Cluster) -> C
         for each in with_.actions
         if each not in without.actions and _owner(each.resource, after) not in moving
     ]
-    reloaded = (each.resource for each in done if each.operation in ("reload", "reload-agent"))
+    reloaded = (each.resource for each in done if each.operation == "reload-agent")
     return Changes(
         edits=edits,
         moves=moves,
@@ -150,10 +144,9 @@ def moved(old: Placement, new: Placement, before: Cluster | None, after: Cluster
             yield Move(name, origin, target, explained=own or frame_changed or origin not in old.online)
 
 
-def _history_of(old: bytes, new: bytes) -> bytes:
-    """Return `new` with the status of `old`, in which simulated starts have noted the parameters of `old`."""
+def _with_status_of(old: bytes, new: bytes) -> bytes:
     tree = etree.fromstring(new)
-    was, status = etree.fromstring(scheduler.with_restarts_noted(old)).find("status"), tree.find("status")
+    was, status = etree.fromstring(old).find("status"), tree.find("status")
     if was is None or status is None:
         return new
     tree.replace(status, was)

@@ -6,7 +6,7 @@ a node that dies, a monitor that fails, or what a node reports of itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from lxml import etree
@@ -97,20 +97,19 @@ class Rehearsal:
     cluster: Cluster
     now: Outcome
     happened: frozenset[Fault] = frozenset()
-    settle: Callable[..., Outcome] = scheduler.settle
 
     def fail(self, fault: Fault) -> tuple[Rehearsal, Step]:
         """Return the cluster after a fault and all that the scheduler does about it, and what that was."""
         now, cib = self.now, self.now.cib
         happened = self.happened | {fault}
         if fault.kind == "filesystem":
-            now = self.settle(cib, events=self._broken(fault))
+            now = scheduler.settle(cib, events=self._broken(fault))
         elif fault.where not in now.after.online:
             raise Refused(f"{fault}: {fault.where} is down already, nothing more of it can fail")
         elif fault.kind == "node":
-            now = self.settle(cib, events=("--node-fail", fault.where))
+            now = scheduler.settle(cib, events=("--node-fail", fault.where))
         else:
-            now = self.settle(with_attributes(cib, fault.where, self._reported(fault.where, happened)))
+            now = scheduler.settle(with_attributes(cib, fault.where, self._reported(fault.where, happened)))
         then = replace(self, now=now, happened=happened)
         return then, self._step(fault, then)
 

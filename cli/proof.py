@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import combinations
 
-from vsctl.cli import foresight, output
+from vsctl.cli import output
 from vsctl.cli.faults import Fault, Rehearsal
 from vsctl.cli.placement import Placement
 from vsctl.cli.scheduler import Outcome
@@ -153,7 +153,7 @@ def _faults(cluster: Cluster) -> Iterator[Fault]:
 
 def prove(cluster: Cluster, now: Outcome, depth: int) -> Proof:
     """Return what every failure does to a cluster that has settled; faults of nodes that are down are left out."""
-    start = Rehearsal(cluster, now, settle=foresight.settle)
+    start = Rehearsal(cluster, now)
     single = [each for each in every_fault(cluster) if each.where in now.after.online]
     rows: list[tuple[Fault, ...]] = [(each,) for each in single]
     if depth > 1:

@@ -1,183 +1,143 @@
-"""What would Pacemaker do?
+"""What does Pacemaker's own scheduler make of a CIB?
 
-Asks the scheduler itself, through crm_simulate, with a CIB in memory; the
+crm_simulate works on CIBs in files only: LiveCluster is not asked, and the
 cluster that may be running here is not touched.
 
-A real executor notes with every start which parameters cannot change without
-a restart. The simulation does not, and would restart everything of which
-anything changed: so that is noted here, from what the agents declare.
+It spends nearly all of its time on playing through what it has decided:
+minutes for a start of 40 virtual servers on 8 nodes, where deciding takes a
+fraction of a second. Here it only decides; what it decided is then written
+into the history of the nodes as done (`history`), and it is asked again until
+nothing is left to do. Everything decided succeeds: starts that fail are not
+foreseen, and the order within a transition is not told.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lxml import etree
 
-from vsctl.cib_templates.timings import declared
-from vsctl.cli import placement
+from vsctl.cli import history, placement
+from vsctl.cli.history import Action
 from vsctl.cli.placement import Placement
 from vsctl.cli.programs import Failed, Refused, run
 
 MOST_TRANSITIONS = 20
-UNCHECKED, UNDERSTOOD = "none", "pacemaker-3"
-"""The schema with which Pacemaker checks nothing, and those whose CIBs it need not translate first.
-
-Checked again with every simulated action, a CIB takes it nearly twice the time.
-"""
+_STARTS = {"start", "move", "migrate", "restart", "recover"}
+_STOPS = {"stop", "move", "migrate"}
+_RELOADS = {"reload", "reload-agent"}
 
 
 @dataclass(frozen=True)
-class Action:
-    """Something the scheduler has done to a resource: start, stop, monitor, reload-agent, ..."""
+class Score:
+    """What a resource got for a node in one of the steps of its assignment, in their order."""
 
-    operation: str
     resource: str
     node: str
+    step: str
+    score: int
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the scheduler makes of a CIB: where all is now, what it would do, and how it weighed the nodes.
+
+    `cib` is the one it was asked about, with what happened before (`events`).
+    """
+
+    now: Placement
+    actions: tuple[Action, ...]
+    fenced: tuple[str, ...]
+    scores: tuple[Score, ...]
+    cib: bytes
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a CIB: what was done in which order, where all is, and the CIB then."""
+    """What became of a CIB: what was done, where all is, and the CIB then."""
 
     actions: tuple[Action, ...]
     after: Placement
     cib: bytes
 
 
-def settle(cib: bytes, *, events: Sequence[str] = (), verified: bool = False) -> Outcome:
-    """Let the scheduler work on a CIB until it finds nothing more to do.
+def settle(cib: bytes, *, events: Sequence[str] = ()) -> Outcome:
+    """Let the scheduler decide until it finds nothing more to do, or only the same again.
 
-    `events` happen first, as options of crm_simulate. With `verified` somebody
-    has checked the CIB already. Raises Refused if it comes to no end, or does
-    not understand the CIB.
+    `events` happen first, as options of crm_simulate. Raises Refused if it
+    comes to no end, or does not understand the CIB.
     """
     actions: tuple[Action, ...] = ()
+    before: tuple[Action, ...] | None = None
     for _ in range(MOST_TRANSITIONS):
-        given, schema = _unchecked(cib) if verified else (cib, None)
-        step = _transition(given, events)
-        actions += step.actions
-        cib, events, verified = _checked(step.cib, schema), (), True
-        if not any(each.operation != "monitor" for each in step.actions):
-            return Outcome(actions, step.after, cib)
+        step = decide(cib, events=events)
+        if (not step.actions and not step.fenced) or step.actions == before:
+            return Outcome(actions, step.now, step.cib)
+        actions, before, events = actions + step.actions, step.actions, ()
+        cib = history.done(step.cib, step.actions, step.fenced)
     raise Refused(f"the scheduler had not settled after {MOST_TRANSITIONS} transitions")
 
 
-def _unchecked(cib: bytes) -> tuple[bytes, str | None]:
-    """Return a CIB that Pacemaker takes as it is, and the schema it had; None where it needs translating first."""
-    tree = etree.fromstring(cib)
-    schema = tree.get("validate-with", "")
-    if not schema.startswith(UNDERSTOOD):
-        return cib, None
-    tree.set("validate-with", UNCHECKED)
-    return etree.tostring(tree), schema
-
-
-def _checked(cib: bytes, schema: str | None) -> bytes:
-    if schema is None:
-        return cib
-    tree = etree.fromstring(cib)
-    tree.set("validate-with", schema)
-    return etree.tostring(tree)
+def decide(cib: bytes, *, events: Sequence[str] = (), scores: bool = False) -> Decision:
+    """Ask the scheduler once. `events` happen first, as options of crm_simulate."""
+    with TemporaryDirectory(prefix="vsctl-") as directory:
+        given, happened = Path(directory, "given.xml"), Path(directory, "happened.xml")
+        given.write_bytes(cib)
+        try:
+            said = run(
+                *("crm_simulate", "--xml-file", os.fspath(given), "--run", "--output-as", "xml"),
+                *("--save-input", os.fspath(happened)),
+                *(["--show-scores"] if scores else []),
+                *events,
+            )
+        except Failed as problem:
+            raise Refused(f"Pacemaker's scheduler does not answer for this CIB: {problem}") from None
+        result = etree.fromstring(said)
+        after = happened.read_bytes() if events else cib
+    status = result.find("cluster_status")
+    if status is None:
+        raise Refused("crm_simulate does not say how the cluster is")
+    return Decision(
+        now=placement.read(status),
+        actions=tuple(_actions(result)),
+        fenced=tuple(
+            each.get("node", "")
+            for each in result.iterfind("actions/node_action")
+            if each.get("task", "").startswith("Fence")
+        ),
+        scores=tuple(_scores(result)),
+        cib=after,
+    )
 
 
 def due(cib: bytes) -> frozenset[str]:
     """Return the resources that are about to be started. What only would be, if it could, does not count."""
-    with TemporaryDirectory(prefix="vsctl-") as directory:
-        file = Path(directory, "cib.xml")
-        file.write_bytes(cib)
-        try:
-            said = run("crm_simulate", "--run", "--xml-file", os.fspath(file), "--output-as", "xml")
-        except Failed:
-            return frozenset()
-    return frozenset(
-        each.get("resource", "")
-        for each in etree.fromstring(said).iterfind("actions/rsc_action")
-        if each.get("action") == "start" and each.get("blocked") != "true"
-    )
+    try:
+        return frozenset(each.resource for each in decide(cib).actions if each.operation == "start")
+    except Refused:
+        return frozenset()
 
 
-def _transition(cib: bytes, events: Sequence[str]) -> Outcome:
-    with TemporaryDirectory(prefix="vsctl-") as directory:
-        before, after = Path(directory, "before.xml"), Path(directory, "after.xml")
-        before.write_bytes(cib)
-        try:
-            said = run(
-                "crm_simulate",
-                *("--xml-file", os.fspath(before), "--simulate", "--save-output", os.fspath(after)),
-                *("--output-as", "xml", *events),
-            )
-        except Failed as problem:
-            raise Refused(f"Pacemaker's scheduler does not answer for this CIB: {problem}") from None
-        result, written = etree.fromstring(said), after.read_bytes()
-    actions = tuple(
-        Action(each.get("op", ""), each.get("resource", ""), each.get("node", ""))
-        for each in result.iterfind("transition/rsc_action")
-    )
-    started = frozenset(each.resource for each in actions if each.operation == "start")
-    deleted = frozenset(each.resource for each in actions if each.operation == "delete")
-    return Outcome(actions, _status(result), with_restarts_noted(_forgetting(written, deleted), started))
+def _actions(result: etree._Element) -> Iterator[Action]:
+    for each in result.iterfind("actions/rsc_action"):
+        kind, resource = each.get("action", "").lower(), each.get("resource", "").partition(":")[0]
+        if each.get("blocked") == "true" or "unrunnable" in each.get("reason", ""):
+            continue
+        node = each.get("node", "")
+        if kind in _STOPS:
+            yield Action("stop", resource, each.get("source", node))
+        if kind in _RELOADS:
+            yield Action("reload-agent", resource, node)
+        if kind in _STARTS:
+            yield Action("start", resource, each.get("dest") or node or str(each.get("source", "")))
 
 
-def _forgetting(cib: bytes, deleted: Collection[str]) -> bytes:
-    """Return a CIB without the history of resources, which the simulation deletes and keeps all the same."""
-    if not deleted:
-        return cib
-    tree = etree.fromstring(cib)
-    for holder in tree.iterfind("status/node_state/lrm/lrm_resources"):
-        for each in holder.findall("lrm_resource"):
-            if each.get("id", "") in deleted:
-                holder.remove(each)
-    return etree.tostring(tree)
-
-
-def with_restarts_noted(cib: bytes, started: Collection[str] = ()) -> bytes:
-    """Return a CIB in which every simulated start of ours says what cannot change without another one.
-
-    The digest is that of calculate_xml_digest_v1 in Pacemaker's
-    lib/common/digest.c, over the parameters as they are configured now. Of the
-    resources just `started` the simulation has kept what the start before said.
-    """
-    tree = etree.fromstring(cib)
-    for resource in tree.iterfind("status//lrm_resource"):
-        if resource.get("id", "") in started:
-            for start in resource.iterfind("lrm_rsc_op[@operation='start']"):
-                for noted in {"op-force-restart", "op-restart-digest"} & set(start.keys()):
-                    del start.attrib[noted]
-    configured = {
-        each.get("id", ""): each
-        for each in tree.iterfind("configuration/resources//primitive[@provider='vsctl']")
-    }
-    for resource in tree.iterfind("status/node_state/lrm/lrm_resources/lrm_resource[@provider='vsctl']"):
-        primitive = configured.get(resource.get("id", ""))
-        for start in resource.iterfind("lrm_rsc_op[@crm-debug-origin='crm_simulate'][@operation='start']"):
-            if primitive is not None and start.get("op-restart-digest") is None:
-                fixed = {
-                    each.name for each in declared(resource.get("type", "")).params() if not each.reloadable
-                }
-                start.set("op-force-restart", f" {' '.join(sorted(fixed))} ")
-                start.set("op-restart-digest", digest(primitive, fixed))
-    return etree.tostring(tree)
-
-
-def digest(primitive: etree._Element, names: Collection[str] | None = None) -> str:
-    """Return the digest of the parameters of a primitive, or of some of them, as Pacemaker notes it with a start."""
-    given = {
-        each.get("name", ""): each.get("value", "")
-        for each in primitive.iterfind("instance_attributes/nvpair")
-        if names is None or each.get("name") in names
-    }
-    parameters = etree.tostring(etree.Element("parameters", dict(sorted(given.items()))))
-    return hashlib.md5(b" " + parameters + b"\n", usedforsecurity=False).hexdigest()
-
-
-def _status(result: etree._Element) -> Placement:
-    found = result.find("revised_cluster_status")
-    if found is None:
-        raise Refused("crm_simulate does not say how the cluster ends up")
-    return placement.read(found)
+def _scores(result: etree._Element) -> Iterator[Score]:
+    for each in result.iterfind("allocations/node_weight"):
+        text = each.get("score", "0")
+        number = 1_000_000 if text == "INFINITY" else -1_000_000 if text == "-INFINITY" else int(text)
+        yield Score(each.get("id", ""), each.get("node", ""), each.get("function", ""), number)

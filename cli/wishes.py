@@ -13,7 +13,7 @@ from itertools import combinations
 
 from lxml import etree
 
-from vsctl.cli import configuration, faults, foresight
+from vsctl.cli import configuration, faults, scheduler
 from vsctl.cli.configuration import Applied
 from vsctl.cli.facts import Facts
 from vsctl.cli.programs import Refused
@@ -63,7 +63,7 @@ def brings(world: World, server: VirtualServer, node: str, changes: tuple[Change
             world = change.make(world)
     except Refused:
         return False
-    return foresight.settle(world.applied.cib).after.node_of(naming.net(server.name)) == node
+    return scheduler.settle(world.applied.cib).after.node_of(naming.net(server.name)) == node
 
 
 def obstacles(world: World, server: VirtualServer, node: str, facts: Facts) -> tuple[Change, ...]:
@@ -141,7 +141,7 @@ def _undrained(world: World, node: str) -> World:
 
 
 def _up(world: World, node: str) -> World:
-    return _cib(world, foresight.decide(world.applied.cib, events=("--node-up", node)).cib)
+    return _cib(world, scheduler.decide(world.applied.cib, events=("--node-up", node)).cib)
 
 
 def _active(world: World, node: str) -> World:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from vsctl.cli import configuration, firewall, foresight, options, output, planning, proof
+from vsctl.cli import configuration, firewall, options, output, planning, proof, scheduler
 from vsctl.cli.planning import Plan
 from vsctl.cli.programs import Refused
 from vsctl.cli.reading import cluster_of
@@ -81,9 +81,9 @@ def _refuse_worse(plan: Plan) -> None:
     """Refuse a file with which a failure costs what it does not cost now."""
     known: set[tuple[str, str, str]] = set()
     if plan.applied.cluster is not None:
-        now = proof.prove(plan.applied.cluster, foresight.settle(plan.applied.cib), 1)
+        now = proof.prove(plan.applied.cluster, scheduler.settle(plan.applied.cib), 1)
         known = {each.key for each in now.problems}
-    found = proof.prove(plan.cluster, foresight.settle(plan.next.cib), 1)
+    found = proof.prove(plan.cluster, scheduler.settle(plan.next.cib), 1)
     worse = [each.sentence for each in found.problems if each.key not in known]
     if worse:
         raise Refused("\n".join(f"{each} (new with this file)" for each in worse))

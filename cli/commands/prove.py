@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from vsctl.cli import configuration, foresight, options, output, proof
+from vsctl.cli import configuration, options, output, proof, scheduler
 from vsctl.cli.main import DONE, REFUSED
 from vsctl.cli.proof import Case, Proof, State
 from vsctl.cli.reading import cluster_of
@@ -42,7 +42,7 @@ def prove(ctx: click.Context, file: Path | None, depth: int, store: Store, as_js
     else:
         applied, cluster = configuration.needed(store)
         cib = applied.cib
-    found = proof.prove(cluster, foresight.settle(cib), depth)
+    found = proof.prove(cluster, scheduler.settle(cib), depth)
     if as_json:
         output.document(as_document(found))
     else:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from vsctl.cli import configuration, foresight, hand, options, output, report, weighing
+from vsctl.cli import configuration, hand, options, output, report, scheduler, weighing
 from vsctl.cli.store import Store
 from vsctl.cli.weighing import Weighed
 from vsctl.policy import naming
@@ -28,9 +28,9 @@ def why(server: str, store: Store, as_json: bool) -> None:
     applied, cluster = configuration.needed(store)
     configuration.server(cluster, server)
     facts = store.facts()
-    decision = foresight.decide(applied.cib)
+    decision = scheduler.decide(applied.cib)
     here = decision.now.node_of(naming.net(server))
-    then = foresight.settle(applied.cib).after.node_of(naming.net(server))
+    then = scheduler.settle(applied.cib).after.node_of(naming.net(server))
     weighed = weighing.weigh(applied.cib, server, decision.now, tuple(each.name for each in cluster.nodes))
     ranked = sorted(weighed, key=lambda each: (each.node not in facts.placement.online, -each.total))
     up = facts.placement.online

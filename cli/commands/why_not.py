@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from vsctl.cli import configuration, foresight, hand, options, output, weighing, wishes
+from vsctl.cli import configuration, hand, options, output, scheduler, weighing, wishes
 from vsctl.cli.store import Store
 from vsctl.cli.wishes import World
 from vsctl.policy import naming
@@ -24,7 +24,7 @@ def why_not(server: str, node: str, store: Store, as_json: bool) -> None:
     applied, cluster = configuration.needed(store)
     wanted = cluster.server(configuration.server(cluster, server))
     configuration.node(cluster, node)
-    facts, settled = store.facts(), foresight.settle(applied.cib)
+    facts, settled = store.facts(), scheduler.settle(applied.cib)
     here = settled.after.node_of(naming.net(server))
     reasons: list[str] = []
     changes: tuple[wishes.Change, ...] | None = ()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.cli.vsctl import CLUSTER_FILE, Said, after, vsctl
 from tests.stories.test_properties import clusters
-from vsctl.cli import configuration, faults, foresight, weighing
+from vsctl.cli import configuration, faults, scheduler, weighing
 from vsctl.policy import naming
 from vsctl.policy.model import Cluster
 
@@ -65,9 +65,9 @@ def test_why_says_where_it_is_about_to_go(cib: Path) -> None:
 def test_the_sum_of_the_reasons_is_the_score_of_pacemaker(
     cluster: Cluster, node: str, attribute: str
 ) -> None:
-    cib = foresight.settle(configuration.fresh(cluster)).cib
+    cib = scheduler.settle(configuration.fresh(cluster)).cib
     cib = faults.with_attributes(cib, node, {attribute: "1" if attribute == "evacuate" else "0"})
-    decision = foresight.decide(cib, scores=True)
+    decision = scheduler.decide(cib, scores=True)
     for server in cluster.servers:
         weighed = weighing.weigh(cib, server.name, decision.now, NODES)
         said = [
@@ -133,7 +133,7 @@ def do(cib: Path, change: str) -> None:
         done: Said = vsctl(*shlex.split(command[1]), "--cib", cib)
         assert done.status == 0, done
     elif change.startswith("bring "):
-        cib.write_bytes(foresight.decide(cib.read_bytes(), events=("--node-up", change.split()[1])).cib)
+        cib.write_bytes(scheduler.decide(cib.read_bytes(), events=("--node-up", change.split()[1])).cib)
     else:
         node, unit = re.fullmatch(r"let (\S+) reach (\S+) again", change).groups()  # type: ignore[union-attr]
         cib.write_bytes(faults.with_attributes(cib.read_bytes(), node, {f"storage-{unit}": "1"}))
@@ -144,17 +144,17 @@ def check_that_the_scheduler_agrees(data: st.DataObject) -> None:
     cluster = data.draw(clusters)
     with TemporaryDirectory() as folder:
         cib = Path(folder, "cib.xml")
-        cib.write_bytes(foresight.settle(configuration.fresh(cluster)).cib)
+        cib.write_bytes(scheduler.settle(configuration.fresh(cluster)).cib)
         if data.draw(st.booleans()):
             vsctl("drain", data.draw(st.sampled_from(NODES)), "--cib", cib)
         if data.draw(st.booleans()):
             reported(cib, data.draw(st.sampled_from(NODES)), storage_san1="0", ports_good="0")
         events = ("--node-fail", data.draw(st.sampled_from(NODES))) if data.draw(st.booleans()) else ()
-        cib.write_bytes(foresight.settle(cib.read_bytes(), events=events).cib)
+        cib.write_bytes(scheduler.settle(cib.read_bytes(), events=events).cib)
         server, node = data.draw(st.sampled_from(cluster.servers)).name, data.draw(st.sampled_from(NODES))
         for change in changes(cib, server, node):
             do(cib, change)
-        assert foresight.settle(cib.read_bytes()).after.node_of(naming.net(server)) == node
+        assert scheduler.settle(cib.read_bytes()).after.node_of(naming.net(server)) == node
 
 
 @pytest.mark.slow

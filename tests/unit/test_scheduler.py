@@ -1,15 +1,85 @@
-"""What the scheduler is asked, and when it has answered."""
+"""What is foreseen is what happens when the scheduler's decisions are acted out, as the stories do."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from lxml import etree
 
 from tests.stories import cast
 from tests.stories.scheduler import Scheduler
-from vsctl.cli import scheduler
+from vsctl.cli import changes, configuration, faults, scheduler
+from vsctl.cli.faults import Rehearsal
+from vsctl.policy import naming
 from vsctl.policy.hand import NO_HAND
+
+LINES = [
+    "nodes: n1 n2 n3",
+    "vs1: priority=10 home=n1 subnets=lan-a,lan-b storage=san1",
+    "vs2: storage=san2 filesystems=root,data nfs=data smb=root",
+    "vs3: pinned home=n3 on_subnet_loss=move apart=vs2",
+]
+
+
+@pytest.mark.parametrize(
+    "fails",
+    [
+        ["node:n1"],
+        ["node:n3", "subnet:n1/lan-b"],
+        ["subnet:n1/lan-a", "node:n2"],
+        ["storage:n1/san1", "subnet:n3/lan-a", "node:n1"],
+    ],
+    ids=" ".join,
+)
+def test_everything_lands_where_it_does_when_it_is_acted_out(tmp_path: Path, fails: list[str]) -> None:
+    cluster = cast.cluster(LINES)
+    foreseen = Rehearsal(cluster, scheduler.settle(configuration.fresh(cluster)))
+    acted = Scheduler(tmp_path)
+    acted.apply(cluster, NO_HAND)
+    _all(acted)
+    for each in ["", *fails]:
+        if each:
+            fault = faults.parse(each, cluster)
+            foreseen, _ = foreseen.fail(fault)
+            if fault.kind == "node":
+                acted.fail_node(fault.where)
+            else:
+                acted.lose(fault.kind, fault.where, fault.part)
+            _all(acted)
+        for resource in naming.of_cluster(cluster):
+            if "daemon" not in resource:
+                assert foreseen.now.after.node_of(resource) == acted.where.get(resource), resource
+
+
+def _all(world: Scheduler) -> None:
+    while world.settle().done:
+        pass
+
+
+def test_a_settled_cluster_has_nothing_left_to_do() -> None:
+    cluster = cast.cluster(LINES)
+    settled = scheduler.settle(configuration.fresh(cluster))
+    assert scheduler.settle(settled.cib).actions == ()
+    assert all(settled.after.node_of(naming.net(each.name)) for each in cluster.servers)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "restarts", "reloads"),
+    [("device", ("vs2-fs-root",), ()), ("exports", (), ("vs2-exp-data",))],
+)
+def test_what_restarts_and_what_only_reloads_is_told_apart(
+    parameter: str, restarts: tuple[str, ...], reloads: tuple[str, ...]
+) -> None:
+    cluster = cast.cluster(LINES)
+    cib = scheduler.settle(configuration.fresh(cluster)).cib
+    changed = etree.fromstring(cib)
+    for resource in (*restarts, *reloads):
+        given = changed.find(f"configuration//primitive[@id='{resource}']//nvpair[@name='{parameter}']")
+        assert given is not None
+        given.set("value", given.get("value", "") + "x")
+    found = changes.between(cib, etree.tostring(changed), cluster, cluster)
+    assert (found.restarts[: len(restarts)], found.reloads, found.moves) == (restarts, reloads, ())
 
 
 def test_the_removal_of_a_running_resource_comes_to_an_end(tmp_path: Path) -> None:
