@@ -31,12 +31,19 @@ def lab_settings() -> dict[str, Any]:
     return {}
 
 
-@pytest.fixture(scope="module")
-def lab(lab_settings: dict[str, Any]) -> Iterator[Lab]:
-    """A lab that is up, shared by the tests of a module. $VSCTL_LAB names it."""
+@pytest.fixture(scope="session")
+def lab_name(worker_id: str) -> str:
+    """What a lab of these tests is called; tests that run side by side need one each. $VSCTL_LAB begins it."""
     if os.geteuid() != 0:
         pytest.skip("a lab needs root")
-    with Lab(**{"name": os.environ.get("VSCTL_LAB", "test"), **lab_settings}) as running:
+    name = os.environ.get("VSCTL_LAB", "test")
+    return name if worker_id == "master" else f"{name}-{worker_id}"
+
+
+@pytest.fixture(scope="module")
+def lab(lab_name: str, lab_settings: dict[str, Any]) -> Iterator[Lab]:
+    """A lab that is up, shared by the tests of a module."""
+    with Lab(**{"name": lab_name, **lab_settings}) as running:
         yield running
 
 

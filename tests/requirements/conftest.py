@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -15,11 +14,9 @@ from tests.requirements.crash import Crash, happen
 
 
 @pytest.fixture(scope="package")
-def lab() -> Iterator[Lab]:
-    """The usual lab, up as long as tests of this folder run. $VSCTL_LAB names it."""
-    if os.geteuid() != 0:
-        pytest.skip("a lab needs root")
-    with Lab(name=os.environ.get("VSCTL_LAB", "test")) as running:
+def lab(lab_name: str) -> Iterator[Lab]:
+    """The usual lab, up as long as tests of this folder run."""
+    with Lab(name=lab_name) as running:
         yield running
 
 
