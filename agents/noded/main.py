@@ -34,6 +34,7 @@ from vsctl.agents.noded.emptying import Emptying
 from vsctl.agents.noded.evictions import Evictions
 from vsctl.agents.noded.judge import Record
 from vsctl.agents.noded.loop import Loop, now
+from vsctl.agents.noded.membership import Membership, MembershipError
 from vsctl.agents.noded.reading import Storage
 from vsctl.agents.noded.stuck import EMPTY, FENCE, NOTHING
 from vsctl.agents.ocf import Failure, log
@@ -45,6 +46,7 @@ ANNOUNCED = "ports-announced"
 TRAFFIC = "ports-traffic"
 EVENTS = "ports-events"
 RELEASE = "ports-release"
+MEMBERSHIP = "membership"
 
 SUBNETS = {0: "lost", 1: "routed", judge.DIRECTLY: "good"}
 """What the diary calls the values of `subnet-<subnet>`."""
@@ -63,6 +65,8 @@ UNASKED = 60.0
 """Seconds between two looks whether ports are to be evened out at all."""
 LISTENING = 1.0
 """Seconds between two looks at which routers are told of host routes, and how long BIRD may take to say."""
+NUDGE = 0.03
+"""Seconds after which the cluster is told that a node has dropped out, which it knows: see `_nudge`."""
 RETRY = 0.1
 """Seconds until the reflex tries again what an agent is just busy with."""
 
@@ -108,6 +112,7 @@ class Daemon:
         self._act()  # the cluster may have forgotten what a daemon before this one has told
         node.write_lines(resident.PROCESS, [f"{os.getpid()} {resident.born(os.getpid())}"])
         self._hear_routers()
+        self._follow_members()
         self._tick()
         self.storage.tick()
         self._look_for_stuck()
@@ -251,6 +256,22 @@ class Daemon:
             each.ask(moment)
         due = min((each.due for each in self.askers.values()), default=moment + EVERY)
         self.loop.after(max(0.0, due - now()), self._tick)
+
+    def _follow_members(self) -> None:
+        try:
+            self._membership = Membership(self.loop, self._nudge)
+        except MembershipError as problem:
+            log(f"the membership cannot be followed: {problem}")
+
+    def _nudge(self, number: int) -> None:
+        """Give Pacemaker a reason to ask for the CIB once more after a node's loss.
+
+        It asks as soon as it hears of the loss, and sleeps for a second if the
+        answer overtakes its own updates about the lost node, as it usually does
+        (`docs/decisions/0034-a-second-of-sleep.md`). An attribute that changes
+        just then makes it ask again, behind them.
+        """
+        self.loop.after(NUDGE, lambda: self.attributes.want([(MEMBERSHIP, str(number))]))
 
     # what it decides
 

@@ -17,7 +17,7 @@ from tests.requirements.cast import USERS
 
 @dataclass(frozen=True)
 class Crash:
-    """`clients` have stopped; `killed` and `fenced` are moments of the epoch, `killed_at` CLOCK_MONOTONIC."""
+    """`clients` have stopped; `membership` is what attrd_updater says of that attribute; `killed` and `fenced` are moments of the epoch, `killed_at` CLOCK_MONOTONIC."""
 
     clients: dict[str, Client]
     locker: Client
@@ -25,6 +25,7 @@ class Crash:
     killed_at: float
     fenced: float
     acts: tuple[history.Act, ...]
+    membership: str
     after: dict[str, Any]
     returned: dict[str, Any]
     back_at: float
@@ -74,6 +75,7 @@ def happen(on: Stage) -> Crash:
         locker.wait_for_progress(since=killed_at)
         on.settle()
         after, acts = on.status(), on.acts_since(killed)
+        asked = lab.any_node().run(["attrd_updater", "--name", "membership", "--query", "--all"], check=False)
         back_at = time.monotonic()
         lab.boot("n1")
         lab.wait_for_nodes()
@@ -84,7 +86,9 @@ def happen(on: Stage) -> Crash:
             each.stop()
     fenced = lab.journal("off", "n1")[-1].wall
     missing = {name: each.missing() for name, each in clients.items()}  # other tests clear the stage
-    return Crash(clients, locker, killed, killed_at, fenced, acts, after, on.status(), back_at, missing)
+    return Crash(
+        clients, locker, killed, killed_at, fenced, acts, asked.stdout, after, on.status(), back_at, missing
+    )
 
 
 def _recorded(on: Stage, server: str) -> float:

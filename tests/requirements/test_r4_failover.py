@@ -64,3 +64,8 @@ def test_status_says_what_is_so(crash: Crash) -> None:
         assert announced == {crash.after["servers"][name]["node"]}, name
     assert crash.returned["problems"] == []
     assert all(not each["problems"] for each in crash.returned["servers"].values())
+
+
+def test_pacemaker_was_told_of_the_loss_once_more(crash: Crash) -> None:
+    """Else it sleeps for a second: docs/decisions/0034-a-second-of-sleep.md."""
+    assert 'host="n2"' in crash.membership and 'host="n3"' not in crash.membership, crash.membership
