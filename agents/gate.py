@@ -52,7 +52,7 @@ _ATTEMPT = ["syn", "syn|ecn", "syn|cwr", "syn|ecn|cwr"]
 
 NFS = Way(
     "vsctl-gate",
-    "gate",
+    paths.NFS_GATE,
     [Set("nfs", "inet_proto . inet_service", _OF_NFS)],
     [
         Chain("input", ["iifname != @own meta l4proto . th dport @nfs drop"]),
@@ -61,7 +61,7 @@ NFS = Way(
 )
 SMB = Way(
     "vsctl-gate-smb",
-    "gate-smb",
+    paths.SMB_GATE,
     [Set("smb", "inet_proto . inet_service", [f"tcp . {ports.SMB}"]), Set("attempt", "tcp_flag", _ATTEMPT)],
     [Chain("input", ["iifname != @own meta l4proto . th dport @smb tcp flags @attempt drop"])],
 )
@@ -98,9 +98,7 @@ class Gate(Agent):
         if not namespaces.exists(self.server):
             raise NotRunning(f"{self.server} is not on this node")
         for way in WAYS:
-            for each in _overdue(self.server, way):
-                log(f"{each} has kept the gate of {self.server} closed for {BOUND} seconds: it is opened")
-                open(self.server, each, way)
+            relent(self.server, way)
         with namespaces.inside(self.server):
             closed = [way for way in WAYS if nftables.has_table(way.table)]
         if CLOSED_BY_GATE in holders(self.server):
@@ -189,6 +187,13 @@ def holders(server: str, way: Way = NFS) -> list[str]:
         return []
 
 
+def relent(server: str, way: Way) -> None:
+    """Open a way for those who have kept it closed for too long; the gate itself may for ever."""
+    for each in _overdue(server, way):
+        log(f"{each} has kept the gate of {server} closed for {BOUND} seconds: it is opened")
+        open(server, each, way)
+
+
 def _overdue(server: str, way: Way) -> list[str]:
     import time
 
@@ -212,7 +217,7 @@ def _note(server: str, who: str, way: Way) -> None:
 
 
 def _directory(server: str, way: Way) -> str:
-    return f"{paths.run(server)}/{way.notes}"
+    return paths.closed_by(server, way.notes)
 
 
 def _locked(server: str, way: Way) -> fragments.Lock:

@@ -10,6 +10,7 @@ SERVED = f"{MOUNTS}/_served"
 """Where the daemons of a server, and nobody else, see the directories that they serve."""
 RUN = "/run/vsctl"
 NAMESPACES = "/run/netns"
+NFS_GATE, SMB_GATE = "gate", "gate-smb"
 LOGS = "/var/log/vsctl"
 
 
@@ -25,6 +26,11 @@ def mount_point(server: str, filesystem: str) -> str:
 def run(server: str) -> str:
     """Return the directory of what lives as long as the server runs here, mode 0700."""
     return f"{RUN}/{server}"
+
+
+def closed_by(server: str, way: str) -> str:
+    """Return the directory of the names of those who keep a way in closed, NFS_GATE or SMB_GATE."""
+    return f"{RUN}/{server}/{way}"
 
 
 def daemons_run(server: str) -> str:

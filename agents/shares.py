@@ -42,6 +42,24 @@ class Shares(Served):
     def whole(self) -> str:
         return f"{samba.directory(self.server)}/shares"
 
+    def before_stop(self) -> None:
+        """Let nobody connect anew to a server that is about to end.
+
+        A client whose share is closed connects again at once: it would be
+        thrown out once more, and then not try for seconds. A gate that is closed
+        says that the whole server stops; or that it has no NFS, for
+        which the SMB server's monitor makes amends.
+        """
+        from vsctl.agents import gate
+
+        if gate.CLOSED_BY_GATE in gate.holders(self.server):
+            gate.close(self.server, gate.CLOSED_BY_SMB, gate.SMB)
+
+    def after_start(self) -> None:
+        from vsctl.agents import gate
+
+        gate.open(self.server, gate.CLOSED_BY_SMB, gate.SMB)
+
     def reread(self, process: int) -> None:
         self._control("reload-config")
 

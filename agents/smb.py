@@ -78,6 +78,15 @@ class Smb(Agent):
             raise NotRunning(f"no SMB server runs in {self.server}")
         if problem := self._problem(PATIENCE):
             raise Failure(problem)
+        if not self.probing:
+            self._let_late_ones_in()
+
+    def _let_late_ones_in(self) -> None:
+        """Open the way for new clients again, if a share of a server without its gate has closed it."""
+        if os.path.exists(f"{paths.closed_by(self.server, paths.SMB_GATE)}/smb"):  # seldom, so import no gate
+            from vsctl.agents import gate
+
+            gate.relent(self.server, gate.SMB)
 
     def _let_clients_in(self) -> None:
         from vsctl.agents import gate

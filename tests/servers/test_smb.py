@@ -106,6 +106,20 @@ def test_nobody_is_refused_while_the_server_is_on_its_way(vs1):
     assert client.communicate()[0] == "connected\n"
 
 
+def test_nobody_is_let_in_any_more_while_the_server_stops(vs1):
+    """A client whose share was closed would be thrown out again at once, and then wait for seconds."""
+    code = f"import socket; socket.create_connection(('{vs1.address}', 445), 0.5); print('connected')"
+    attempt = shlex.join(["/usr/bin/python3", "-c", code])
+    vs1.gate("start")
+    vs1.stop("shares")
+    assert vs1.node.run(attempt, netns="client").said == "connected\n", "the gate is open: others are served"
+    vs1.start("shares").gate("stop")
+    vs1.stop("shares")
+    assert "timed out" in vs1.node.run(attempt, netns="client", ok=False).said
+    vs1.start("shares")
+    assert vs1.node.run(attempt, netns="client").said == "connected\n"
+
+
 def test_a_killed_smbd_is_noticed_and_comes_back(vs1):
     vs1.kill("smbd")
     wait_for(lambda: vs1.monitor("smb") in (1, 7), "the monitor is green")
