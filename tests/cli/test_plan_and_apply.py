@@ -279,6 +279,7 @@ def marked_and_stopped(cib: Path) -> Path:
     return stopped
 
 
+@pytest.mark.slow
 def test_an_interrupted_removal_is_finished_or_taken_back(nas: Path, cib: Path) -> None:
     """apply was killed after it told what goes to stop, and before it was removed."""
     store = CibFile(cib)
@@ -353,6 +354,7 @@ def test_a_file_with_problems_is_refused_with_all_of_them(nas: Path, cib: Path) 
         assert "vs1 has no key prioritiy: did you mean priority?" in said.err
 
 
+@pytest.mark.slow
 def test_on_a_running_cluster_what_goes_is_waited_for(nas: Path, cib: Path) -> None:
     """$CIB_file makes Pacemaker's tools take a file for the cluster: one in which nothing ever stops by itself."""
     cluster = {"CIB_file": str(cib)}

@@ -37,6 +37,7 @@ def test_what_does_not_hold_is_mended_by_the_smallest_change(nas: Path) -> None:
     assert vsctl("prove", nas).status == 0
 
 
+@pytest.mark.slow
 def test_a_mend_that_takes_storage_and_a_port(nas: Path) -> None:
     """vs1 may run on n1 only, and n3 has neither its storage nor a port on lan-b."""
     text = CLUSTER_FILE.replace("  san1: {}", "  san1: {nodes: [n1]}")
@@ -49,6 +50,7 @@ def test_a_mend_that_takes_storage_and_a_port(nas: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_declared_loads_overload_a_survivor(nas: Path) -> None:
     text = CLUSTER_FILE.replace("    priority: 100\n", "    priority: 100\n    load: {cpu: 6}\n")
     text = text.replace("    migrate: false\n", "    migrate: false\n    load: {cpu: 6}\n")
@@ -71,6 +73,7 @@ def test_two_failures_at_once(nas: Path) -> None:
     assert all(len(each) == 2 for each in lost)
 
 
+@pytest.mark.slow
 def test_a_node_that_is_down_already_cannot_fail_again(cib: Path) -> None:
     from tests.cli.vsctl import after
 

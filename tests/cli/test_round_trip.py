@@ -75,6 +75,7 @@ def by_hand(all_well: bytes, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return file.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "through", [replaced, modified, pushed_by_pcs, edited_by_pcs, edited_by_crm, rewritten_by_crm]
 )
@@ -91,6 +92,7 @@ def test_owner_rule_and_reason_survive(
     assert (found.cluster, found.hand) == (was.cluster, was.hand)
 
 
+@pytest.mark.slow
 def test_vsctl_goes_on_where_crm_left_it(by_hand: bytes, nas: Path, tmp_path: Path) -> None:
     cib = tmp_path / "cib.xml"
     cib.write_bytes(by_hand)

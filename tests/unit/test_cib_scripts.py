@@ -45,6 +45,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_both_can_read_it(ours: etree._Element, file: Path, tmp_path: Path) -> None:
     merged = merge(ours, etree.parse(file).getroot(), frozenset()).cib
     file.write_bytes(etree.tostring(merged))

@@ -22,6 +22,7 @@ LINES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fails",
     [
