@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 FIRST, LAST = 200000, 299999
 """Ids of the accounts of virtual servers, apart from any a node gives."""
 
+PATIENCE = 15.0
+"""Seconds that Samba's own programs may take: the root filesystem may hang."""
+
 _BASE = {
     "passwd": "root:x:0:0:root:/root:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
     "group": "root:x:0:\nnogroup:x:65534:\n",
@@ -118,7 +121,7 @@ def _samba(server: str, command: list[str], stdin: str, missing: str | None = No
     if not os.path.exists(samba.configuration(server)):
         raise Refused(f"the SMB server of {server} has not been started on this node")
     try:
-        status, said = processes.run(server, command, binds=samba.binds(server), stdin=stdin)
+        status, said = processes.run(server, command, binds=samba.binds(server), stdin=stdin, limit=PATIENCE)
     except OSError as problem:
         raise Refused(str(problem)) from None
     if status != 0 and not (missing and missing in said):

@@ -20,7 +20,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
@@ -35,7 +35,10 @@ AGENTS = ("net", "vip", "fs", "nfs", "smb", "exports", "shares", "gate", "daemon
 LAUNCHERS = Path("usr/lib/ocf/resource.d") / ocf.PROVIDER
 CODE = Path("usr/lib/vsctl")
 KEPT = 2
-"""How many versions of the code stay: an action that began before the last change still runs the one before."""
+"""How many versions of the code stay: an action that began before the last change still runs the one before.
+
+A daemon may run one that is older still, and imports some of it late: what a process was started with stays, too.
+"""
 
 
 def install(prefix: Path) -> tuple[str, ...]:
@@ -55,8 +58,19 @@ def install(prefix: Path) -> tuple[str, ...]:
             changed.append(agent)
         newest_first = sorted(_versions(prefix / CODE), key=lambda each: each.stat().st_mtime, reverse=True)
         for old in newest_first[KEPT:]:
-            shutil.rmtree(old)
+            if not _runs(prefix, old):
+                shutil.rmtree(old)
     return tuple(changed)
+
+
+def _runs(prefix: Path, version: Path) -> bool:
+    """Return whether a process of this node was started with a version of the code."""
+    where = f"/{version.relative_to(prefix)}".encode()
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended
+            if where in each.read_bytes():
+                return True
+    return False
 
 
 def remove(prefix: Path) -> tuple[str, ...]:

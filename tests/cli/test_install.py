@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -82,3 +83,19 @@ def test_an_upgrade_keeps_the_code_that_runs(tmp_path: Path, monkeypatch) -> Non
     assert before in versions and len(versions) == 2
     (after,) = versions - {before}
     assert after.name in (tmp_path / launchers.LAUNCHERS / "net").read_text()
+
+
+def test_what_a_process_runs_is_kept(tmp_path: Path) -> None:
+    """A daemon may be older than the last installations, and imports some of its code late."""
+    run("install", "--prefix", tmp_path)
+    code = tmp_path / launchers.CODE
+    for age, name in enumerate(("newer", "unused", "running"), 1):
+        (code / name / "vsctl" / "agents").mkdir(parents=True)
+        os.utime(code / name, (1000 - age, 1000 - age))
+    daemon = subprocess.Popen(["/usr/bin/cat", "-", f"/{launchers.CODE}/running"], stdin=subprocess.PIPE)
+    try:
+        run("install", "--prefix", tmp_path)
+        assert {each.name for each in code.iterdir()} >= {"newer", "running"}
+        assert not (code / "unused").exists()
+    finally:
+        daemon.communicate()
