@@ -41,6 +41,15 @@ class Unit:
         self.state = storage.UNKNOWN
         self.process, self._question, self.answer = _start(devices)
         self._next = 0
+        self._good_since = 0.0
+
+    def judged(self, works: bool | None, moment: float) -> str:
+        """Take in a verdict, and return what the unit is called now."""
+        self.record = judge.observed(self.record, works, moment)
+        state = storage.state(self.record, self.reads, moment)
+        if state != storage.GOOD:
+            self._good_since = moment
+        return storage.told(self.state, state, self._good_since, moment)
 
     def ask(self) -> None:
         """Have the next device read, unless a read has not come back yet."""
@@ -110,8 +119,11 @@ class Storage:
         for name, unit in list(self.units.items()):
             if unit.reads.asked is None:
                 unit.ask()
-            else:
-                self._judge(name, unit)
+                continue
+            self._judge(name, unit)
+            # Who uses a unit that hangs waits for the verdict: it comes when it is due, not with the next look.
+            if 0 < (left := storage.until_dead(unit.reads, now())) < EVERY:
+                self._loop.after(left, self._judge_if_watched(name, unit))
         self._loop.after(EVERY, self.tick)
 
     @property
@@ -124,15 +136,30 @@ class Storage:
         return storage.attributes({name: unit.record for name, unit in self.units.items()})
 
     @property
+    def states(self) -> dict[str, str]:
+        """Return how every unit is, in a word; nothing of those that no read has come back from."""
+        return {name: unit.state for name, unit in self.units.items() if unit.state != storage.UNKNOWN}
+
+    @property
+    def silent(self) -> list[str]:
+        """Return the devices of the units that hang."""
+        hung = (unit for unit in self.units.values() if unit.state == storage.HUNG)
+        return [device for unit in hung for device in unit.devices]
+
+    @property
+    def dead(self) -> list[str]:
+        """Return the units that are not reached now; others that are lost work again, and have to for a while."""
+        return [name for name, unit in self.units.items() if unit.record.works is False]
+
+    @property
     def lost(self) -> list[str]:
         return [name for name, unit in self.units.items() if unit.record.good is False]
 
     def report(self) -> dict[str, object]:
         """Return what an operator may want to know, as in `docs/contracts.md`."""
-        moment = now()
         return {
             name: {
-                "state": storage.state(unit.record, unit.reads, moment),
+                "state": unit.state,
                 "works": unit.record.works,
                 "good": unit.record.good,
                 "since": unit.record.since,
@@ -161,14 +188,15 @@ class Storage:
         works = storage.works(unit.reads, moment)
         if works is False and unit.reads.asked is not None and unit.is_held_up():
             works = None
-        before, unit.record = unit.record, judge.observed(unit.record, works, moment)
-        state = storage.state(unit.record, unit.reads, moment)
-        if state != unit.state:
-            if (unit.state, state) != (storage.UNKNOWN, storage.GOOD):
-                self._log(storage.sentence(name, state, unit.reads, unit.record, moment))
+        before, state = unit.record, unit.judged(works, moment)
+        if state != unit.state and (unit.state, state) != (storage.UNKNOWN, storage.GOOD):
+            self._log(storage.sentence(name, state, unit.reads, unit.record, moment))
+        if (unit.state, before) != (state, unit.record):
             unit.state = state
-        if before != unit.record:
             self._changed()
+
+    def _judge_if_watched(self, name: str, unit: Unit) -> Callable[[], None]:
+        return lambda: self._judge(name, unit) if self.units.get(name) is unit else None
 
 
 def _start(devices: tuple[str, ...]) -> tuple[int, int, int]:

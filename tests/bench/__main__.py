@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from tests.bench import agents, commands, daemon, filesystems, outages, placement, ports, rest, throughput
+from tests.bench import agents, commands, daemon, filesystems, outages, placement, ports, rest, storage, throughput
 from tests.bench.table import Table
 from tests.lab.problem import LabProblem
 
@@ -26,6 +26,7 @@ PARTS: dict[str, Callable[[int], Table]] = {
     "ports": ports.measure,
     "rest": rest.measure,
     "daemon": daemon.measure,
+    "storage": storage.measure,
     "throughput": throughput.measure,
     "commands": commands.measure,
     "placement": placement.measure,
