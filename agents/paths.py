@@ -11,6 +11,9 @@ SERVED = f"{MOUNTS}/_served"
 RUN = "/run/vsctl"
 NAMESPACES = "/run/netns"
 LOGS = "/var/log/vsctl"
+IMAGES = "/var/lib/vsctl/images"
+"""Where the metadata of filesystems are kept as they were before their last repair, 0700."""
+REPAIRS = f"{RUN}/_repair"
 
 
 def namespace(server: str) -> str:
@@ -39,3 +42,13 @@ def state(server: str) -> str:
 
 def logs(server: str) -> str:
     return f"{LOGS}/{server}"
+
+
+def repair(server: str, filesystem: str) -> str:
+    """Return the directory of a repair while Pacemaker has it here, mode 0700."""
+    return f"{REPAIRS}/{server}.{filesystem}"
+
+
+def repair_log(server: str, filesystem: str) -> str:
+    """Return the log of the last repair on this node; the one before has `.1` at its end."""
+    return f"{logs(server)}/repair-{filesystem}.log"
