@@ -14,7 +14,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from tests.bench import agents, commands, daemon, filesystems, outages, placement, ports, rest, storage, throughput
+from tests.bench import (
+    agents,
+    commands,
+    daemon,
+    filesystems,
+    outages,
+    placement,
+    ports,
+    rest,
+    storage,
+    throughput,
+)
 from tests.bench.table import Table
 from tests.lab.problem import LabProblem
 

@@ -123,6 +123,17 @@ class Player:
         assert node, f"{server} runs nowhere"
         self.world.evict(server, node)
 
+    def do_damage(self, which: str) -> None:
+        self.world.quarantine(*which.split("/"), "repair")
+
+    def do_repair(self, which: str) -> None:
+        """Let a repair end well."""
+        self.world.quarantine(*which.split("/"), "over")
+
+    def do_abandon(self, which: str) -> None:
+        """Let a repair end without success."""
+        self.world.quarantine(*which.split("/"), "person")
+
     def do_time(self, clock: str) -> None:
         self.world.time(clock)
 

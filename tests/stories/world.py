@@ -49,6 +49,9 @@ class World(Protocol):
     def evict(self, server: str, node: str) -> None:
         """Let a node ask a server to leave, until its subnets are healed there."""
 
+    def quarantine(self, server: str, filesystem: str, stage: str) -> None:
+        """Find a filesystem damaged (repair), repaired (over) or beyond repair (person)."""
+
     def fail_resource(self, resource: str) -> None:
         """Make a resource's next monitor find it dead."""
 
