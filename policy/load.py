@@ -18,8 +18,8 @@ class Load:
 
     `cpu` is in processors, `memory` in bytes, `network` in bits a second in both
     directions together, `disk` in bytes a second, read and written; `operations`
-    are requests of clients a second, `clients` their connections, `locks` what
-    they hold locked.
+    are reads and writes of clients a second, `clients` the addresses they come
+    from, `locks` what they hold locked.
     """
 
     cpu: float
