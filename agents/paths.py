@@ -11,6 +11,8 @@ SERVED = f"{MOUNTS}/_served"
 RUN = "/run/vsctl"
 NAMESPACES = "/run/netns"
 LOGS = "/var/log/vsctl"
+INTERPRETER = "/usr/lib/vsctl/interpreter"
+"""Names the Python that has the command `vsctl`, for the balancer; `vsctl install` writes it."""
 
 
 def namespace(server: str) -> str:
