@@ -15,6 +15,8 @@ LOGS = "/var/log/vsctl"
 IMAGES = "/var/lib/vsctl/images"
 """Where the metadata of filesystems are kept as they were before their last repair, 0700."""
 REPAIRS = f"{RUN}/_repair"
+INTERPRETER = "/usr/lib/vsctl/interpreter"
+"""Names the Python that has the command `vsctl`, for the balancer; `vsctl install` writes it."""
 
 
 def namespace(server: str) -> str:

@@ -40,7 +40,10 @@ NODES = {
 
 @dataclass(frozen=True, order=True)
 class Event:
-    """`at` is in seconds since the epoch; `kind` port, subnet, address, route, storage, server, daemon or node."""
+    """`at` is in seconds since the epoch.
+
+    `kind` is port, subnet, address, route, storage, server, daemon, balancer or node.
+    """
 
     at: float
     node: str
@@ -73,6 +76,12 @@ class Event:
                 return f"{server} is asked to leave: nobody routes to it, or has for too long"
             case "server":
                 return f"{server} is no longer asked to leave"
+            case "balancer" if self.state == "started":
+                return "the balancer has started here"
+            case "balancer" if self.state == "failed":
+                return "the balancer could not look whether the load is even"
+            case "balancer":
+                return f"the balancer has moved {self.about} {self.state.replace(':', ' -> ')}"
             case "daemon":
                 return "the node daemon has started"
         return f"{self.about} {self.state}"

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from vsctl.cli import quarantines
+from vsctl.cli import balancing, quarantines
+from vsctl.cli.balancing import BalancerReport
 from vsctl.cli.facts import Facts, Failed
 from vsctl.cli.quarantines import QuarantineReport
 from vsctl.policy import capacity, naming
@@ -135,6 +136,7 @@ class ClusterReport:
     name: str
     nodes: tuple[NodeReport, ...]
     servers: tuple[ServerReport, ...]
+    balancer: BalancerReport | None
     problems: tuple[str, ...]
 
     @property
@@ -156,19 +158,21 @@ def of(
 ) -> ClusterReport:
     """Report on a cluster that vsctl has applied; `known` is what is known of damaged filesystems."""
     servers = tuple(of_server(cluster, server, hand, facts, due, known) for server in cluster.servers)
+    balancer = balancing.of(cluster, facts)
     return ClusterReport(
         name=cluster.name,
         nodes=tuple(
             NodeReport(
                 node.name,
-                _node_state(node.name, hand, facts),
+                node_state(node.name, hand, facts),
                 tuple(s.name for s in servers if s.node == node.name),
                 tuple(_ports(node, facts)),
             )
             for node in cluster.nodes
         ),
         servers=servers,
-        problems=tuple(_cluster_problems(cluster, facts)),
+        balancer=balancer,
+        problems=(*_cluster_problems(cluster, facts), *balancing.problems(balancer)),
     )
 
 
@@ -431,7 +435,7 @@ def _what_failed(failed: Failed) -> str:
     return f"{failed.resource} {happened} on {failed.node}" + (f": {failed.reason}" if failed.reason else "")
 
 
-def _node_state(name: str, hand: Hand, facts: Facts) -> str:
+def node_state(name: str, hand: Hand, facts: Facts) -> str:
     state = next((each for each in facts.placement.nodes if each.name == name), None)
     if state is None:
         return "unknown"

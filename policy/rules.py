@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from vsctl.policy import (
     allowed_nodes,
     apart,
+    balancer,
     bindings,
     capacity,
     daemon,
@@ -70,6 +71,7 @@ def configuration(
             *fencing.devices(cluster),
             *daemon.daemon(cluster),
             *routing.router(cluster),
+            *balancer.balancer(cluster),
             *port_order.ordered(cluster, serving.virtual_servers(cluster), orders or {}),
         ),
         constraints=(

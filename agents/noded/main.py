@@ -35,6 +35,7 @@ from vsctl.agents.noded.emptying import Emptying, Scene
 from vsctl.agents.noded.evictions import Evictions
 from vsctl.agents.noded.judge import Record
 from vsctl.agents.noded.loop import Loop, now
+from vsctl.agents.noded.measuring import Measuring
 from vsctl.agents.noded.membership import Membership, MembershipError
 from vsctl.agents.noded.reading import Storage
 from vsctl.agents.noded.stuck import NOTHING
@@ -120,8 +121,17 @@ class Daemon:
         self.emptying.begin()
         self._look_around()
         self._count()
-        Clients(self.loop, _servers).look()
         Damages(self.loop, lambda: self.settings.node, log).look()
+        clients = Clients(self.loop, _servers)
+        clients.look()
+        Measuring(
+            self.loop,
+            self.attributes,
+            self._netlink,
+            servers=_here,
+            ports=lambda: self.settings.mine,
+            clients=lambda: clients.counts,
+        ).look()
         self._weigh()
         self._even_out()
         self._heed_releases()
@@ -608,10 +618,14 @@ class Daemon:
             case ["release", port] if port in self.records:
                 self._release(port)
                 return f"{port} is {self._state(port)}"
+            case ["note", "balancer", about, state]:
+                self.diary.write("balancer", about, state, time.time())
+                self._tell_events()
+                return "done"
             case ["release", port]:
                 return f"this node has no port {port}, only {' '.join(self.records)}"
             case _:
-                return "say ping, state, reload or release PORT"
+                return "say ping, state, reload, note balancer ABOUT STATE or release PORT"
 
 
 def _reader(asker: Asker, wire: _socket.socket) -> Callable[[], None]:

@@ -10,9 +10,8 @@ from typing import Any
 
 import click
 
-from vsctl.cli import configuration, hand, options, output, quarantines, report, scheduler
+from vsctl.cli import balancing, configuration, hand, options, output, quarantines, report, scheduler
 from vsctl.cli.main import DONE, REFUSED
-from vsctl.cli.programs import Refused
 from vsctl.cli.report import (
     GOOD,
     UNKNOWN,
@@ -48,7 +47,7 @@ def status(
     Exit status 1 if there is a problem.
     """
     if watch and not as_json:
-        _watch(store, servers, details)
+        output.watch(lambda: _lines(_found(store, servers), servers, details), EVERY)
     found = _found(store, servers)
     if as_json:
         output.document(as_document(found))
@@ -62,23 +61,14 @@ def _found(store: Store, names: Sequence[str]) -> ClusterReport:
     applied, cluster = configuration.needed(store)
     for name in names:
         configuration.server(cluster, name)
-    facts = store.facts((*report.OF_DAEMONS, *quarantines.attributes(applied.quarantines)))
+    facts = store.facts(
+        (*report.OF_DAEMONS, *balancing.OF_DAEMONS, *quarantines.attributes(applied.quarantines))
+    )
     due = frozenset[str]() if report.is_whole(cluster, facts) else scheduler.due(applied.cib)
     found = report.of(cluster, applied.hand, facts, due, applied.quarantines)
     if not names:
         return found
     return replace(found, servers=tuple(each for each in found.servers if each.name in names), problems=())
-
-
-def _watch(store: Store, names: Sequence[str], details: bool) -> None:
-    """Show it again and again; a cluster that does not answer may do so again."""
-    while True:
-        try:
-            lines = list(_lines(_found(store, names), names, details))
-        except Refused as problem:
-            lines = output.fold(str(problem)).split("\n")
-        output.redraw(lines)
-        time.sleep(EVERY)
 
 
 def _lines(found: ClusterReport, names: Sequence[str], details: bool) -> Iterator[str]:
@@ -93,6 +83,9 @@ def _lines(found: ClusterReport, names: Sequence[str], details: bool) -> Iterato
             yield from _server(server, now)
     else:
         yield from _table(found.servers, now)
+    if found.balancer is not None and not names:
+        yield ""
+        yield output.fold(f"balancer: {balancing.sentence(found.balancer, now)}", "    ")
     about_servers = [] if names or details else found.servers
     problems = [*found.problems, *(each for server in about_servers for each in server.problems)]
     notes = [each for server in about_servers for each in (*server.notes, *_repaired(server, now))]

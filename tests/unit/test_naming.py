@@ -22,6 +22,7 @@ def test_the_ids_of_the_example() -> None:
         *["vs3-exp-root", "vs3-gate", "vs3-repair-root"],
         *["fence-n1", "fence-n2", "fence-n3", "vsctl-daemon-clone", "vsctl-daemon"],
         *["vsctl-router-clone", "vsctl-router"],
+        "vsctl-balancer",
     ]
 
 
