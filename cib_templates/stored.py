@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from vsctl.policy import port_order
+from vsctl.policy import balanced, port_order
+from vsctl.policy.balanced import Balanced
 from vsctl.policy.hand import NO_HAND, Hand
 from vsctl.policy.quarantine import Quarantine, Quarantines, Stage
 from vsctl.policy.resources import Pairs
@@ -23,6 +24,9 @@ MOVED = "vsctl-moved-"
 DRAINED = "vsctl-drained-"
 QUARANTINED = "vsctl-quarantined-"
 WHY = "vsctl-why-"
+BALANCED = "vsctl-balanced"
+MOVING = "vsctl-moving-"
+REBALANCED = "vsctl-rebalanced-"
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Stored:
     servers: tuple[tuple[str, str], ...]
     hand: Hand = NO_HAND
     quarantines: Quarantines = ()
+    load: Balanced = balanced.NOTHING
 
 
 def pairs(stored: Stored) -> tuple[tuple[str, str], ...]:
@@ -43,6 +48,9 @@ def pairs(stored: Stored) -> tuple[tuple[str, str], ...]:
         *((f"{MOVED}{server}", node) for server, node in stored.hand.moves),
         *((f"{DRAINED}{node}", "1") for node in stored.hand.drained),
         *((f"{QUARANTINED}{each.server}.{each.filesystem}", each.record) for each in stored.quarantines),
+        *(((BALANCED, " ".join(stored.load.ranks)),) if stored.load.ranked else ()),
+        *((f"{MOVING}{server}", node) for server, node in stored.load.moving),
+        *((f"{REBALANCED}{server}", " ".join(map(str, times))) for server, times in stored.load.moved),
     )
 
 
@@ -53,7 +61,7 @@ def read(cib: etree._Element) -> Stored | None:
         return None
     moves, drained = _beginning(MOVED, found), _beginning(DRAINED, found)
     hand = Hand(tuple(sorted(moves.items())), tuple(sorted(drained)))
-    return Stored(found[CLUSTER], tuple(_beginning(SERVER, found).items()), hand, quarantines(cib))
+    return Stored(found[CLUSTER], tuple(_beginning(SERVER, found).items()), hand, quarantines(cib), load(cib))
 
 
 def quarantines(cib: etree._Element) -> Quarantines:
@@ -69,6 +77,17 @@ def quarantines(cib: etree._Element) -> Quarantines:
     return tuple(found)
 
 
+def load(cib: etree._Element) -> Balanced:
+    """Return what evening out the load of the nodes has decided, and what it is doing."""
+    found, orders = properties(cib), preferences(cib)
+    moving, moved = _beginning(MOVING, found), _beginning(REBALANCED, found)
+    return Balanced(
+        ranked=tuple((name, orders[name]) for name in found.get(BALANCED, "").split() if name in orders),
+        moving=tuple(sorted(moving.items())),
+        moved=tuple(sorted((name, tuple(map(int, times.split()))) for name, times in moved.items())),
+    )
+
+
 def reasons(cib: etree._Element) -> dict[str, str]:
     """Return why each of our objects is there, by id."""
     return _beginning(WHY, properties(cib))
@@ -76,13 +95,22 @@ def reasons(cib: etree._Element) -> dict[str, str]:
 
 def placed(cib: etree._Element) -> dict[str, str]:
     """Return where each server belongs by the preferences in the CIB."""
-    found: dict[str, tuple[int, str]] = {}
+    return {server: nodes[0] for server, nodes in preferences(cib).items()}
+
+
+def preferences(cib: etree._Element) -> dict[str, tuple[str, ...]]:
+    """Return the nodes that each server likes, the best first."""
+    found: dict[str, list[tuple[int, str]]] = {}
     for each in cib.iterfind("configuration/constraints/rsc_location[@node]"):
         if each.get("id", "").startswith("vsctl-prefer-"):
-            server, liked = each.get("rsc", ""), (int(each.get("score", "0")), each.get("node", ""))
-            if server not in found or liked[0] > found[server][0]:
-                found[server] = liked
-    return {server: node for server, (_, node) in found.items()}
+            liked = (-int(each.get("score", "0")), each.get("node", ""))
+            found.setdefault(each.get("rsc", ""), []).append(liked)
+    # Equal scores stay in the order in which they stand.
+    return {server: tuple(node for _, node in sorted(liked, key=_score)) for server, liked in found.items()}
+
+
+def _score(liked: tuple[int, str]) -> int:
+    return liked[0]
 
 
 def port_orders(cib: etree._Element) -> dict[str, dict[str, tuple[str, ...]]]:

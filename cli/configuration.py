@@ -17,7 +17,8 @@ from vsctl.cli import serial
 from vsctl.cli.nearest import listed, nearest
 from vsctl.cli.programs import Refused, run
 from vsctl.cli.store import Store
-from vsctl.policy import fencing, naming, port_order, quarantine
+from vsctl.policy import balanced, fencing, naming, port_order, quarantine
+from vsctl.policy.balanced import Balanced
 from vsctl.policy.hand import NO_HAND, Hand
 from vsctl.policy.model import Cluster
 from vsctl.policy.quarantine import Quarantine, Quarantines
@@ -100,11 +101,14 @@ def with_(
     hand: Hand,
     first: Mapping[str, Mapping[str, str]] | None = None,
     quarantines: Quarantines | None = None,
+    load: Balanced | None = None,
 ) -> Next:
     """Return the CIB that has this cluster and this hand instead of those applied.
 
-    `first` names ports that announcers, by id, shall use first on some nodes; without `quarantines` those that
-    are there stay as they are.
+    `first` names ports that announcers, by id, shall use first on some nodes;
+    without `quarantines` those that are there stay as they are. `load` takes
+    the place of what evening out the load has decided; left out, that is kept,
+    and whatever was on its way stays where it is.
     Raises Refused if a resource of somebody else has a name that ours needs.
     """
     # Templates are dear to import, and most commands only read.
@@ -113,7 +117,8 @@ def with_(
     existing = etree.fromstring(applied.cib)
     _refuse_taken_names(existing, applied, cluster)
     orders = port_order.kept(applied.cluster, cluster, stored.port_orders(existing))
-    ours = rendered(cluster, hand, existing, port_order.put_first(orders, first or {}), quarantines)
+    load = (stored.load(existing).settled if load is None else load).within(cluster)
+    ours = rendered(cluster, hand, existing, port_order.put_first(orders, first or {}), quarantines, load)
     merged = merge(ours, existing, applied.resources)
     return Next(etree.tostring(merged.cib), merged.foreign, merged.overruled, merged.absent)
 
@@ -124,6 +129,7 @@ def rendered(
     existing: etree._Element,
     orders: port_order.Orders | None = None,
     quarantines: Quarantines | None = None,
+    load: Balanced = balanced.NOTHING,
 ) -> etree._Element:
     """Return what is ours of the CIB, and nothing else, as it follows from what exists."""
     from vsctl.cib_templates.render import render
@@ -138,8 +144,9 @@ def rendered(
         promotable=stored.promotable(existing),
         orders=orders,
         quarantines=quarantines,
+        load=load,
     )
-    return render(ours, _remembered(cluster, hand, quarantines))
+    return render(ours, _remembered(cluster, hand, quarantines, load))
 
 
 def with_hand(applied: Applied, hand: Hand) -> Next:
@@ -164,11 +171,17 @@ def with_ports(applied: Applied, first: Mapping[str, Mapping[str, str]]) -> Next
     return _with_ours(applied, applied.hand, first)
 
 
+def with_load(applied: Applied, load: Balanced) -> Next:
+    """Return the CIB in which only evening out the load has come to something else."""
+    return _with_ours(applied, applied.hand, {}, load=load)
+
+
 def _with_ours(
     applied: Applied,
     hand: Hand,
     first: Mapping[str, Mapping[str, str]],
     quarantines: Quarantines | None = None,
+    load: Balanced | None = None,
 ) -> Next:
     if applied.cluster is None:
         raise ValueError("nothing is applied")
@@ -179,7 +192,7 @@ def _with_ours(
             f"{', '.join(gone)} is no longer in the cluster, and only the cluster file knows how it fences: "
             "run `vsctl apply FILE` first"
         )
-    return with_(applied, applied.cluster, hand, first, quarantines)
+    return with_(applied, applied.cluster, hand, first, quarantines, load)
 
 
 def retiring(applied: Applied, resources: Collection[str]) -> bytes:
@@ -223,7 +236,7 @@ def fresh(cluster: Cluster) -> bytes:
     return with_(bare, cluster, NO_HAND).cib
 
 
-def _remembered(cluster: Cluster, hand: Hand, quarantines: Quarantines) -> stored.Stored:
+def _remembered(cluster: Cluster, hand: Hand, quarantines: Quarantines, load: Balanced) -> stored.Stored:
     texts = {
         name: json.dumps(value, separators=(",", ":"))
         for name, value in serial.to_json(fencing.with_options(cluster, {})).items()
@@ -233,6 +246,7 @@ def _remembered(cluster: Cluster, hand: Hand, quarantines: Quarantines) -> store
         tuple((each.name, texts[f"{serial.SERVER}{each.name}"]) for each in cluster.servers),
         hand.within(cluster),
         quarantines,
+        load,
     )
 
 

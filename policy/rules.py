@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from vsctl.policy import (
     allowed_nodes,
     apart,
+    balanced,
     balancer,
     bindings,
     capacity,
@@ -26,6 +27,7 @@ from vsctl.policy import (
     storage_loss,
     subnet_loss,
 )
+from vsctl.policy.balanced import Balanced
 from vsctl.policy.constraints import FencingLevel, Limits, Property, Rule
 from vsctl.policy.hand import NO_HAND, Hand, moved
 from vsctl.policy.model import Cluster
@@ -55,6 +57,7 @@ def configuration(
     promotable: Collection[str] = (),
     orders: Orders | None = None,
     quarantines: Quarantines = (),
+    load: Balanced = balanced.NOTHING,
 ) -> Configuration:
     """Return what Pacemaker gets.
 
@@ -62,17 +65,18 @@ def configuration(
     as long as that is even. `promotable` are existing resources that are
     promoted, for filesystems `after` them. `orders` are orders of ports that
     evening out their load has found. `quarantines` are of filesystems that were
-    found damaged.
+    found damaged. `load` is what evening out that of the nodes has found.
     """
     hand = hand.within(cluster)
-    placement = place(cluster, placed or {})
+    placement = place(cluster, placed or {}, load.ranks)
+    servers = balanced.loosened(serving.virtual_servers(cluster), dict(load.moving))
     return Configuration(
         resources=(
             *fencing.devices(cluster),
             *daemon.daemon(cluster),
             *routing.router(cluster),
             *balancer.balancer(cluster),
-            *port_order.ordered(cluster, serving.virtual_servers(cluster), orders or {}),
+            *port_order.ordered(cluster, servers, orders or {}),
         ),
         constraints=(
             *fencing.elsewhere(cluster),

@@ -365,7 +365,7 @@ POLICY = Record(
                     "tolerance": Key(PERCENTAGE, "How uneven load may be, default 10%."),
                     "max_moves": Key(
                         _whole(1, 1000, 4),
-                        "The most moves at a time, default 4. Not carried out by this version.",
+                        "The most virtual servers that move at a time, default 4.",
                     ),
                     "every": Key(DURATION, "How often the balancer looks, default 5m."),
                     "quiet": Key(WINDOW, "When it does not, local time; may span midnight."),
@@ -375,7 +375,7 @@ POLICY = Record(
                     ),
                 }
             ),
-            "How load is evened out over nodes, and over the ports of each.",
+            "How load is evened out over the nodes, and over the ports of each.",
         ),
         "repair": Key(
             Record(
