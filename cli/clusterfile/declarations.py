@@ -375,7 +375,7 @@ POLICY = Record(
                     ),
                 }
             ),
-            "How load is evened out over the nodes, and over the ports of each.",
+            "How load is evened out over nodes, and over the ports of each.",
         ),
         "repair": Key(
             Record(

@@ -20,6 +20,7 @@ from tests.bench import (
     daemon,
     filesystems,
     outages,
+    peers,
     placement,
     ports,
     rest,
@@ -41,6 +42,7 @@ PARTS: dict[str, Callable[[int], Table]] = {
     "throughput": throughput.measure,
     "commands": commands.measure,
     "placement": placement.measure,
+    "peers": peers.measure,
 }
 
 
