@@ -12,14 +12,18 @@ from _struct import Struct
 
 from vsctl.agents import files, namespaces, node, paths, ports
 from vsctl.agents import system as os
-from vsctl.agents.netlink import SOCK_DIAG, Netlink
+from vsctl.agents.netlink import SOCK_DIAG, Netlink, attributes
 
 _SOCK_DIAG_BY_FAMILY = 20
 _TCP_ESTABLISHED = 1
+_INFO = 2  # INET_DIAG_INFO
 _request = Struct(
     "=BBBBI48x"
 )  # struct inet_diag_req_v2: family, protocol, extensions, padding, states, any socket
 _answer = Struct("!xxxxHH16s16s")  # struct inet_diag_msg: family and timers, then ports and addresses
+_queued = Struct("=60xI")  # the bytes that its end has not acknowledged, of those some may not have been sent
+_not_sent = Struct("=144xI")  # tcpi_notsent_bytes in struct tcp_info
+_ATTRIBUTES = 72  # sizeof(struct inet_diag_msg)
 
 _MAPPED = bytes(10) + b"\xff\xff"
 """How IPv4 looks to a server that listens on `::`."""
@@ -33,32 +37,69 @@ AGAIN = (0.2, 0.3, 0.5, 1.0)
 """Pauses, in seconds, between the repetitions: the way to the client may be seconds old."""
 
 
+class Connection:
+    """A TCP connection of a server here. `unacknowledged` is how many bytes it has sent that its end has not got."""
+
+    __slots__ = ("local", "local_port", "remote", "remote_port", "unacknowledged")
+
+    def __init__(
+        self, local: bytes, local_port: int, remote: bytes, remote_port: int, unacknowledged: int
+    ) -> None:
+        self.local = local
+        self.local_port = local_port
+        self.remote = remote
+        self.remote_port = remote_port
+        self.unacknowledged = unacknowledged
+
+    @property
+    def family(self) -> int:
+        return AF_INET if len(self.local) == 4 else AF_INET6
+
+    def __str__(self) -> str:
+        local, remote = inet_ntop(self.family, self.local), inet_ntop(self.family, self.remote)
+        return f"{local} {self.local_port} {remote} {self.remote_port}"
+
+
 def established(server: str) -> list[str]:
     """List the connections that clients have to a server here.
 
-    Each as `local-address port remote-address port`, sorted. Asked of
-    sock_diag(7), for /proc/net/tcp looks at every bucket of the whole machine
-    and takes twenty times as long.
+    Each as `local-address port remote-address port`, sorted.
     """
     with namespaces.inside(server):
-        netlink = Netlink(SOCK_DIAG)
+        found = listed()
+    clients = (each for each in found if each.local != each.remote)  # monitors ask from within
+    return sorted(str(each) for each in clients if each.local_port in ports.OF_SERVER)
+
+
+def listed(*, closely: bool = False) -> list[Connection]:
+    """List the connections in this network namespace, with what is unacknowledged if looked at `closely`.
+
+    Asked of sock_diag(7), for /proc/net/tcp looks at every bucket of the whole
+    machine and takes twenty times as long.
+    """
+    netlink = Netlink(SOCK_DIAG)
     found = []
     for family in (AF_INET, AF_INET6):
-        for body in netlink.listed(
-            _SOCK_DIAG_BY_FAMILY, _request.pack(family, IPPROTO_TCP, 0, 0, 1 << _TCP_ESTABLISHED)
-        ):
+        told = 1 << _INFO - 1 if closely else 0
+        request = _request.pack(family, IPPROTO_TCP, told, 0, 1 << _TCP_ESTABLISHED)
+        for body in netlink.listed(_SOCK_DIAG_BY_FAMILY, request):
             local_port, remote_port, local, remote = _answer.unpack_from(body)
-            if local_port in ports.OF_SERVER and local != remote:  # monitors ask from within
-                found.append(f"{_text(family, local)} {local_port} {_text(family, remote)} {remote_port}")
-    return sorted(found)
+            ends = _plain(family, local), local_port, _plain(family, remote), remote_port
+            found.append(Connection(*ends, _unacknowledged(body) if closely else 0))
+    return found
 
 
-def _text(family: int, packed: bytes) -> str:
+def _unacknowledged(body: bytes) -> int:
+    (queued,) = _queued.unpack_from(body)
+    info = attributes(body, _ATTRIBUTES).get(_INFO, b"")
+    return int(queued - (_not_sent.unpack_from(info)[0] if len(info) >= _not_sent.size else 0))
+
+
+def _plain(family: int, packed: bytes) -> bytes:
+    """Return an address as it is on the wire."""
     if family == AF_INET:
-        return inet_ntop(AF_INET, packed[:4])
-    if packed.startswith(_MAPPED):
-        return inet_ntop(AF_INET, packed[len(_MAPPED) :])
-    return inet_ntop(AF_INET6, packed)
+        return packed[:4]
+    return packed[12:] if packed.startswith(_MAPPED) else packed
 
 
 def record(server: str, lines: list[str]) -> None:

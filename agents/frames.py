@@ -91,12 +91,13 @@ def tickle(local: bytes, local_port: int, remote: bytes, remote_port: int) -> No
     wire = socket(family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP)
     try:
         wire.bind((inet_ntop(family, local), 0))
-        wire.sendto(_segment(local, local_port, remote, remote_port), (inet_ntop(family, remote), 0))
+        wire.sendto(stray(local, local_port, remote, remote_port), (inet_ntop(family, remote), 0))
     finally:
         wire.close()
 
 
-def _segment(local: bytes, local_port: int, remote: bytes, remote_port: int) -> bytes:
+def stray(local: bytes, local_port: int, remote: bytes, remote_port: int) -> bytes:
+    """Return a TCP segment of a connection that is outside its window."""
     segment = pack("!HHIIBBHHH", local_port, remote_port, 0, 0, 5 << 4, _TCP_ACK, 0, 0, 0)
     pseudo = local + remote + pack("!IxxxB", len(segment), IPPROTO_TCP)
     return segment[:16] + checksum(pseudo + segment) + segment[18:]

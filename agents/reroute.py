@@ -37,8 +37,11 @@ PATIENCE = 1.0
 LINGER = 3.0
 """How many seconds a peer goes on routing when it has ceased to announce: clients may not have heard yet."""
 
-AGAIN = (0.1, 0.2, 0.4, 0.8, 1.5, 3.0)
+AGAIN = (0.05,) * 20 + (0.2,) * 10 + (0.5,) * 5
 """When, in seconds each after the other, the server's node looks for a peer that has just begun to announce."""
+
+ANSWERING = 0.1
+"""How many seconds it waits each time."""
 
 
 class Detour:
@@ -105,12 +108,12 @@ def meet(server: str, detour: Detour) -> None:
 def settle(server: str, detour: Detour, patience: float = 0.0) -> bool:
     """Let replies take the detour on which a peer answers within some seconds; say whether it is found.
 
-    Until it is they take the first with a carrier; where there is no other, nobody need be asked.
+    Until it is they take the first with a carrier; where there is no other, and no time, nobody is asked.
     """
     netlink = Netlink()
     links = _usable(netlink, detour.ports)
     found = next(iter(links), None)
-    if len(links) > 1:
+    if len(links) > 1 or patience:
         found = _answering(netlink, links, _meetings(server, detour.subnet, detour.addresses), patience)
     _answer_by(netlink, server, detour, found or next(iter(links), None))
     return found is not None
@@ -136,17 +139,33 @@ def _answer_by(netlink: Netlink, server: str, detour: Detour, link: Link | None)
 
 
 def seek(server: str, detour: Detour) -> None:
-    """Look for a new peer for some seconds, from a process of its own."""
-    from vsctl.agents import background
+    """Look for a new peer for some seconds, from a process of its own; what has waited for it is sent again then."""
+    from vsctl.agents import background, nudge
 
-    background.repeat(AGAIN, lambda: not look(server, detour))
+    _forget_answers(server, detour)
+
+    def go_on() -> bool:
+        if not look(server, detour):
+            return True
+        nudge.nudge(server, [each.packed for each in detour.addresses])
+        return False
+
+    background.repeat(AGAIN, go_on)
+
+
+def _forget_answers(server: str, detour: Detour) -> None:
+    """Let nobody pass for a peer who was one before."""
+    netlink = Netlink()
+    for link in _present(netlink, detour.ports):
+        for family, packed in _meetings(server, detour.subnet, detour.addresses):
+            rtnetlink.remove_neighbour(netlink, link.index, family, packed)
 
 
 def look(server: str, detour: Detour) -> bool:
     """Look once for a peer; say whether the search is over. Where the server leaves meanwhile nothing is left."""
     if not announce.Record(server, detour.subnet, announce.DETOUR):
         return True
-    found = settle(server, detour, AGAIN[0])
+    found = settle(server, detour, ANSWERING)
     # `_part` takes the record away before the routes: either it sees ours, or we see that it was here.
     if not announce.Record(server, detour.subnet, announce.DETOUR):
         _clear(Netlink(), names.detour_table(server, detour.subnet))
@@ -275,8 +294,19 @@ def lead(
 def follow(server: str, addresses: Sequence[Address], detours: Sequence[str]) -> None:
     """Route the addresses by the first detour on which the server answers for all of them, or fail."""
     netlink = Netlink()
-    for route in _to(_way(netlink, server, addresses, detours), addresses):
+    _go_by(netlink, server, _way(netlink, server, addresses, detours), addresses, detours)
+
+
+def _go_by(
+    netlink: Netlink, server: str, way: Link, addresses: Sequence[Address], inward: Sequence[str]
+) -> None:
+    """Route the addresses by a detour; routers that are told of them are told by which."""
+    from vsctl.agents import hostroute
+
+    for route in _to(way, addresses):
         rtnetlink.add_route(netlink, route)
+    if told := hostroute.told(netlink, addresses):
+        hostroute.announce(netlink, server, told, inward)
 
 
 def _way(netlink: Netlink, server: str, addresses: Sequence[Address], detours: Sequence[str]) -> Link:
@@ -338,8 +368,12 @@ def end(server: str, subnet: str) -> None:
     if not announce.Record(server, subnet, announce.LINGERING):
         return
     with announce.locked(server, subnet) as lock:
-        announce.undo(server, subnet, announce.Record(server, subnet, announce.LINGERING))
-        lock.forget()
+        if record := announce.Record(
+            server, subnet, announce.LINGERING
+        ):  # who had the lock may have ended it
+            announce.undo(server, subnet, record)
+        if not announce.Record(server, subnet):
+            lock.forget()
 
 
 def undo(netlink: Netlink, server: str, subnet: str, record: Record) -> None:
@@ -374,8 +408,8 @@ def _aside(packed: bytes) -> Route:
 # Who routes?
 
 
-def port_to_peer(netlink: Netlink, server: str, detour: Detour, again: bool) -> str | None:
-    """Return the port on which a peer that routes to a server here has answered, None if nobody has.
+def port_to_peer(netlink: Netlink, server: str, detour: Detour, again: bool) -> tuple[str, bytes] | None:
+    """Return on which port which peer that routes to a server here has answered (its hardware), None if nobody has.
 
     Nobody is waited for: who has not answered is asked now, with `again` who
     has, too, and the next call knows.
@@ -385,8 +419,8 @@ def port_to_peer(netlink: Netlink, server: str, detour: Detour, again: bool) -> 
 
 def port_to_server(
     netlink: Netlink, addresses: Sequence[Address], detours: Sequence[str], again: bool
-) -> str | None:
-    """Return the port on which a server that is elsewhere has answered for all these addresses, in the same way."""
+) -> tuple[str, bytes] | None:
+    """Return on which port a server that is elsewhere has answered for all these addresses, in the same way."""
     return _heard(netlink, detours, [(each.family, each.packed) for each in addresses], again)
 
 
@@ -401,18 +435,18 @@ def route_by(server: str, subnet: str, port: str) -> None:
         record = announce.Record(server, subnet)
         link = rtnetlink.link(netlink, port)
         if record.inward and link is not None:
-            for route in _to(link, [parse(each) for each in record.addresses]):
-                rtnetlink.add_route(netlink, route)
+            addresses = [parse(each) for each in record.addresses]
+            _go_by(netlink, server, link, addresses, record.inward)
 
 
 def _heard(
     netlink: Netlink, ports: Iterable[str], asked: Sequence[tuple[int, bytes]], again: bool
-) -> str | None:
+) -> tuple[str, bytes] | None:
     there = rtnetlink.reachable(netlink)
     found = None
     for link in _usable(netlink, ports):
         if found is None and asked and all((link.index, packed) in there for _, packed in asked):
-            found = link.name
+            found = link.name, there[link.index, asked[0][1]]
         for family, packed in asked:
             if again or (link.index, packed) not in there:
                 rtnetlink.recheck_neighbour(netlink, link.index, family, packed)

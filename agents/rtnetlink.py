@@ -386,13 +386,14 @@ def recheck_neighbour(netlink: Netlink, index: int, family: int, packed: bytes) 
         ask_neighbour(netlink, index, family, packed)
 
 
-def reachable(netlink: Netlink) -> set[tuple[int, bytes]]:
-    """Return for which address somebody has answered lately behind which interface (by index)."""
-    found = set()
+def reachable(netlink: Netlink) -> dict[tuple[int, bytes], bytes]:
+    """Return for which address somebody has answered lately behind which interface (by index), and who (hardware)."""
+    found = {}
     for body in netlink.listed(_GETNEIGH, _neighbour.pack(0, 0, 0, 0, 0)):
         _, index, state, _, _ = _neighbour.unpack_from(body)
         if state & _NUD_REACHABLE:
-            found.add((index, attributes(body, _neighbour.size)[_NDA_DST]))
+            about = attributes(body, _neighbour.size)
+            found[index, about[_NDA_DST]] = about.get(_NDA_LLADDR, b"")
     return found
 
 

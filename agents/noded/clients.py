@@ -9,9 +9,10 @@ end one that is no more does no harm, and storage is not written for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from vsctl.agents import connections, gate
+from vsctl.agents import connections, gate, nudge
+from vsctl.agents.noded.balancing import Announcement
 from vsctl.agents.noded.loop import Loop
 
 EVERY = 1.0
@@ -46,3 +47,10 @@ class Clients:
         if new and now != self._told.get(server):
             self._told[server] = now
             connections.record_later(server, now)
+
+
+def hurry(before: Mapping[str, Announcement], after: Mapping[str, Announcement]) -> None:
+    """Have what waits sent again where a server's addresses, `vs1/lan-a`, are announced on another port than before."""
+    for name, each in after.items():
+        if not each.routed and (name not in before or before[name].port != each.port):
+            nudge.nudge(name.partition("/")[0], each.addresses)

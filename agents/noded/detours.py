@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from vsctl.agents import announce, paths, reroute
+from vsctl.agents import announce, nudge, paths, reroute
 from vsctl.agents.addresses import Address, parse
 from vsctl.agents.netlink import Netlink
 from vsctl.agents.noded.loop import now
@@ -29,14 +29,25 @@ class Detours:
         self._netlink = netlink
         self._ways: dict[tuple[str, str, bool], str] = {}
         self._asked: dict[tuple[str, str, bool], float] = {}
+        self._peers: dict[tuple[str, str], bytes] = {}
 
     def is_routed(self, server: str, subnet: str) -> bool:
-        """Say whether a peer routes to a server that is here, and let it answer by the port on which it does."""
+        """Say whether a peer routes to a server that is here, and let it answer by the port on which it does.
+
+        When another one does than before, what has waited for it is sent again.
+        """
         record = announce.Record(server, subnet, announce.DETOUR)
         detour = reroute.Detour(subnet, _addresses(record), record.ports)
-        way = reroute.port_to_peer(self._netlink, server, detour, self._asks(server, subnet, True))
+        found = reroute.port_to_peer(self._netlink, server, detour, self._asks(server, subnet, True))
+        if found is None:
+            self._peers.pop((server, subnet), None)
+            return False
+        way, peer = found
         self._take(server, subnet, True, way, partial(reroute.answer_by, server, detour))
-        return way is not None
+        if self._peers.get((server, subnet)) != peer:
+            self._peers[server, subnet] = peer
+            nudge.nudge(server, [each.packed for each in detour.addresses])
+        return True
 
     def follow(self, routed: Iterable[str]) -> None:
         """Look where the servers are that this node routes to, `vs1/lan-a`, and route there."""
@@ -46,11 +57,11 @@ class Detours:
             addresses = _addresses(record)
             again = self._asks(server, subnet, False)
             try:
-                way = reroute.port_to_server(self._netlink, addresses, record.inward, again)
+                found = reroute.port_to_server(self._netlink, addresses, record.inward, again)
             except OSError:  # a port has just gone
                 continue
-            if not os.path.exists(paths.namespace(server)):
-                self._take(server, subnet, False, way, partial(reroute.route_by, server, subnet))
+            if found is not None and not os.path.exists(paths.namespace(server)):
+                self._take(server, subnet, False, found[0], partial(reroute.route_by, server, subnet))
 
     def _asks(self, server: str, subnet: str, home: bool) -> bool:
         """Say whether it is time to ask again who has answered."""
@@ -60,11 +71,9 @@ class Detours:
         self._asked[key] = moment
         return True
 
-    def _take(
-        self, server: str, subnet: str, home: bool, way: str | None, take: Callable[[str], None]
-    ) -> None:
+    def _take(self, server: str, subnet: str, home: bool, way: str, take: Callable[[str], None]) -> None:
         key = server, subnet, home
-        if way is None or way == self._ways.get(key):
+        if way == self._ways.get(key):
             return
         try:
             take(way)

@@ -22,7 +22,7 @@ from typing import Any
 from vsctl.agents import announce, bird, hostroute, node, paths, resident, rtnetlink
 from vsctl.agents.addresses import parse
 from vsctl.agents.netlink import Netlink
-from vsctl.agents.noded import arrivals, commands, emptying, hearing, judge, settings
+from vsctl.agents.noded import arrivals, clients, commands, emptying, hearing, judge, settings
 from vsctl.agents.noded.arrivals import Arrivals
 from vsctl.agents.noded.asking import EVERY, GATEWAYS, Asker, own
 from vsctl.agents.noded.attributes import Attributes
@@ -371,7 +371,8 @@ class Daemon:
 
     def _tell_announced(self) -> None:
         """Say which port announces what: `vs1/lan-a=e0b`."""
-        self.announced = self._announcements()
+        before, self.announced = self.announced, self._announcements()
+        clients.hurry(before, self.announced)
         self._note_announced()
         told = [f"{name}={each.port}" for name, each in self.announced.items()]
         self.attributes.want([(ANNOUNCED, " ".join(told) or "none")], private=True)

@@ -27,21 +27,6 @@ pytestmark = pytest.mark.lab
 
 
 @pytest.fixture
-def peer(lan: Lan) -> Iterator[Node]:
-    """A second node; lan-b has no IPv6 network."""
-    node = Node()
-    for port, subnet, addresses in (
-        ("e0a", "lan-a", ("192.0.2.4/24", "2001:db8:a::4/64")),
-        ("e0b", "lan-a", ("192.0.2.5/24", "2001:db8:a::5/64")),
-        ("e1a", "lan-b", ("198.51.100.4/24",)),
-    ):
-        lan.plug(node, port, f"peer-{port}", subnet, addresses)
-    until(lambda: "tentative" not in node.ip("address"), "addresses are ready")
-    yield node
-    node.close()
-
-
-@pytest.fixture
 def serving(lan: Lan) -> Lan:
     for agent, parameters in (("net", DETOURED), ("vip", ANNOUNCER)):
         answer = lan.node.agent(agent, "start", **parameters)
@@ -150,6 +135,68 @@ def test_the_monitor_mends_detours(serving: Lan) -> None:
     serving.node.run("ip", "neighbour", "delete", "proxy", IPV4, "dev", "e1a")
     assert serving.node.agent("net", "monitor", interval=EVERY, **DETOURED).code == RUNNING
     assert f"{IPV4} dev e1a" in serving.node.ip("neighbour", "show", "proxy")
+
+
+END_TWICE = """
+import os, sys, time
+sys.path.insert(0, sys.argv[1])
+from vsctl.agents import announce, names, reroute, rtnetlink
+from vsctl.agents.addresses import some
+from vsctl.agents.netlink import Netlink
+addresses = some("192.0.2.10/24")
+record = announce.Record("vs1", "lan-a", announce.LINGERING)
+record.write(["e0a"], map(str, addresses), (), ["e1a"])
+locked, begin = os.pipe()
+other = os.fork()
+if not other:
+    os.read(locked, 1)
+    reroute.end("vs1", "lan-a")
+    os._exit(0)
+with announce.locked("vs1", "lan-a"):
+    os.write(begin, b"x")
+    while not any("->" in each and str(other) in each.split() for each in open("/proc/locks")):  # it waits
+        time.sleep(0.01)
+    record.write((), ())  # another has ended it
+    announce._announce("vs1", "lan-a", "e0a", ["e0a"], addresses, (), (), (), lambda *_: None)
+os.waitpid(other, 0)
+if not rtnetlink.routes(Netlink(), 2, names.table("vs1", "lan-a")):
+    sys.exit("what has been announced since is withdrawn")
+"""
+
+
+def test_a_route_that_ends_twice_takes_nothing_new_along(lan: Lan) -> None:
+    ended = lan.node.python(END_TWICE, str(ROOT))
+    _, said = ended.communicate(timeout=60)
+    assert ended.returncode == 0, said
+
+
+CHANGE_THE_WAY = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from vsctl.agents import announce, hostroute, names, reroute, rtnetlink
+from vsctl.agents.addresses import some
+from vsctl.agents.netlink import Netlink
+netlink, addresses = Netlink(), some("192.0.2.10/24 2001:db8:a::10/64")
+record = announce.Record("vs1", "lan-a")
+record.write([], map(str, addresses), (), ["e1a", "e0b"], ["e0a=192.0.2.1"])
+for port in ("e1a", "e0b", "e1a"):
+    if port == "e1a" and not hostroute.told(netlink, addresses):
+        for each in reroute._to(rtnetlink.link(netlink, port), addresses):
+            rtnetlink.add_route(netlink, each)
+        hostroute.announce(netlink, "vs1", addresses, record.inward)
+    reroute.route_by("vs1", "lan-a", port)
+    index = rtnetlink.link(netlink, port).index
+    for family in rtnetlink.FAMILIES:
+        (told,) = rtnetlink.routes(netlink, family, names.HOSTS)
+        if told.link != index:
+            sys.exit(f"routers are not told of {port}")
+"""
+
+
+def test_routers_are_told_by_the_way_that_is_taken(peer: Node) -> None:
+    told = peer.python(CHANGE_THE_WAY, str(ROOT))
+    _, said = told.communicate(timeout=60)
+    assert told.returncode == 0, said
 
 
 LEAVE_WHILE_LOOKING = """

@@ -1,0 +1,121 @@
+"""When a way is there again, do both ends of a connection hear of it, or do they wait for their next try?"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.agents.cast import ANNOUNCER, DETOURED, IPV4, IPV6, OPEN, RUNNING
+from tests.agents.node import ROOT, Lan, Node, Place, until
+
+pytestmark = pytest.mark.lab
+
+TRIES = 4
+"""After so many in vain TCP waits for three seconds before the next."""
+SOON = 1.5
+
+SERVER = """
+import socket, sys
+listener = socket.create_server(('::', int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True)
+print('ready')
+connection, _ = listener.accept()
+print('connected')
+for line in sys.stdin:
+    if line == 'say\\n':
+        connection.sendall(line.encode())
+    else:
+        print(connection.recv(4096).decode(), end='')
+"""
+
+CLIENT = """
+import socket, sys
+connection = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=30)
+for line in sys.stdin:
+    if line == 'say\\n':
+        connection.sendall(line.encode())
+    else:
+        print(connection.recv(4096).decode(), end='')
+"""
+
+NUDGE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from vsctl.agents import nudge
+from vsctl.agents.addresses import some
+nudge.nudge('vs1', [each.packed for each in some(sys.argv[2])])
+"""
+
+
+def tell(program: subprocess.Popen[str], words: str) -> None:
+    assert program.stdin
+    program.stdin.write(f"{words}\n")
+    program.stdin.flush()
+
+
+def heard(program: subprocess.Popen[str]) -> str:
+    assert program.stdout
+    return program.stdout.readline()
+
+
+def tries(place: Place, server: str | None = None) -> int:
+    """Return how often something has been sent again in vain."""
+    inside = ["ip", "netns", "exec", server] if server else []
+    said = place.run(*inside, "ss", "-tniH", f"( sport = {OPEN} or dport = {OPEN} )")
+    return max(
+        (int(each.partition(":")[2]) for each in said.split() if each.startswith("backoff:")), default=0
+    )
+
+
+@pytest.fixture(params=[IPV4, IPV6])
+def address(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def ends(lan: Lan, address: str) -> Iterator[tuple[subprocess.Popen[str], subprocess.Popen[str]]]:
+    """A connection between a client and vs1."""
+    for agent, parameters in (("net", DETOURED), ("vip", ANNOUNCER)):
+        assert lan.node.agent(agent, "start", **parameters).code == RUNNING
+    server = lan.node.python(SERVER, str(OPEN), server="vs1")
+    assert heard(server) == "ready\n"
+    client = lan.clients["client-a"].python(CLIENT, address, str(OPEN))
+    assert heard(server) == "connected\n"
+    yield client, server
+
+
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_what_has_waited_is_sent_again_at_once(
+    lan: Lan, address: str, ends: tuple[subprocess.Popen[str], subprocess.Popen[str]], who: str
+) -> None:
+    """The switch is silent meanwhile; nothing else tells either end when it is not any more."""
+    client, server = ends
+    speaker, listener = (client, server) if who == "client" else (server, client)
+    place, inside = (lan.clients["client-a"], None) if who == "client" else (lan.node, "vs1")
+    lan.switches.run("bridge", "link", "set", "dev", "client-a", "state", "0")
+    tell(listener, "hear")
+    tell(speaker, "say")
+    until(lambda: tries(place, inside) >= TRIES, f"the {who} has asked in vain")
+    lan.switches.run("bridge", "link", "set", "dev", "client-a", "state", "3")
+    began = time.monotonic()
+    assert lan.node.python(NUDGE, str(ROOT), address).wait(10) == 0
+    assert heard(listener) == "say\n"
+    assert time.monotonic() - began < SOON
+
+
+def test_a_peer_that_begins_to_route_is_noticed(
+    lan: Lan, peer: Node, address: str, ends: tuple[subprocess.Popen[str], subprocess.Popen[str]]
+) -> None:
+    client, server = ends
+    for port in ("e0a", "e0b"):
+        lan.cable(port, "down")
+    tell(server, "hear")
+    tell(client, "say")
+    until(lambda: tries(lan.clients["client-a"]) >= TRIES, "the client has asked in vain")
+    assert lan.node.agent("vip", "stop", **ANNOUNCER).code == RUNNING
+    assert peer.agent("vip", "start", **ANNOUNCER).code == RUNNING
+    began = time.monotonic()
+    assert heard(server) == "say\n"
+    assert time.monotonic() - began < SOON
