@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from tests.bench import agents, commands, filesystems, outages, placement, rest, throughput
+from tests.bench import agents, commands, daemon, filesystems, outages, placement, ports, rest, throughput
 from tests.bench.table import Table
 from tests.lab.problem import LabProblem
 
@@ -23,7 +23,9 @@ PARTS: dict[str, Callable[[int], Table]] = {
     "filesystems": filesystems.measure,
     "move": outages.moves,
     "failover": outages.failovers,
+    "ports": ports.measure,
     "rest": rest.measure,
+    "daemon": daemon.measure,
     "throughput": throughput.measure,
     "commands": commands.measure,
     "placement": placement.measure,

@@ -1,0 +1,213 @@
+"""How long do clients stand still when the port dies by which they reach their server?
+
+The node has a second port on the subnet, and a third on another one. Stock is
+IPaddr2 with ethmonitor, set as quick as it can be: it moves the whole server to
+another node, as nothing of it knows a second port. "Ping" is the longest time
+without an echo, two hundred questions a second.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import pairwise
+from tempfile import TemporaryFile
+
+import yaml
+
+from tests.bench.sides import HERE, Ours, Side, Stock, address, up
+from tests.bench.table import Row, Table
+from tests.lab import history
+
+SERVER = "vs1"
+TARGETS = {
+    "cable pulled: ping": "<= 0.05",
+    "port silent: ping": "<= 1.5",
+    "last port: NFS": "<= 1.5",
+    "flapping: failovers": "1",
+}
+FLAPS = 10
+PING = 'ping -D -n -i 0.005 "$1" & read -r end; kill -INT $!'
+CHATTER = "ping -q -b -i 0.2 192.0.2.255 >/dev/null 2>&1 & read -r end; kill $!"
+LAN_B = {"networks": ["198.51.100.0/24"], "gateways": ["198.51.100.1"]}
+
+
+class Routed(Ours):
+    """With a second subnet, over which nodes reach each other."""
+
+    def configure(self) -> None:
+        super().configure()
+        document = yaml.safe_load((HERE / "ours.yaml").read_text())
+        document["subnets"]["lan-b"] = LAN_B
+        for node in document["nodes"].values():
+            node["ports"] = {**node["ports"], "e1a": "lan-b"}
+        node = self.lab.node("n1")
+        node.write("/etc/vsctl.yaml", yaml.safe_dump(document))
+        node.run(["vsctl", "apply", "--wait", "/etc/vsctl.yaml"], timeout=180)
+
+    def port(self) -> str:
+        shown = self.lab.node(_place(self)).run(["ip", "neighbour", "show", "proxy"]).stdout
+        lines = (line.split() for line in shown.splitlines())
+        return next(words[2] for words in lines if words[0] == address(SERVER) and words[2] != "e1a")
+
+    def failovers(self, since: float) -> int:
+        """Count in the node's diary how often another port began to announce."""
+        said = self.lab.node(_place(self)).path("/var/log/vsctl/events").read_text().splitlines()
+        events = [each.split() for each in said]
+        return sum(
+            float(when) >= since and kind == "address" and about == f"{SERVER}/lan-a" and now != "-"
+            for when, kind, about, now in events
+        )
+
+    def wait_until_good(self) -> None:
+        for port in ("e0a", "e0b"):
+            release = ["vsctl", "release", f"{_place(self)}/{port}"]
+            self.lab.wait(
+                lambda it=release: self.lab.any_node().run(it, check=False).returncode == 0,
+                f"{port} is good again",
+                60,
+            )
+        self.lab.wait(
+            lambda: self.lab.where(f"{SERVER}-vip-lan-a") == _place(self), "it is announced directly", 60
+        )
+
+
+class Monitored(Stock):
+    """Stock agents, and ethmonitor on the port with the addresses."""
+
+    @staticmethod
+    def name() -> str:
+        return "with ethmonitor"
+
+    def configure(self) -> None:
+        super().configure()
+        self.lab.node("n1").run(["crm", "-F", "configure", "load", "update", HERE / "stock/ports.crm"])
+
+    def port(self) -> str:
+        return "e0a"
+
+    def failovers(self, since: float) -> int:
+        """Count the starts of the server on other nodes."""
+        acts = history.acts(self.lab, since)
+        return sum(
+            each.operation == "start" and each.resource == f"{SERVER}-fs" and each.result is None
+            for each in acts
+        )
+
+    def wait_until_good(self) -> None:
+        def good() -> bool:
+            now = self.lab.status()
+            found = (
+                [] if now is None else now.xpath("//node_attributes/node/attribute[@name='port-e0a']/@value")
+            )
+            return found == ["1"] * len(self.lab.nodes)
+
+        self.lab.wait(good, "ethmonitor finds every port good", 90)
+
+
+Watched = Routed | Monitored
+
+
+def _place(side: Side) -> str:
+    return side.node_of(SERVER) or "n1"
+
+
+def measure(trials: int) -> Table:
+    """Let the port in use fail in every way, as often as said."""
+    values: dict[type[Side], dict[str, list[float]]] = {}
+    for kind in (Routed, Monitored):
+        seen = values[kind] = defaultdict(list)
+        with up(kind) as side, _chatter(side):
+            assert isinstance(side, Routed | Monitored)
+            side.wait_until_good()
+            for _ in range(trials):
+                for what, fail in FAULTS.items():
+                    for name, value in _lived_through(side, fail).items():
+                        seen[f"{what}: {name}"].append(value)
+    rows = tuple(
+        Row(
+            what,
+            "" if "failovers" in what else "s",
+            tuple(ours),
+            tuple(values[Monitored][what]),
+            TARGETS.get(what, ""),
+        )
+        for what, ours in values[Routed].items()
+    )
+    notes = (
+        f"{trials} trials of each, in one cluster of three nodes a side; flapping: ten times in ten seconds.",
+        "ethmonitor takes a port for good on which anything comes; five broadcasts a second do.",
+    )
+    return Table(
+        "A port dies: the longest time without an answer", Ours.name(), Monitored.name(), rows, notes
+    )
+
+
+def _lived_through(side: Watched, fail: Callable[[Watched], Callable[[], None]]) -> dict[str, float]:
+    with ExitStack() as clients:
+        writer = clients.enter_context(side.writer(SERVER))
+        echoes = clients.enter_context(_pinged(side))
+        writer.wait_for_progress()
+        began, clock = time.monotonic(), time.time()
+        mend = fail(side)
+        writer.wait_for_progress(since=time.monotonic() + 2, limit=120)
+        gap = max(length for at, length in writer.report().gaps if at + length > began)
+        failovers = side.failovers(clock)
+    mend()
+    side.wait_until_good()
+    side.wait_until_idle()
+    found = {"ping": max(later - sooner for sooner, later in pairwise(echoes)), "NFS": gap}
+    return {**found, "failovers": float(failovers)} if fail is _flap else found
+
+
+def _pull(side: Watched) -> Callable[[], None]:
+    port = f"{_place(side)}/{side.port()}"
+    side.lab.cut(port)
+    return lambda: side.lab.mend(port)
+
+
+def _mute(side: Watched) -> Callable[[], None]:
+    port = f"{_place(side)}/{side.port()}"
+    side.lab.mute(port)
+    return lambda: side.lab.unmute(port)
+
+
+def _lose(side: Watched) -> Callable[[], None]:
+    subnet = f"{_place(side)}/lan-a"
+    side.lab.cut(subnet)
+    return lambda: side.lab.mend(subnet)
+
+
+def _flap(side: Watched) -> Callable[[], None]:
+    port = f"{_place(side)}/{side.port()}"
+    for _ in range(FLAPS):
+        began = time.monotonic()
+        for act, until in ((side.lab.cut, 0.5), (side.lab.mend, 1.0)):
+            act(port)
+            time.sleep(max(0.0, began + until - time.monotonic()))
+    return lambda: None
+
+
+FAULTS = {"cable pulled": _pull, "port silent": _mute, "last port": _lose, "flapping": _flap}
+
+
+@contextmanager
+def _pinged(side: Side) -> Iterator[list[float]]:
+    """Ping the server; when it ends the list has the time of each echo."""
+    echoes: list[float] = []
+    command = ["sh", "-c", PING, "sh", address(SERVER)]
+    with TemporaryFile("w+") as said:
+        with side.client.popen(command, stdin=subprocess.PIPE, stdout=said):
+            yield echoes  # the end of its input is its end
+        said.seek(0)
+        echoes += [float(line[1 : line.index("]")]) for line in said if line.startswith("[")]
+
+
+@contextmanager
+def _chatter(side: Side) -> Iterator[None]:
+    """Let something come on every port all the time, as on any network with people on it."""
+    with side.client.popen(["sh", "-c", CHATTER], stdin=subprocess.PIPE):
+        yield
