@@ -6,7 +6,7 @@ a node that dies, a monitor that fails, or what a node reports of itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from lxml import etree
@@ -14,10 +14,11 @@ from lxml import etree
 from vsctl.cli import changes, scheduler
 from vsctl.cli.changes import Move
 from vsctl.cli.configuration import known
+from vsctl.cli.evictions import Sight
 from vsctl.cli.programs import Refused
 from vsctl.cli.scheduler import Outcome
 from vsctl.policy import naming
-from vsctl.policy.model import Cluster
+from vsctl.policy.model import Cluster, VirtualServer
 
 FORMS = ("node:NODE", "port:NODE/PORT", "subnet:NODE/SUBNET", "storage:NODE/UNIT", "filesystem:VS/FILESYSTEM")
 _KINDS = tuple(each.partition(":")[0] for each in FORMS)
@@ -59,13 +60,17 @@ class Route:
 
 @dataclass(frozen=True)
 class Step:
-    """What one fault did; `routes` and `down` are how things are since, not only what changed."""
+    """What one fault did; `routes` and `down` are how things are since, not only what changed.
+
+    `later` is what moves when the `bridge` of a server is over and the subnet still lost.
+    """
 
     fault: Fault
     moves: tuple[Move, ...]
     restarts: tuple[str, ...]
     routes: tuple[Route, ...]
     down: tuple[str, ...]
+    later: tuple[Move, ...] = ()
 
 
 def parse(text: str, cluster: Cluster) -> Fault:
@@ -110,8 +115,54 @@ class Rehearsal:
             now = scheduler.settle(cib, events=("--node-fail", fault.where))
         else:
             now = scheduler.settle(with_attributes(cib, fault.where, self._reported(fault.where, happened)))
-        then = replace(self, now=now, happened=happened)
+        then = replace(self, now=now, happened=happened)._asked()
         return then, self._step(fault, then)
+
+    def _asked(self) -> Rehearsal:
+        """Return the cluster when nodes have asked servers to leave to which nobody routes."""
+        now = self.now
+        failed: set[tuple[str, str]] = set()
+        asked: set[tuple[VirtualServer, str]] = set()
+        while True:
+            sight, cib = self._sight(now), now.cib
+            failing = set(sight.unreached()) - failed
+            leaving = set() if failing else set(sight.unrouted()) - asked
+            if not failing and not leaving:
+                return replace(self, now=now)
+            failed |= failing
+            asked |= leaving
+            for announcer, node in failing:
+                cib = with_attributes(cib, node, {_failures(announcer): "INFINITY"})
+            then = self._without(cib, leaving)
+            now = replace(then, actions=(*now.actions, *then.actions))
+
+    def _without(self, cib: bytes, leaving: Iterable[tuple[VirtualServer, str]]) -> Outcome:
+        """Return what becomes of a CIB when nodes ask servers to leave; where they go their announcers may fail anew."""
+        for server, node in leaving:
+            cib = with_attributes(cib, node, {f"evict-{server.name}": "1"})
+            for subnet in self.cluster.subnets_of(server):
+                cib = without_attribute(cib, _failures(naming.announcer(server.name, subnet.name)))
+        return scheduler.settle(cib)
+
+    def _sight(self, now: Outcome) -> Sight:
+        reported = {node: self._reported(node, self.happened) for node in now.after.online}
+        worths = {
+            node: {
+                name.removeprefix("subnet-"): int(value)
+                for name, value in said.items()
+                if name.startswith("subnet-")
+            }
+            for node, said in reported.items()
+        }
+        return Sight(self.cluster, now.after, worths)
+
+    def _later(self) -> tuple[Move, ...]:
+        """Return what moves when every bridge is over."""
+        leaving = set(self._sight(self.now).bridged())
+        if not leaving:
+            return ()
+        then = self._without(self.now.cib, leaving)
+        return tuple(changes.moved(self.now.after, then.after, self.cluster, self.cluster))
 
     def _broken(self, fault: Fault) -> tuple[str, ...]:
         resource = naming.filesystem(fault.where, fault.part)
@@ -165,6 +216,7 @@ class Rehearsal:
             changes.restarted(then.now.actions, self.now.after, after),
             then.routes(),
             tuple(each.name for each in cluster.servers if after.node_of(naming.net(each.name)) is None),
+            then._later(),
         )
 
 
@@ -186,6 +238,19 @@ def with_attributes(cib: bytes, node: str, attributes: dict[str, str]) -> bytes:
             pairs.remove(old)
         etree.SubElement(pairs, "nvpair", id=f"status-{id}-{name}", name=name, value=value)
     return etree.tostring(tree)
+
+
+def without_attribute(cib: bytes, name: str) -> bytes:
+    """Return a CIB in which no node says anything of a transient attribute."""
+    tree = etree.fromstring(cib)
+    for each in tree.xpath("status/node_state/transient_attributes//nvpair[@name=$name]", name=name):
+        each.getparent().remove(each)
+    return etree.tostring(tree)
+
+
+def _failures(resource: str) -> str:
+    """Return the attribute in which Pacemaker counts the starts of a resource that have failed on a node."""
+    return f"fail-count-{resource}#start_0"
 
 
 def _interval(cib: bytes, resource: str) -> int:

@@ -34,7 +34,8 @@ def simulate(file: Path | None, fails: tuple[str, ...], store: Store, as_json: b
     now; or, with FILE, with a fresh cluster of that file. Nothing is changed.
 
     A port takes its addresses to another port of its node, which Pacemaker
-    does not notice: then nothing moves.
+    does not notice: then nothing moves. What nodes ask for is foreseen, too:
+    a server leaves to which nobody can route, and when its bridge is over.
     """
     cluster, now = _fresh(cluster_of(file)) if file else _standing(store)
     rehearsal, steps = faults.Rehearsal(cluster, now), []
@@ -56,6 +57,8 @@ def _say(step: Step) -> None:
         output.say(f"    restarted: {', '.join(step.restarts)}", indent="    ")
     for route in step.routes:
         output.say(f"    {route}")
+    for move in step.later:
+        output.say(f"    when its bridge is over: {move}")
     if not (step.moves or step.restarts or step.routes):
         output.say("    nothing moves")
     if step.down:
@@ -77,6 +80,7 @@ def _as_document(step: Step) -> dict[str, Any]:
             for each in step.routes
         ],
         "down": list(step.down),
+        "later": [hand.as_value(each) for each in step.later],
     }
 
 

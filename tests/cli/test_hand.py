@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_plan_and_apply import up_again
-from tests.cli.vsctl import after, vsctl
+from tests.cli.vsctl import CLUSTER_FILE, after, vsctl
 
 
 def said(*argv: str, cib: Path) -> str:
@@ -142,6 +142,24 @@ def test_faults_one_after_the_other(cib: Path) -> None:
     )
     twice = vsctl("simulate", "--cib", cib, "--fail", "node:n3", "--fail", "subnet:n3/lan-a")
     assert twice.err == "subnet:n3/lan-a: n3 is down already, nothing more of it can fail\n"
+
+
+def test_a_server_to_which_nobody_can_route_leaves(cib: Path) -> None:
+    faults = ("subnet:n1/lan-b", "subnet:n2/lan-b", "subnet:n3/lan-a")
+    done = vsctl("simulate", "--cib", cib, *(word for each in faults for word in ("--fail", each)))
+    assert done.out.rpartition("fail subnet:n3/lan-a\n")[2].splitlines()[0] == "    vs3 moves n3 -> n1"
+    assert "vs3 is reached" not in done.out
+
+
+def test_a_bridge_that_will_be_over_is_foreseen(tmp_path: Path) -> None:
+    file = tmp_path / "nas.yaml"
+    file.write_text(CLUSTER_FILE.replace("  vs3:\n", "  vs3:\n    bridge: 10m\n"))
+    done = vsctl("simulate", file, "--fail", "subnet:n3/lan-a")
+    assert done.out == (
+        "fail subnet:n3/lan-a\n"
+        "    vs3 is reached on lan-a through n2\n"
+        "    when its bridge is over: vs3 moves n3 -> n1\n"
+    )
 
 
 def test_a_server_comes_home_when_its_node_is_back_and_failback_is_said(cib: Path) -> None:
