@@ -48,7 +48,8 @@ def applied(lab: Lab) -> Lab:
     for server in ("vs1", "vs2"):
         lab.disk(f"{server}-root")
     lab.node("n1").run(["vsctl", "apply", "--wait", CLUSTER_FILE], timeout=180)
-    lab.node("n1").run(["vsctl", "smb-user", "vs1", "add", "alice"], input="wonderland\n")
+    for server, node in (("vs1", "n1"), ("vs2", "n3")):
+        lab.node(node).run(["vsctl", "smb-user", server, "add", "alice"], input="wonderland\n")
     return lab
 
 
@@ -153,7 +154,11 @@ def test_clients_behind_the_router_go_on(told: Lab) -> None:
 
 def test_a_peer_announces_by_host_route_when_no_node_has_the_subnet(told: Lab) -> None:
     lab, c3 = told, told.client("c3")
-    with Users(lab, "n3", "vs2", OF_VS2, [Client.nfs(c3, "192.0.2.12", "/root/scratch")]) as users:
+    clients = [
+        Client.nfs(c3, "192.0.2.12", "/root/scratch"),
+        Client.smb(c3, "192.0.2.12", "scratch", "alice", "wonderland"),
+    ]
+    with Users(lab, "n3", "vs2", OF_VS2, clients) as users:
         for node in ("n1", "n2"):
             lab.cut(f"{node}/lan-a")
             lab.wait(lambda it=node: worth(lab, it) == "1", f"{node} has lan-b left")
@@ -169,7 +174,10 @@ def test_a_peer_announces_by_host_route_when_no_node_has_the_subnet(told: Lab) -
         lab.wait(lambda: lab.where("vs2-vip-lan-a") == "n3", "n3 announces on lan-a again", 60)
         lab.wait(lambda: learnt(lab) == set(), "the router is told no more", 30)
         users.go_on()
-    assert users.clients[0].missing() == []
+    for each in users.clients:
+        print(f"{each.what} waited {max(length for _, length in each.report().gaps):.2f} s")
+        assert not each.report().errors
+        assert each.missing() == []
 
 
 def test_without_a_router_that_listens_a_peer_routes(told: Lab) -> None:

@@ -115,6 +115,7 @@ def _server(name: str, words: list[str], nodes: list[str]) -> VirtualServer:
         load=Load(cpu=float(given["cpu"])) if "cpu" in given else Load(),
         apart_from=_listed(given.get("apart")),
         on_subnet_loss=OnSubnetLoss(given.get("on_subnet_loss", "route")),
+        bridge=int(given["bridge"]) if "bridge" in given else None,
         on_storage_loss=OnStorageLoss(given.get("on_storage_loss", "stay")),
     )
 

@@ -4,8 +4,8 @@ The world is an operator at a keyboard: it writes a cluster file and says
 `vsctl apply`, and what is done by hand it does with vsctl's commands. What
 happened it reads from the nodes' own logs.
 
-Parts that only the node daemon notices (ports, subnets, storage) fail in the
-scheduler's world alone.
+Ports and subnets lose their cables, and the node daemons find that out.
+Storage fails in the scheduler's world alone.
 """
 
 from __future__ import annotations
@@ -54,6 +54,42 @@ class LabWorld:
         self.lab.wait(
             lambda: self.stage.touched_since(self.since).get(resource), f"{resource} is recovered", 60
         )
+
+    def lose(self, what: str, node: str, name: str) -> None:
+        self.lab.cut(f"{node}/{name}")
+        self.lab.wait(
+            lambda: self._said(node).get(f"{what}-{name}") == "0", f"{node} has lost {what} {name}", 30
+        )
+
+    def heal(self, what: str, node: str, name: str) -> None:
+        """Put cables back; an operator says that they are all right, so that nobody waits for proof of it."""
+        self.lab.mend(f"{node}/{name}")
+        for port in self.lab.topology.ports_of(f"{node}/{name}"):
+            self.lab.wait(
+                lambda it=port.name: self.stage.vsctl("release", it, check=False).returncode == 0,
+                f"{port.name} is good",
+                60,
+            )
+        self.lab.wait(
+            lambda: self._said(node).get(f"{what}-{name}") in ("1", "2") and not self._evicted(node),
+            f"{what} {name} is good on {node}, and nobody is asked to leave",
+            30,
+        )
+
+    def evict(self, server: str, node: str) -> None:
+        """Wait until the server's bridge is over; one that is pinned is never asked."""
+        assert self.cluster is not None
+        assert not self.cluster.server(server).pinned, f"{server} is never asked to leave"
+        self.lab.wait(lambda: server in self._evicted(node), f"{node} asks {server} to leave", 90)
+
+    def _said(self, node: str) -> dict[str, str]:
+        """Return the attributes of a node."""
+        now = self.lab.status()
+        found = [] if now is None else now.xpath("//node_attributes/node[@name=$node]/attribute", node=node)
+        return {each.get("name"): each.get("value") for each in found}
+
+    def _evicted(self, node: str) -> set[str]:
+        return {name.removeprefix("evict-") for name in self._said(node) if name.startswith("evict-")}
 
     def settle(self) -> Seen:
         self.stage.settle()
@@ -158,6 +194,8 @@ def _server(server: VirtualServer) -> dict[str, Any]:
         words["nodes"] = list(server.nodes)
     if server.home:
         words["home"] = server.home
+    if server.bridge is not None:
+        words["bridge"] = f"{server.bridge}s"
     return words
 
 

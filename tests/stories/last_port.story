@@ -22,6 +22,10 @@ evict vs3
 ----
 vs3 moves n2 -> n3
 
+evict vs2
+----
+nothing moves
+
 fail subnet n2/lan-a
 ----
 vs2-vip-lan-a moves n2 -> n3

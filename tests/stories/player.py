@@ -123,9 +123,6 @@ class Player:
         assert node, f"{server} runs nowhere"
         self.world.evict(server, node)
 
-    def do_admit(self, server: str, node: str) -> None:
-        self.world.admit(server, node)
-
     def do_time(self, clock: str) -> None:
         self.world.time(clock)
 

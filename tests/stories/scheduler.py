@@ -73,6 +73,9 @@ class Scheduler:
     def heal(self, what: str, node: str, name: str) -> None:
         self.lost.discard((what, node, name))
         self._report(node)
+        for server in self._cluster.servers:
+            if not any(("subnet", node, each.name) in self.lost for each in self._cluster.subnets_of(server)):
+                self._admit(server.name, node)
 
     def evacuate(self, node: str) -> None:
         self._publish(node, {"evacuate": "1"})
@@ -83,7 +86,8 @@ class Scheduler:
     def evict(self, server: str, node: str) -> None:
         self._publish(node, {f"evict-{server}": "1"})
 
-    def admit(self, server: str, node: str) -> None:
+    def _admit(self, server: str, node: str) -> None:
+        """Let a node no longer ask a server to stay away."""
         for each in self.cib.findall(f"status/node_state[@uname='{node}']//nvpair[@name='evict-{server}']"):
             each.getparent().remove(each)
 

@@ -46,9 +46,8 @@ class World(Protocol):
     def evacuate(self, node: str) -> None:
         """Let a node say that it cannot go on."""
 
-    def evict(self, server: str, node: str) -> None: ...
-    def admit(self, server: str, node: str) -> None:
-        """Let a node no longer ask a server to stay away."""
+    def evict(self, server: str, node: str) -> None:
+        """Let a node ask a server to leave, until its subnets are healed there."""
 
     def fail_resource(self, resource: str) -> None:
         """Make a resource's next monitor find it dead."""
