@@ -50,7 +50,17 @@ class Clients:
 
 
 def hurry(before: Mapping[str, Announcement], after: Mapping[str, Announcement]) -> None:
-    """Have what waits sent again where a server's addresses, `vs1/lan-a`, are announced on another port than before."""
-    for name, each in after.items():
-        if not each.routed and (name not in before or before[name].port != each.port):
-            nudge.nudge(name.partition("/")[0], each.addresses)
+    """Have what waits on connections sent again where the way to them has changed."""
+    for server, addresses in changed(before, after):
+        nudge.nudge(server, addresses)
+
+
+def changed(
+    before: Mapping[str, Announcement], after: Mapping[str, Announcement]
+) -> list[tuple[str, tuple[bytes, ...]]]:
+    """Return the servers here, with the addresses of theirs that are announced on another port than before."""
+    return [
+        (name.partition("/")[0], each.addresses)
+        for name, each in after.items()
+        if not each.routed and (name not in before or before[name].port != each.port)
+    ]
