@@ -137,7 +137,7 @@ class Rehearsal:
             now = replace(then, actions=(*now.actions, *then.actions))
 
     def _without(self, cib: bytes, leaving: Iterable[tuple[VirtualServer, str]]) -> Outcome:
-        """Return what becomes of a CIB when nodes ask servers to leave; where they go their announcers may fail anew."""
+        """Return what becomes of a CIB when nodes ask servers to leave; their announcers' failures are forgotten."""
         for server, node in leaving:
             cib = with_attributes(cib, node, {f"evict-{server.name}": "1"})
             for subnet in self.cluster.subnets_of(server):
