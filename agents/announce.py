@@ -48,15 +48,19 @@ class locked:  # noqa: N801 - reads as a word: `with locked("vs1", "lan-a"):`
     """
 
     def __init__(self, server: str, subnet: str, *, wait: bool = True) -> None:
-        self._path = f"{paths.run(server)}/announced/.{subnet}.lock"
+        self._server = server
+        self._path = f"{paths.run(server)}/{ANNOUNCED}/.{subnet}.lock"
         self._wait = wait
 
     def __enter__(self) -> locked:
         import fcntl
 
-        os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
         while True:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except FileNotFoundError:  # the last holder has forgotten the directory this moment
+                continue
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | (0 if self._wait else fcntl.LOCK_NB))
                 if self._is_the_file():
@@ -72,8 +76,14 @@ class locked:  # noqa: N801 - reads as a word: `with locked("vs1", "lan-a"):`
         os.close(self._file)
 
     def forget(self) -> None:
-        """Leave no file behind; who waits for it makes a new one."""
+        """Leave no file behind, and no empty directory; who waits for them makes new ones."""
         os.unlink(self._path)
+        run = paths.run(self._server)
+        for directory in (f"{run}/{ANNOUNCED}", f"{run}/{LINGERING}", run):
+            try:
+                os.rmdir(directory)
+            except OSError:  # it is not empty, or not there
+                continue
 
     def _is_the_file(self) -> bool:
         """Say whether what is locked is still there: the last holder may have forgotten it meanwhile."""
@@ -135,16 +145,28 @@ class Record:
         """Remember exactly these; no ports, no addresses and no way inward forget the record."""
         self.ports, self.addresses = list(ports), list(addresses)
         self.gateways, self.inward, self.vias = list(gateways), list(inward), list(vias)
-        if self:
-            os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
         lines = [f"{kind} {each}" for kind, values in self._fields().items() for each in values]
-        node.write_lines(self._path, lines if self else [])
+        while True:
+            try:
+                if self:
+                    os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+                node.write_lines(self._path, lines if self else [])
+            except FileNotFoundError:  # somebody has forgotten the empty directory this moment
+                continue
+            return
 
     def rename(self, kind: str) -> None:
         """Make it a record of another kind at one blow."""
         path = f"{paths.run(self._server)}/{kind}/{self._subnet}"
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        os.rename(self._path, path)
+        while True:
+            try:
+                os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+                os.rename(self._path, path)
+            except FileNotFoundError:  # as above, or there is no record
+                if os.path.exists(self._path):
+                    continue
+                raise
+            return
 
 
 def recorded(server: str, kind: str = ANNOUNCED) -> list[str]:

@@ -40,7 +40,9 @@ else:
             makedirs(path.dirname(name), exist_ok=True)
             makedirs(name, mode, exist_ok)
         except FileExistsError:
-            if not (exist_ok and path.isdir(name)):
+            if exist_ok and not path.exists(name):  # it went this moment
+                makedirs(name, mode, exist_ok)
+            elif not (exist_ok and path.isdir(name)):
                 raise
 
     class _Path:

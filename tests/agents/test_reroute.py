@@ -64,6 +64,7 @@ def test_sessions_go_to_the_peer_and_back_and_nothing_is_left(serving: Lan, peer
     for session in sessions:
         session.close()
     until(lambda: peer.dump() == before, "the peer is as it was")
+    assert peer.run("ls", "/run/vsctl").split() == ["_node"]
 
 
 def test_the_peer_changes_ports(serving: Lan, peer: Node) -> None:
