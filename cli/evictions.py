@@ -8,6 +8,7 @@ Here the same is foreseen.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -33,25 +34,30 @@ class Sight:
                 yield announcer, there
 
     def unrouted(self) -> Iterator[tuple[VirtualServer, str]]:
-        """Yield the servers that leave their node (named, too) since a subnet is lost there and nobody routes."""
-        for server, subnet, home in self._lost():
-            announcer = naming.announcer(server.name, subnet.name)
-            if self.after.node_of(announcer) is None and self._refuge(server, home):
+        """Yield the servers that leave their node (named, too) since subnets are lost there and nobody routes."""
+        missed = Counter(
+            (server, home)
+            for server, subnet, home in self._lost()
+            if self.after.node_of(naming.announcer(server.name, subnet.name)) is None
+        )
+        for (server, home), count in missed.items():
+            if self._refuge(server, home, len(self.cluster.subnets_of(server)) - count + 1):
                 yield server, home
 
     def bridged(self) -> Iterator[tuple[VirtualServer, str]]:
         """Yield the servers that will leave their node (named, too) when their `bridge` is over."""
         for server, _, home in self._lost():
-            if server.bridge is not None and self._refuge(server, home):
+            if server.bridge is not None and self._refuge(server, home, len(self.cluster.subnets_of(server))):
                 yield server, home
 
     def _lost(self) -> Iterator[tuple[VirtualServer, Subnet, str]]:
         """Yield each server that runs and each of its subnets that its node has lost."""
         for server in self.cluster.servers:
             home = self.after.node_of(naming.net(server.name))
-            for subnet in self.cluster.subnets_of(server) if home in self.worths else ():
-                if not self.worths[home].get(subnet.name, 0):
-                    yield server, subnet, home
+            if home is not None and home in self.worths:
+                for subnet in self.cluster.subnets_of(server):
+                    if not self.worths[home].get(subnet.name, 0):
+                        yield server, subnet, home
 
     def _meet(self, one: str, other: str, subnet: Subnet) -> bool:
         """Say whether two nodes reach each other by a port on another subnet."""
@@ -61,10 +67,10 @@ class Sight:
             if each != subnet
         )
 
-    def _refuge(self, server: VirtualServer, home: str) -> bool:
-        """Say whether another node can announce all addresses of a server that may leave."""
+    def _refuge(self, server: VirtualServer, home: str, wanted: int) -> bool:
+        """Say whether another node can announce so many subnets of a server that may leave."""
         return not server.pinned and any(
-            all(self.worths[node].get(each.name, 0) for each in self.cluster.subnets_of(server))
+            sum(self.worths[node].get(each.name, 0) > 0 for each in self.cluster.subnets_of(server)) >= wanted
             for node in self.cluster.candidates(server)
             if node != home and node in self.worths
         )

@@ -243,8 +243,9 @@ def with_attributes(cib: bytes, node: str, attributes: dict[str, str]) -> bytes:
 def without_attribute(cib: bytes, name: str) -> bytes:
     """Return a CIB in which no node says anything of a transient attribute."""
     tree = etree.fromstring(cib)
-    for each in tree.xpath("status/node_state/transient_attributes//nvpair[@name=$name]", name=name):
-        each.getparent().remove(each)
+    for pairs in tree.iterfind("status/node_state/transient_attributes/instance_attributes"):
+        for each in [each for each in pairs if each.get("name") == name]:
+            pairs.remove(each)
     return etree.tostring(tree)
 
 

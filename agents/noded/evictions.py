@@ -47,17 +47,18 @@ class Evictions:
         for server, guest in guests.items():
             lost = [each for each in guest.subnets if worth.get(each, 0) == 0]
             here = bool(lost) and os.path.exists(paths.namespace(server))
-            due = False
+            due, wanted = False, len(guest.subnets)
             if here:
                 routed = [each for each in lost if self._is_routed(server, each)]
                 losses = leaving.observed(self._losses.get(server, {}), lost, routed, moment)
                 self._losses[server] = losses
                 due = leaving.is_due(losses.values(), guest.bridge, moment)
+                wanted = leaving.enough(guest, losses.values(), moment)
             else:
                 self._losses.pop(server, None)
             if due:
                 wondering.update(guest.subnets)
-            self._judge(server, guest, node, here=here, lost=bool(lost), due=due)
+            self._judge(server, guest, node, wanted, here=here, lost=bool(lost), due=due)
         self._ask(node, wondering, moment)
 
     def state(self) -> dict[str, object]:
@@ -80,9 +81,11 @@ class Evictions:
         self._evicted = set(state["asked"])
         self._attributes.want([(_attribute(each), "1") for each in sorted(self._evicted)])
 
-    def _judge(self, server: str, guest: Guest, node: str, *, here: bool, lost: bool, due: bool) -> None:
+    def _judge(
+        self, server: str, guest: Guest, node: str, wanted: int, *, here: bool, lost: bool, due: bool
+    ) -> None:
         known = all(self._said.get(each) for each in guest.subnets)
-        elsewhere = leaving.refuge(guest, node, self._said) is not None if known else None
+        elsewhere = leaving.refuge(guest, node, self._said, wanted) is not None if known else None
         before = server in self._evicted
         after = leaving.evicted(before, here=here, lost=lost, due=due, elsewhere=elsewhere)
         if after != before:

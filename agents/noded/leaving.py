@@ -3,8 +3,8 @@
 A rule sees that a subnet is lost here. It does not see that nobody routes for
 the server, nor for how long it has been routed. The server leaves
 
-- when nobody has routed for some seconds, or its `bridge` is over, and
-- only for a node that can announce all its addresses: it stays where nowhere is better.
+- when nobody has routed for some seconds, for a node that can announce more of its subnets,
+- when its `bridge` is over, for a node that can announce all of them: it stays where nowhere is better.
 
 When it has left, the node goes on asking it to stay away until its subnets are
 back: otherwise a server that returns by itself would come and go for ever.
@@ -65,16 +65,26 @@ def is_due(losses: Iterable[Loss], bridge: float | None, now: float) -> bool:
     )
 
 
-def refuge(guest: Guest, here: str, said: Mapping[str, Mapping[str, str]]) -> str | None:
-    """Return another node that can announce all addresses of a server, None if there is none.
+def enough(guest: Guest, losses: Collection[Loss], now: float) -> int:
+    """Return how many of a server's subnets a node has to announce for the server to go there.
+
+    One more than are announced for it now, here or by peers; if peers do it for all, all.
+    """
+    unrouted = sum(each.is_unrouted(now) for each in losses)
+    return len(guest.subnets) - max(0, unrouted - 1)
+
+
+def refuge(guest: Guest, here: str, said: Mapping[str, Mapping[str, str]], wanted: int) -> str | None:
+    """Return another node that can announce so many of a server's subnets, the most of them; None if there is none.
 
     `said` has for each subnet what every node says of it; who says nothing may be down.
     """
-    others = (each for each in guest.nodes if each != here)
-    return next(
-        (node for node in others if all(said.get(each, {}).get(node, "0") != "0" for each in guest.subnets)),
-        None,
-    )
+
+    def announces(node: str) -> int:
+        return sum(said.get(each, {}).get(node, "0") != "0" for each in guest.subnets)
+
+    best = max((each for each in guest.nodes if each != here), key=announces, default=None)
+    return best if best is not None and announces(best) >= wanted else None
 
 
 def evicted(before: bool, *, here: bool, lost: bool, due: bool, elsewhere: bool | None) -> bool:

@@ -24,6 +24,9 @@ def peer(lan: Lan) -> Iterator[Node]:
         ("e1a", "lan-b", ("198.51.100.4/24",)),
     ):
         lan.plug(node, port, f"peer-{port}", subnet, addresses)
-    until(lambda: "tentative" not in node.ip("address"), "addresses are ready")
+    until(
+        lambda: node.ip("-6", "address", "show", "scope", "link", "-tentative").count("fe80:") == 3,
+        "ports are ready",
+    )
     yield node
     node.close()

@@ -235,16 +235,32 @@ def test_a_loss_begins_when_it_begins_and_is_forgotten_with_the_server_or_the_su
             assert not losses["lan-a"].is_unrouted(now + PATIENCE)
 
 
-def test_a_server_goes_only_where_all_its_addresses_can_be_announced() -> None:
+def test_a_server_goes_only_where_enough_of_its_addresses_can_be_announced() -> None:
     guest = Guest(("lan-a", "lan-b"), ("n1", "n2", "n3"))
     good, half = {"n1": "0", "n2": "0", "n3": "2"}, {"n1": "2", "n2": "2"}
-    assert leaving.refuge(guest, "n1", {"lan-a": good, "lan-b": {**half, "n3": "1"}}) == "n3"
-    assert leaving.refuge(guest, "n1", {"lan-a": good, "lan-b": half}) is None, (
-        "n3 says nothing: it may be down"
-    )
-    assert leaving.refuge(guest, "n3", {"lan-a": good, "lan-b": {**half, "n3": "2"}}) is None, (
+    assert leaving.refuge(guest, "n1", {"lan-a": good, "lan-b": {**half, "n3": "1"}}, 2) == "n3"
+    assert leaving.refuge(guest, "n1", {"lan-a": good, "lan-b": half}, 2) is None, "n3 may be down"
+    assert leaving.refuge(guest, "n3", {"lan-a": good, "lan-b": {**half, "n3": "2"}}, 2) is None, (
         "it is there already"
     )
+    assert leaving.refuge(guest, "n1", {"lan-a": good, "lan-b": half}, 1) in ("n2", "n3")
+
+
+@pytest.mark.parametrize(
+    ("losses", "wanted"),
+    [
+        ([Loss(0, routed=99)], 3),
+        ([Loss(0)], 3),
+        ([Loss(0), Loss(0, routed=99)], 3),
+        ([Loss(0), Loss(0)], 2),
+        ([Loss(0), Loss(0), Loss(0)], 1),
+    ],
+)
+def test_a_server_goes_for_more_than_it_has_and_for_all_if_it_has_all(
+    losses: list[Loss], wanted: int
+) -> None:
+    """Of three subnets: with a bridge that is over all are routed; the more nobody routes, the less is better."""
+    assert leaving.enough(Guest(("lan-a", "lan-b", "lan-c"), ()), losses, 100) == wanted
 
 
 @given(st.booleans(), st.booleans(), st.booleans(), st.booleans(), st.none() | st.booleans())
