@@ -140,13 +140,15 @@ def _answer_by(netlink: Netlink, server: str, detour: Detour, link: Link | None)
 
 def seek(server: str, detour: Detour) -> None:
     """Look for a new peer for some seconds, from a process of its own; what has waited for it is sent again then."""
-    from vsctl.agents import background, nudge
+    from vsctl.agents import background
 
     _forget_answers(server, detour)
 
     def go_on() -> bool:
         if not look(server, detour):
             return True
+        from vsctl.agents import nudge
+
         nudge.nudge(server, [each.packed for each in detour.addresses])
         return False
 
