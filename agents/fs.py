@@ -50,8 +50,10 @@ class Fs(Agent):
 
     @action("stop", timeout=20)
     def stop(self) -> None:
-        from vsctl.agents import unmounting
+        from vsctl.agents import silence, unmounting
 
+        if self._is_alive() and (why := silence.of_device(self.device)):
+            raise Failure(f"{self.point} cannot be unmounted: {why}")
         device = None
         allowance = unmounting.Allowance(self.timeout)
         while mount := mounts.at(self.point):
@@ -70,6 +72,10 @@ class Fs(Agent):
                 )
             raise NotRunning(f"nothing is mounted on {self.point}")
         self._check()
+
+    def _is_alive(self) -> bool:
+        """Say whether the kernel has the filesystem, also where an unmount waits and nobody sees a mount any more."""
+        return mounts.has_superblock(self.device) or mounts.at(self.point) is not None
 
     def _is_being_mounted(self) -> bool:
         """Say whether a mount that was killed is still waiting for storage in the kernel: nobody else holds the device.

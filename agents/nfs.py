@@ -65,11 +65,12 @@ class Nfs(Agent):
 
     @action("stop", timeout=20)
     def stop(self) -> None:
-        from vsctl.agents import fragments, ganesha
+        from vsctl.agents import fragments, ganesha, silence
 
         # Ganesha is killed, not asked: the gate is closed, what clients may reclaim is on disk since before
         # they got their answer, and data is in the page cache, which the unmount writes.
-        left = processes.kill(lambda: processes.named(self.server, *DAEMONS), SIGKILL, self.timeout * 0.8)
+        patience = silence.PATIENCE if silence.of_server(self.server, "root") else self.timeout * 0.8
+        left = processes.kill(lambda: processes.named(self.server, *DAEMONS), SIGKILL, patience)
         if left:
             raise Failure(f"{processes.describe(left)} did not end after SIGKILL: it waits for a device")
         if os.path.isdir(ganesha.directory(self.server)):

@@ -21,6 +21,8 @@ SETTINGS = f"{DIRECTORY}/settings"
 PROCESS = f"{DIRECTORY}/process"
 PORTS = f"{DIRECTORY}/ports"
 STATE = f"{DIRECTORY}/state.json"
+SILENT = f"{DIRECTORY}/silent"
+"""The devices of storage units that hang, a line each (`silence`)."""
 
 
 def process() -> int | None:

@@ -114,9 +114,13 @@ class Served(Agent):
 
     @action("stop", timeout=20)
     def stop(self) -> None:
+        from vsctl.agents import silence
+
         end = time.monotonic() + self.timeout * (1 - 2 * SHORT)
         process = self.process
         if process is not None and (self._is_wanted() or self._view(process).grafts):
+            if why := silence.of_server(self.server, "root", self.filesystem):
+                raise Failure(f"{self._daemon} cannot let go of {self.filesystem}: {why}")
             self.before_stop()
             known = self._published()
             self._publish(dict.fromkeys(known, ""))

@@ -59,12 +59,13 @@ class Smb(Agent):
 
     @action("stop", timeout=20)
     def stop(self) -> None:
-        from vsctl.agents import fragments, gate, samba
+        from vsctl.agents import fragments, gate, samba, silence
 
         gate.close(self.server, gate.CLOSED_BY_SMB, gate.SMB)  # those that are connected are not concerned
         # smbd keeps nothing that needs a farewell: its databases are made to survive a crash, and its
         # clients' data is in the page cache, which the unmount writes. Its helpers would outlive SIGTERM.
-        left = processes.kill(lambda: processes.named(self.server, *DAEMONS), SIGKILL, self.timeout * 0.8)
+        patience = silence.PATIENCE if silence.of_server(self.server, "root") else self.timeout * 0.8
+        left = processes.kill(lambda: processes.named(self.server, *DAEMONS), SIGKILL, patience)
         if left:
             raise Failure(f"{processes.describe(left)} did not end after SIGKILL: it waits for a device")
         if os.path.isdir(samba.directory(self.server)):

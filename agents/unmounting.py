@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 
-from vsctl.agents import background, holders, kernel, mounts, processes
+from vsctl.agents import background, holders, kernel, mounts, processes, silence
 from vsctl.agents import system as os
 from vsctl.agents.ocf import Failure, log
 
@@ -23,8 +23,6 @@ SHARE = 0.9
 """Share of the action's time until it says how far it got; what is left is for saying it."""
 POLITE = 0.2
 """Share for users to obey SIGTERM; as much again for SIGKILL, and for the kernel to let go of the device."""
-PROOF = 0.5
-"""Seconds within which storage that works answers a read."""
 
 
 class Allowance:
@@ -174,10 +172,5 @@ def _unmount_in(process: int, device: int, time_left: Allowance) -> None:
 
 def _silence(device: str) -> str:
     """Say it, as the end of a sentence, if a device does not answer a read."""
-    try:
-        background.within(PROOF, lambda: mounts.read(device))
-    except TimeoutError:
-        return ", and its storage does not answer"
-    except OSError as problem:
-        return f", and its storage answers: {problem.strerror}"
-    return ""
+    wrong = silence.answer(device)
+    return f", and {wrong}" if wrong else ""

@@ -27,17 +27,19 @@ _ANSWER = re.compile(r'name="([^"]*)" host="([^"]*)" value="([^"]*)"')
 
 @dataclass(frozen=True)
 class Job:
-    """One run of attrd_updater: what it sets on this node; without a value it deletes."""
+    """One run of attrd_updater: what it sets, on this node if none is named; without a value it deletes."""
 
     name: str
     value: str | None
     private: bool = False
     urgent: bool = True
+    node: str = ""
 
     @property
     def command(self) -> list[str]:
         what = ["--delete"] if self.value is None else ["--update", self.value]
-        return ["attrd_updater", "--name", self.name, *what, *(["--private"] if self.private else [])]
+        where = ["--node", self.node] if self.node else []
+        return ["attrd_updater", "--name", self.name, *what, *where, *(["--private"] if self.private else [])]
 
 
 class Attributes:
@@ -70,6 +72,10 @@ class Attributes:
         """Ask what all nodes say of an attribute; `then` gets the values by node."""
         self._questions.append((name, then))
         self._go_on()
+
+    def noticed(self, name: str, value: str) -> None:
+        """Take in what the cluster says of an attribute of this node: somebody else has set it."""
+        self._told[name] = value
 
     def drop(self, name: str) -> None:
         """Delete an attribute that somebody else has set here."""

@@ -1,100 +1,205 @@
-"""How does a node learn that a server is stuck on it, and how does it give up?
+"""How does a node learn that a server is stuck, here or elsewhere, and how does it give up?
 
-The cluster is asked which stops have failed, and only while a storage unit is
-lost here, since that is what such stops wait for. What the other nodes say is
-asked when something is stuck.
+The cluster is asked which stops have failed: often while a storage unit has just
+been lost here, since that is what such stops wait for, and now and then for the
+other nodes' sake, whose daemons may not be able to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 
-from vsctl.agents.noded import commands, stuck
-from vsctl.agents.noded.attributes import Attributes
+from vsctl.agents.noded import commands, deputy, stuck
+from vsctl.agents.noded.attributes import Attributes, Job
+from vsctl.agents.noded.deputy import BEAT, Case
 from vsctl.agents.noded.leaving import Guest
 from vsctl.agents.noded.loop import Loop, now
-from vsctl.agents.noded.stuck import EMPTY, FENCE, NOTHING, View
+from vsctl.agents.noded.stuck import EMPTY, EMPTYING, ENDING, FENCE, NOTHING, Heard, Said, View
 
 EVERY = 1.0
-"""Seconds between two looks."""
-NOBODY = 105
-"""What cibadmin exits with if no stop has failed."""
+"""Seconds between two looks at this node itself."""
+AT_ONCE = 0.3
+"""Seconds between two questions to the cluster while something is stuck here, or storage is lost here, for less than"""
+FRESH = 60.0
+"""so many seconds;"""
+LATER = 5.0
+"""seconds between two while it is lost for longer,"""
+ELSEWHERE = 2.0
+"""while something is stuck on another node,"""
+SELDOM = 15.0
+"""and else."""
+WATCH = "emptying"
+"""The private attribute by which a daemon on whose node storage is lost says that it lives, and what it does."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The node, all nodes, the servers that may leave theirs, those that are here, and the units lost here."""
+
+    node: str
+    nodes: Collection[str]
+    guests: Mapping[str, Guest]
+    here: Collection[str]
+    lost: Collection[str]
 
 
 class Emptying:
-    """What one node does about servers that it cannot stop."""
+    """What one node does about servers that cannot be stopped, on it and, in their place, on others."""
 
     def __init__(
-        self, loop: Loop, attributes: Attributes, say: Callable[[str, Collection[str]], None]
+        self,
+        loop: Loop,
+        attributes: Attributes,
+        look: Callable[[], Scene],
+        say: Callable[[str, str, Collection[str]], None],
     ) -> None:
+        """`look` returns how things are now; `say` is told of each node what is done to it and for whose sake."""
         self._loop = loop
         self._attributes = attributes
+        self._look = look
         self._say = say
+        self._lost_since: float | None = None
         self._since: float | None = None
-        self._said: dict[str, Mapping[str, str]] = {}
         self._asking = False
+        self._due = 0.0
+        self._cases: dict[str, Case] = {}
+        self._beats: dict[str, str] = {}
+        self._ordered: dict[str, str] = {}
         self.verdict = NOTHING
 
     def remember(self, verdict: str) -> None:
         """Go on where the daemon before this one ended, but for its patience and its last word."""
         if verdict != NOTHING:
             self.verdict = EMPTY
-            self._attributes.want([("evacuate", "1"), ("terminate", "false")])
+            self._tell()
 
-    def look(
-        self,
-        node: str,
-        nodes: Collection[str],
-        guests: Mapping[str, Guest],
-        here: Collection[str],
-        lost: Collection[str],
-    ) -> None:
-        """Ask what is stuck here, and act on it when the answer comes.
+    def begin(self) -> None:
+        """Look for ever; first take back what is left of a daemon before this one, or of another node's."""
+        for name in (EMPTYING, ENDING):
+            self._attributes.ask(name, self._left_over(name))
+        self._go_on()
 
-        `nodes` are all of the cluster's, `here` the servers on this one, `lost` the units it has lost.
-        """
-        if not (here and lost):
-            self._judge(View(), may_end=False)
-            return
-        if self._asking:
-            return
-        self._asking = True
+    def _left_over(self, name: str) -> Callable[[dict[str, str]], None]:
+        return lambda said: self._correct({name: said})
 
-        def then(status: int, words: str) -> None:
-            self._asking = False
-            if status not in (0, NOBODY):
-                return  # nobody can tell just now
-            held = stuck.servers(words if status == 0 else "", guests, here)
-            if held:
-                for name in ("node-ok", "evacuate", *(f"storage-{unit}" for unit in lost)):
-                    self._attributes.ask(name, self._heard(name))
-            else:
-                self._said = {}
-            freed = stuck.freed(held, guests, lost, self._said, node)
-            view = View(held, frozenset(here), freed)
-            self._judge(view, may_end=stuck.may_end(node, nodes, self._said))
+    def _go_on(self) -> None:
+        scene = self._look()
+        if not scene.lost:
+            self._lost_since = None
+        elif self._lost_since is None:
+            self._lost_since, self._due = now(), 0.0
+        if not (scene.here and scene.lost):
+            self._judge(scene.node, View(), NOTHING)
+        if not self._asking and now() >= self._due:
+            self._asking = True
+            commands.start(self._loop, stuck.query(), self._answered)
+        self._loop.after(AT_ONCE if scene.lost else EVERY, self._go_on)
 
-        commands.start(self._loop, stuck.query(node), then)
+    def _answered(self, status: int, words: str) -> None:
+        self._asking = False
+        scene = self._look()
+        self._due = now() + self._pause(scene)
+        if status != 0:
+            return  # nobody can tell just now
+        heard = stuck.read(words)
+        if scene.here and scene.lost:
+            held = stuck.servers(heard.stops.get(scene.node, ()), scene.guests, scene.here)
+            freed = stuck.freed(held, scene.guests, scene.lost, heard.said, scene.node)
+            view = View(held, frozenset(scene.here), freed)
+            self._judge(scene.node, view, stuck.turn(scene.node, scene.nodes, heard.said))
+            self._attributes.want([(WATCH, f"{self.verdict} {now() // BEAT:.0f}")], private=True)
+            self._correct(heard.said)
+        self._look_at_others(scene, heard)
 
-    def _heard(self, name: str) -> Callable[[dict[str, str]], None]:
-        def then(said: dict[str, str]) -> None:
-            self._said[name] = said
+    def _pause(self, scene: Scene) -> float:
+        if scene.here and self._lost_since is not None:
+            fresh = now() - self._lost_since < FRESH
+            return AT_ONCE if fresh or self.verdict != NOTHING else LATER
+        return ELSEWHERE if self._cases else SELDOM
 
-        return then
-
-    def _judge(self, view: View, *, may_end: bool) -> None:
-        if not (view.freed and may_end):
+    def _judge(self, node: str, view: View, most: str) -> None:
+        if not view.freed or most == NOTHING:
             self._since = None
         elif self._since is None:
             self._since = now()
-        verdict = stuck.verdict(view, self._since or now(), now(), may_end=may_end)
+        verdict = stuck.verdict(view, self._since or now(), now(), most)
         if verdict == self.verdict:
             return
         self.verdict = verdict
-        self._attributes.want(
-            [
-                ("evacuate", None if verdict == NOTHING else "1"),
-                ("terminate", "true" if verdict == FENCE else None),
-            ]
-        )
-        self._say(verdict, sorted(view.freed))
+        self._tell()
+        self._say(node, verdict, sorted(view.freed))
+
+    def _tell(self) -> None:
+        self._attributes.want(_attributes(self.verdict))
+
+    def _correct(self, said: Said) -> None:
+        """Take back what is said of this node, and was not said by this daemon."""
+        node = self._look().node
+        for name, wanted in _attributes(self.verdict):
+            value = said.get(name, {}).get(node)
+            if value not in (None, wanted):
+                self._attributes.noticed(name, value)
+                self._tell()
+
+    def _look_at_others(self, scene: Scene, heard: Heard) -> None:
+        """Do for a node on which servers are stuck what its own daemon does not."""
+        suffering = {
+            node: freed
+            for node in scene.nodes
+            if node != scene.node and (freed := _freed(node, scene, heard))
+        }
+        if suffering:
+            self._attributes.ask(WATCH, self._watched)
+        self._cases = {node: case for node, case in self._cases.items() if node in suffering}
+        for node in {*suffering, *self._ordered}:
+            verdict = NOTHING
+            if node in suffering:
+                emptying = heard.said.get(EMPTYING, {}).get(node) == "1"
+                case = deputy.observed(
+                    self._cases.get(node), self._beats.get(node, ""), now(), emptying=emptying
+                )
+                self._cases[node] = case
+                deputies = stuck.others(node, scene.nodes, heard.said)
+                if scene.node not in deputies or not deputy.is_due(case, deputies.index(scene.node), now()):
+                    self._ordered.pop(node, None)  # its own daemon has the word
+                    continue
+                verdict = deputy.verdict(case, now(), stuck.turn(node, scene.nodes, heard.said))
+            self._order(node, verdict, sorted(suffering.get(node, ())), heard)
+
+    def _watched(self, said: dict[str, str]) -> None:
+        self._beats = said
+
+    def _order(self, node: str, verdict: str, freed: Collection[str], heard: Heard) -> None:
+        """Have another node say what its daemon should have."""
+        for name, value in _attributes(verdict):
+            if heard.said.get(name, {}).get(node) != value:
+                commands.start(self._loop, Job(name, value, node=node).command, lambda *_: None)
+        if verdict != self._ordered.pop(node, NOTHING):
+            self._say(node, verdict, freed)
+        if verdict != NOTHING:
+            self._ordered[node] = verdict
+
+
+def _attributes(verdict: str) -> list[tuple[str, str | None]]:
+    """Return what a node is to say when this is done about it; None: nothing."""
+    return [
+        (EMPTYING, None if verdict == NOTHING else "1"),
+        (ENDING, "true" if verdict == FENCE else None),
+    ]
+
+
+def _freed(node: str, scene: Scene, heard: Heard) -> frozenset[str]:
+    """Return the servers that are stuck on another node and could start elsewhere if it ended."""
+    lost = heard.lost(node)
+    held = stuck.servers(heard.stops.get(node, ()), scene.guests, scene.guests)
+    return stuck.freed(held, scene.guests, lost, heard.said, node)
+
+
+def sentence(node: str, verdict: str, freed: Collection[str]) -> str:
+    """Tell an operator what is done to a node."""
+    names = " and ".join(freed)
+    return {
+        EMPTY: f"{names} cannot be stopped on {node} and could start elsewhere: the others should leave it",
+        FENCE: f"{node} is to be fenced, so that {names} can start elsewhere",
+    }.get(verdict, f"nothing is stuck on {node} any more that could start elsewhere: servers may stay")

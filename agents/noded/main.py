@@ -30,13 +30,13 @@ from vsctl.agents.noded.balancing import Announcement, Balancing
 from vsctl.agents.noded.clients import Clients
 from vsctl.agents.noded.detours import Detours
 from vsctl.agents.noded.diary import Diary
-from vsctl.agents.noded.emptying import Emptying
+from vsctl.agents.noded.emptying import Emptying, Scene
 from vsctl.agents.noded.evictions import Evictions
 from vsctl.agents.noded.judge import Record
 from vsctl.agents.noded.loop import Loop, now
 from vsctl.agents.noded.membership import Membership, MembershipError
 from vsctl.agents.noded.reading import Storage
-from vsctl.agents.noded.stuck import EMPTY, FENCE, NOTHING
+from vsctl.agents.noded.stuck import NOTHING
 from vsctl.agents.ocf import Failure, log
 from vsctl.agents.rtnetlink import Link
 
@@ -85,7 +85,7 @@ class Daemon:
         self.records = _records(remembered.get("ports", {}))
         self._storage_before = _records(remembered.get("storage", {}))
         self.storage = Storage(self.loop, log, self._act)
-        self.emptying = Emptying(self.loop, self.attributes, self._say_emptied)
+        self.emptying = Emptying(self.loop, self.attributes, self._scene, self._say_emptied)
         self.emptying.remember(remembered.get("emptying", NOTHING))
         self.peers: dict[str, dict[str, list[bytes]]] = {}
         self.announced: dict[str, Announcement] = {}
@@ -115,7 +115,7 @@ class Daemon:
         self._follow_members()
         self._tick()
         self.storage.tick()
-        self._look_for_stuck()
+        self.emptying.begin()
         self._look_around()
         self._count()
         Clients(self.loop, _servers).look()
@@ -469,6 +469,7 @@ class Daemon:
         if text != self._written:
             node.write_lines(resident.PORTS, text.splitlines())
             self._written = text
+        node.write_lines(resident.SILENT, self.storage.silent)
         node.write_lines(resident.STATE, [json.dumps(self.report(), indent=1)])
 
     def _tell_states(self) -> None:
@@ -521,21 +522,13 @@ class Daemon:
             "attributes": self.attributes.published,
         }
 
-    def _look_for_stuck(self) -> None:
-        """See whether a server cannot be stopped here, and empty this node then."""
+    def _scene(self) -> Scene:
         known = self.settings
-        self.emptying.look(known.node, known.ports, known.servers, _here(), self.storage.lost)
-        self.loop.after(emptying.EVERY, self._look_for_stuck)
+        return Scene(known.node, known.ports, known.servers, _here(), self.storage.lost)
 
-    def _say_emptied(self, verdict: str, stuck: Collection[str]) -> None:
-        self._note("node", self.settings.node, verdict)
-        names = " and ".join(stuck)
-        log(
-            {
-                EMPTY: f"{names} cannot be stopped here and could start elsewhere: the others should leave this node",
-                FENCE: f"this node asks to be fenced, so that {names} can start elsewhere",
-            }.get(verdict, "nothing is stuck here any more that could start elsewhere: servers may stay")
-        )
+    def _say_emptied(self, node: str, verdict: str, stuck: Collection[str]) -> None:
+        self._note("node", node, verdict)
+        log(emptying.sentence(node, verdict, stuck))
         self._write()
 
     def _heed_releases(self) -> None:

@@ -110,8 +110,11 @@ class Storage:
         for name, unit in list(self.units.items()):
             if unit.reads.asked is None:
                 unit.ask()
-            else:
-                self._judge(name, unit)
+                continue
+            self._judge(name, unit)
+            # Who uses a unit that hangs waits for the verdict: it comes when it is due, not with the next look.
+            if 0 < (left := storage.until_dead(unit.reads, now())) < EVERY:
+                self._loop.after(left, self._judge_if_watched(name, unit))
         self._loop.after(EVERY, self.tick)
 
     @property
@@ -122,6 +125,17 @@ class Storage:
     @property
     def attributes(self) -> list[tuple[str, str]]:
         return storage.attributes({name: unit.record for name, unit in self.units.items()})
+
+    @property
+    def states(self) -> dict[str, str]:
+        """Return how every unit is, in a word; nothing of those that no read has come back from."""
+        return {name: unit.state for name, unit in self.units.items() if unit.state != storage.UNKNOWN}
+
+    @property
+    def silent(self) -> list[str]:
+        """Return the devices of the units that hang."""
+        hung = (unit for unit in self.units.values() if unit.state == storage.HUNG)
+        return [device for unit in hung for device in unit.devices]
 
     @property
     def lost(self) -> list[str]:
@@ -163,12 +177,14 @@ class Storage:
             works = None
         before, unit.record = unit.record, judge.observed(unit.record, works, moment)
         state = storage.state(unit.record, unit.reads, moment)
-        if state != unit.state:
-            if (unit.state, state) != (storage.UNKNOWN, storage.GOOD):
-                self._log(storage.sentence(name, state, unit.reads, unit.record, moment))
+        if state != unit.state and (unit.state, state) != (storage.UNKNOWN, storage.GOOD):
+            self._log(storage.sentence(name, state, unit.reads, unit.record, moment))
+        if (unit.state, before) != (state, unit.record):
             unit.state = state
-        if before != unit.record:
             self._changed()
+
+    def _judge_if_watched(self, name: str, unit: Unit) -> Callable[[], None]:
+        return lambda: self._judge(name, unit) if self.units.get(name) is unit else None
 
 
 def _start(devices: tuple[str, ...]) -> tuple[int, int, int]:

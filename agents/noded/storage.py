@@ -117,5 +117,10 @@ def attributes(records: Mapping[str, Record]) -> list[tuple[str, str]]:
     ]
 
 
+def until_dead(reads: Reads, now: float) -> float:
+    """Return in how many seconds the read that has not come back loses the unit."""
+    return DEAD - _waited(reads, now)
+
+
 def _waited(reads: Reads, now: float) -> float:
     return 0.0 if reads.asked is None else now - reads.asked

@@ -1,13 +1,16 @@
-"""What does a node do about a server that it cannot stop?
+"""What is done about a server that its node cannot stop?
 
 Pacemaker leaves a stop that failed blocked where it is, so that one server's
 disk does not cost the others their node. But the blocked server is down, and only
 the end of the node sets it free. So the node lets its other servers go, and
-then has itself fenced: they pause for a move, and not for a crash.
+then has itself fenced: they pause for a move, and not for a crash. Where its
+daemon does not do that, another node's does (`deputy`).
 
-It gives itself up only for a gain, and never the cluster: storage of the stuck
-server is lost here, a node that may run the server reaches it, the nodes that
-are left are enough to go on, and no other is doing the same.
+A node is given up only for a gain, and never the cluster: storage of the stuck
+server is lost there, a node that may run the server reaches it, and the nodes that
+are left are enough to go on. One node ends at a time: each says first that it
+is to be empty, and is fenced only when all others can see that and none
+of them has said so too.
 
 Pure: what is stuck, what the nodes say and the clock in, a verdict out.
 """
@@ -16,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vsctl.agents.noded.leaving import Guest
 
@@ -24,11 +27,30 @@ PATIENCE = 30.0
 """Seconds that the other servers get to leave: no longer than the stops of one, and its starts elsewhere."""
 
 NOTHING, EMPTY, FENCE = "nothing", "empty", "fence"
+EMPTYING, ENDING = "evacuate", "terminate"
+"""The node attributes by which a node says so."""
 
-_STOP = re.compile(r'operation_key="([^"]+)_stop_0"')
+_ELEMENT = re.compile(r"<(node|nvpair|lrm_rsc_op) ([^>]*)>")
+_PAIR = re.compile(r'([\w-]+)="([^"]*)"')
+_STOP = "_stop_0"
 
 Said = Mapping[str, Mapping[str, str]]
 """By attribute, what every node that is up says of it."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the cluster answers: by node the resources whose stop has failed there, and what the nodes say."""
+
+    stops: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    said: Said = field(default_factory=dict)
+
+    def lost(self, node: str) -> list[str]:
+        """Return the storage units that a node says it has lost."""
+        storage = (
+            (name.removeprefix("storage-"), by) for name, by in self.said.items() if "storage-" in name
+        )
+        return [unit for unit, by in storage if by.get(node) == "0"]
 
 
 @dataclass(frozen=True)
@@ -40,27 +62,46 @@ class View:
     freed: frozenset[str] = frozenset()
 
 
-def verdict(view: View, since: float, now: float, *, may_end: bool) -> str:
-    """Say what the node should do.
-
-    `since` is when it could first do something, `may_end` whether the others go on without it.
-    """
-    if not view.freed or not may_end:
+def verdict(view: View, since: float, now: float, most: str) -> str:
+    """Say what the node should do; `since` is when it could first do something, `most` what it may do (`turn`)."""
+    if not view.freed or most == NOTHING:
         return NOTHING
-    return FENCE if view.here <= view.stuck or now - since >= PATIENCE else EMPTY
+    left = view.here <= view.stuck or now - since >= PATIENCE
+    return FENCE if left and most == FENCE else EMPTY
 
 
-def query(node: str) -> list[str]:
-    """Return the command that asks for stops that have failed on a node; one under way is none."""
-    history = f"//node_state[@uname='{node}']//lrm_resource[@provider='vsctl']/lrm_rsc_op"
+def query() -> list[str]:
+    """Return the command that asks which stops have failed (one under way is none), and what the nodes say."""
     failed = "[@operation='stop' and @rc-code!='0' and @rc-code!='193']"
-    return ["cibadmin", "--query", "--xpath", history + failed]
+    names = " or ".join(f"@name='{each}'" for each in ("node-ok", EMPTYING, ENDING))
+    wanted = (
+        f"//lrm_resource[@provider='vsctl']/lrm_rsc_op{failed}",
+        f"//transient_attributes//nvpair[{names} or starts-with(@name, 'storage-')]",
+        "//configuration/nodes/node",
+    )
+    return ["cibadmin", "--query", "--xpath", "|".join(wanted)]
 
 
-def servers(said: str, known: Collection[str], here: Collection[str]) -> frozenset[str]:
-    """Return the servers here of which a stop has failed, from the answer to `query`; `known` are others there are."""
+def read(words: str) -> Heard:
+    """Read the answer to `query`. A node's attribute has the id `status-<id of the node>-<its name>`."""
+    found = [(kind, dict(_PAIR.findall(rest))) for kind, rest in _ELEMENT.findall(words)]
+    nodes = {each["id"]: each["uname"] for kind, each in found if kind == "node" and "uname" in each}
+    stops: dict[str, set[str]] = {}
+    said: dict[str, dict[str, str]] = {}
+    for kind, each in found:
+        if kind == "lrm_rsc_op":
+            stops.setdefault(each.get("on_node", ""), set()).add(each["operation_key"].removesuffix(_STOP))
+        elif kind == "nvpair" and each["id"].startswith("status-"):
+            node = nodes.get(each["id"].removeprefix("status-").removesuffix(f"-{each['name']}"))
+            if node:
+                said.setdefault(each["name"], {})[node] = each.get("value", "")
+    return Heard({node: frozenset(resources) for node, resources in stops.items()}, said)
+
+
+def servers(resources: Collection[str], known: Collection[str], here: Collection[str]) -> frozenset[str]:
+    """Return the servers here that these resources are of; `known` are others there are."""
     found = set()
-    for resource in _STOP.findall(said):
+    for resource in resources:
         fitting = [server for server in {*known, *here} if resource.startswith(f"{server}-")]
         if fitting:
             found.add(max(fitting, key=len))  # vs1 and vs1-old both fit vs1-old-nfs
@@ -88,13 +129,23 @@ def freed(
     return frozenset(found)
 
 
-def may_end(node: str, nodes: Collection[str], said: Said) -> bool:
-    """Say whether the cluster goes on without this node, and no other one is about to end.
+def others(node: str, nodes: Collection[str], said: Said) -> list[str]:
+    """Return the other nodes that are up and have reported, by name."""
+    return sorted(each for each in nodes if each != node and said.get("node-ok", {}).get(each) == "1")
 
-    The others that are up must be a majority; of two nodes one is enough. Where
-    several are to end, the first by name does, then the next.
+
+def turn(node: str, nodes: Collection[str], said: Said) -> str:
+    """Return the most that may be done to a node now.
+
+    Nothing, unless the others that are up are a majority; of two nodes one is enough.
+    Where several are to end, the first by name goes first: the others take back what they
+    have said, and it waits until they have, since one may just have gone ahead. All
+    see what the nodes say in the same order, so of two that begin at once one sees the other.
     """
-    up = [each for each in nodes if each != node and said.get("node-ok", {}).get(each) == "1"]
-    enough = 1 if len(nodes) == 2 else len(nodes) // 2 + 1
-    before = [each for each in up if said.get("evacuate", {}).get(each) == "1" and each < node]
-    return len(up) >= enough and not before
+    up = others(node, nodes, said)
+    emptying = [each for each in up if said.get(EMPTYING, {}).get(each) == "1"]
+    ending = [each for each in up if said.get(ENDING, {}).get(each) == "true"]
+    if len(up) < (1 if len(nodes) == 2 else len(nodes) // 2 + 1) or any(each < node for each in emptying):
+        return NOTHING
+    seen = said.get(EMPTYING, {}).get(node) == "1"
+    return FENCE if seen and not (emptying or ending) else EMPTY

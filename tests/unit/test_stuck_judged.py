@@ -1,10 +1,11 @@
-"""When does the node daemon empty its node, and have it fenced? Pure: no cluster, no clock."""
+"""When is a node emptied, and fenced, by its own daemon or by another node's? Pure: no cluster, no clock."""
 
 from __future__ import annotations
 
 import pytest
 
-from vsctl.agents.noded import stuck
+from vsctl.agents.noded import deputy, stuck
+from vsctl.agents.noded.deputy import SILENCE, STEP, Case
 from vsctl.agents.noded.leaving import Guest
 from vsctl.agents.noded.stuck import EMPTY, FENCE, NOTHING, PATIENCE, View
 
@@ -15,33 +16,48 @@ GUESTS = {
     "vs2": Guest(("lan-a",), ("n1", "n2"), units=("san1", "san2")),
 }
 SAID = """<xpath-query>
-  <lrm_rsc_op id="vs1-old-nfs_last_failure_0" operation_key="vs1-old-nfs_stop_0" operation="stop" rc-code="1"/>
-  <lrm_rsc_op id="vs2-exp-root_last_failure_0" operation_key="vs2-exp-root_stop_0" operation="stop" rc-code="1"/>
+  <node id="1" uname="n1"><instance_attributes id="nodes-1"><nvpair id="nodes-1-x" name="x" value="1"/></instance_attributes></node>
+  <node uname="n2" id="12"/>
+  <lrm_rsc_op id="vs1-old-nfs_last_failure_0" operation_key="vs1-old-nfs_stop_0" operation="stop" on_node="n1" rc-code="1"/>
+  <lrm_rsc_op id="vs2-exp-root_last_failure_0" operation_key="vs2-exp-root_stop_0" on_node="n1" exit-reason="a &gt; b"/>
+  <nvpair id="status-1-storage-san1" name="storage-san1" value="0"/>
+  <nvpair id="status-12-storage-san1" name="storage-san1" value="1"/>
+  <nvpair id="status-12-node-ok" name="node-ok" value="1"/>
+  <nvpair id="status-99-node-ok" name="node-ok" value="1"/>
 </xpath-query>"""
 
 
+def test_it_reads_what_the_cluster_answers() -> None:
+    heard = stuck.read(SAID)
+    assert heard.stops == {"n1": {"vs1-old-nfs", "vs2-exp-root"}}
+    assert heard.said == {"storage-san1": {"n1": "0", "n2": "1"}, "node-ok": {"n2": "1"}}
+    assert (heard.lost("n1"), heard.lost("n2")) == (["san1"], [])
+    assert stuck.read("") == stuck.Heard()
+
+
 @pytest.mark.parametrize(
-    ("view", "now", "may_end", "verdict"),
+    ("view", "now", "most", "verdict"),
     [
-        (View(NONE, BOTH, NONE), 99, True, NOTHING),
-        (View(ONE, BOTH, NONE), 99, True, NOTHING),
-        (View(ONE, BOTH, ONE), 99, False, NOTHING),
-        (View(ONE, BOTH, ONE), 0, True, EMPTY),
-        (View(ONE, BOTH, ONE), PATIENCE, True, FENCE),
-        (View(ONE, ONE, ONE), 0, True, FENCE),
-        (View(BOTH, BOTH, ONE), 0, True, FENCE),
+        (View(NONE, BOTH, NONE), 99, FENCE, NOTHING),
+        (View(ONE, BOTH, NONE), 99, FENCE, NOTHING),
+        (View(ONE, BOTH, ONE), 99, NOTHING, NOTHING),
+        (View(ONE, BOTH, ONE), 0, FENCE, EMPTY),
+        (View(ONE, BOTH, ONE), PATIENCE, EMPTY, EMPTY),
+        (View(ONE, BOTH, ONE), PATIENCE, FENCE, FENCE),
+        (View(ONE, ONE, ONE), 0, EMPTY, EMPTY),
+        (View(ONE, ONE, ONE), 0, FENCE, FENCE),
+        (View(BOTH, BOTH, ONE), 0, FENCE, FENCE),
     ],
 )
-def test_the_others_leave_before_the_node_is_fenced(
-    view: View, now: float, may_end: bool, verdict: str
-) -> None:
-    assert stuck.verdict(view, 0, now, may_end=may_end) == verdict
+def test_the_others_leave_before_the_node_is_fenced(view: View, now: float, most: str, verdict: str) -> None:
+    assert stuck.verdict(view, 0, now, most) == verdict
 
 
 def test_it_knows_whose_stop_has_failed() -> None:
-    assert stuck.servers(SAID, [], ["vs1", "vs1-old", "vs2", "vs3"]) == {"vs1-old", "vs2"}
-    assert stuck.servers(SAID, ["vs1-old"], ["vs1", "vs2"]) == {"vs2"}
-    assert stuck.servers("", [], ["vs1"]) == frozenset()
+    failed = ["vs1-old-nfs", "vs2-exp-root"]
+    assert stuck.servers(failed, [], ["vs1", "vs1-old", "vs2", "vs3"]) == {"vs1-old", "vs2"}
+    assert stuck.servers(failed, ["vs1-old"], ["vs1", "vs2"]) == {"vs2"}
+    assert stuck.servers([], [], ["vs1"]) == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -65,20 +81,91 @@ def test_fencing_has_to_gain_something(
 
 
 @pytest.mark.parametrize(
-    ("node", "nodes", "up", "emptying", "may"),
+    ("node", "nodes", "up", "emptying", "ending", "most"),
     [
-        ("n1", NODES, NODES, (), True),
-        ("n1", NODES, ("n1", "n2"), (), False),
-        ("n1", NODES, NODES, ("n1", "n2"), True),
-        ("n2", NODES, NODES, ("n1", "n2"), False),
-        ("n1", ("n1", "n2"), ("n1", "n2"), (), True),
-        ("n1", ("n1", "n2"), ("n1",), (), False),
-        ("n1", ("n1",), ("n1",), (), False),
-        ("n1", ("n1", "n2", "n3", "n4"), NODES, (), False),
+        ("n1", NODES, NODES, (), (), EMPTY),  # what it says first has not arrived yet
+        ("n1", NODES, NODES, ("n1",), (), FENCE),
+        ("n1", NODES, ("n1", "n2"), ("n1",), (), NOTHING),
+        ("n1", NODES, NODES, ("n1", "n2"), (), EMPTY),  # n2 may just have gone ahead
+        ("n1", NODES, NODES, ("n1",), ("n2",), EMPTY),
+        ("n2", NODES, NODES, ("n1", "n2"), (), NOTHING),
+        ("n1", ("n1", "n2"), ("n1", "n2"), ("n1",), (), FENCE),
+        ("n1", ("n1", "n2"), ("n1",), ("n1",), (), NOTHING),
+        ("n1", ("n1",), ("n1",), ("n1",), (), NOTHING),
+        ("n1", ("n1", "n2", "n3", "n4"), NODES, ("n1",), (), NOTHING),
     ],
 )
-def test_the_cluster_goes_on_without_the_node(
-    node: str, nodes: tuple[str, ...], up: tuple[str, ...], emptying: tuple[str, ...], may: bool
+def test_the_cluster_goes_on_without_the_node_and_one_ends_at_a_time(
+    node: str,
+    nodes: tuple[str, ...],
+    up: tuple[str, ...],
+    emptying: tuple[str, ...],
+    ending: tuple[str, ...],
+    most: str,
 ) -> None:
-    said = {"node-ok": dict.fromkeys(up, "1"), "evacuate": dict.fromkeys(emptying, "1")}
-    assert stuck.may_end(node, nodes, said) is may
+    said = {
+        "node-ok": dict.fromkeys(up, "1"),
+        "evacuate": dict.fromkeys(emptying, "1"),
+        "terminate": dict.fromkeys(ending, "true"),
+    }
+    assert stuck.turn(node, nodes, said) == most
+
+
+def test_two_that_begin_at_once_never_end_together() -> None:
+    """Whatever order their words arrive in and whenever each looks: a step is one node's look, and its word."""
+    said: dict[str, dict[str, str]] = {"node-ok": dict.fromkeys(("n1", "n2", "n3", "n4", "n5"), "1")}
+    nodes = tuple(said["node-ok"])
+
+    def explore(said: dict[str, dict[str, str]], seen: dict[str, str], depth: int) -> None:
+        """`seen` is what each of both has decided and not said yet."""
+        both = [each for each in ("n1", "n2") if said.get("terminate", {}).get(each) == "true"]
+        assert len(both) < 2
+        if not depth:
+            return
+        for node in ("n1", "n2"):
+            if node in seen:
+                most = seen[node]
+                then = {
+                    **said,
+                    "evacuate": {**said.get("evacuate", {}), node: "0" if most == NOTHING else "1"},
+                    "terminate": {**said.get("terminate", {}), node: "true" if most == FENCE else "false"},
+                }
+                explore(then, {each: word for each, word in seen.items() if each != node}, depth - 1)
+            else:
+                explore(said, {**seen, node: stuck.turn(node, nodes, said)}, depth - 1)
+
+    explore(said, {}, 12)
+
+
+def test_a_deputy_acts_only_for_a_daemon_that_says_nothing_any_more() -> None:
+    case = deputy.observed(None, "empty 1", 100.0, emptying=False)
+    assert not deputy.is_due(case, 0, 100.0 + SILENCE - 1)
+    assert deputy.is_due(case, 0, 100.0 + SILENCE)
+    assert not deputy.is_due(case, 1, 100.0 + SILENCE)
+    assert deputy.is_due(case, 1, 100.0 + SILENCE + STEP)
+    alive = deputy.observed(case, "empty 2", 111.0, emptying=False)
+    assert not deputy.is_due(alive, 0, 100.0 + SILENCE)
+
+
+@pytest.mark.parametrize(
+    ("emptying", "now", "most", "verdict"),
+    [
+        (None, 0, NOTHING, NOTHING),
+        (None, 99, FENCE, EMPTY),
+        (0, PATIENCE - 1, FENCE, EMPTY),
+        (0, PATIENCE, EMPTY, EMPTY),
+        (0, PATIENCE, FENCE, FENCE),
+        (0, PATIENCE, NOTHING, NOTHING),
+    ],
+)
+def test_a_deputy_gives_the_others_all_their_time(
+    emptying: float | None, now: float, most: str, verdict: str
+) -> None:
+    assert deputy.verdict(Case("", -99, emptying), now, most) == verdict
+
+
+def test_a_deputy_counts_from_when_the_node_was_to_be_empty() -> None:
+    case = deputy.observed(None, "", 0, emptying=True)
+    case = deputy.observed(case, "", 5, emptying=True)
+    assert case.emptying == 0
+    assert deputy.observed(case, "", 6, emptying=False).emptying is None

@@ -1,0 +1,72 @@
+"""Is storage known not to answer on this node?
+
+The node daemon reads every storage unit all the time, and writes down the
+devices of those that hang. A stop that would wait for one of them can only
+fail, and its server is down until it has: so it asks here first. The note may be old, or its
+writer dead: a device on it is read once more, for a moment, before
+anybody believes that it is silent.
+"""
+
+from __future__ import annotations
+
+from vsctl.agents import background, mounts, node, paths, resident
+from vsctl.agents import system as os
+
+PROOF = 0.5
+"""Seconds within which storage that works answers a read."""
+PATIENCE = 1.0
+"""Seconds to end processes of a server whose storage hangs: those that wait for it do not end."""
+
+
+def of_server(server: str, *filesystems: str) -> str:
+    """Say, as the end of a sentence, that storage hangs which one of these filesystems is mounted from."""
+    for name in filesystems if _noted() else ():
+        mount = mounts.at(paths.mount_point(server, name))
+        if mount and (why := _proved(mount.device)):
+            return why
+    return ""
+
+
+def of_device(device: str) -> str:
+    """Say, as the end of a sentence, that a device hangs; nothing if that is not so, or not known."""
+    try:
+        return _proved(os.stat(device).st_rdev)
+    except OSError:
+        return ""
+
+
+def is_noted(number: int) -> bool:
+    """Say whether a device, by its number, is noted to hang; it is not asked."""
+    return number in _noted()
+
+
+def answer(device: str) -> str:
+    """Say, as the end of a sentence, what is wrong with how a device answers a read, nothing if all is well."""
+    try:
+        background.within(PROOF, lambda: mounts.read(device))
+    except TimeoutError:
+        return _NONE
+    except OSError as problem:
+        return f"its storage answers: {problem.strerror}"
+    return ""
+
+
+_NONE = "its storage does not answer"
+
+
+def _proved(number: int) -> str:
+    device = _noted().get(number)
+    if device is None or answer(device) != _NONE:
+        return ""
+    return f"{device} has not answered for seconds, and does not now"
+
+
+def _noted() -> dict[int, str]:
+    """Return the devices that the daemon has written down, by number; one that has left /dev cannot be told."""
+    found = {}
+    for device in node.read_lines(resident.SILENT):
+        try:
+            found[os.stat(device).st_rdev] = device
+        except OSError:
+            continue
+    return found
