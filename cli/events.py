@@ -1,4 +1,4 @@
-"""What happened to ports, subnets and addresses, on all nodes?
+"""What happened to ports, subnets, addresses and storage, on all nodes?
 
 Pure: what the node daemons tell in a private attribute and Pacemaker's fencing
 history, in; events by time out. The form of a line is in `docs/contracts.md`.
@@ -23,11 +23,24 @@ PORTS = {
     "released": "is all right, an operator says",
 }
 SUBNETS = {"good": "is there", "lost": "is lost", "routed": "is reached by host route"}
+STORAGE = {
+    "good": "answers",
+    "slow": "is slow",
+    "failing": "does not answer every read",
+    "lost": "is lost: reads fail",
+    "hung": "is lost: reads do not come back",
+    "waiting": "answers again, and is used when it has for a while",
+}
+NODES = {
+    "empty": "is to be left by all servers: one cannot be stopped there, and could start elsewhere",
+    "fence": "is to be fenced, so that a server which is stuck there can start elsewhere",
+    "nothing": "need not be left any more",
+}
 
 
 @dataclass(frozen=True, order=True)
 class Event:
-    """`at` is in seconds since the epoch; `kind` port, subnet, address, route, server, daemon or node."""
+    """`at` is in seconds since the epoch; `kind` port, subnet, address, route, storage, server, daemon or node."""
 
     at: float
     node: str
@@ -52,6 +65,10 @@ class Event:
                 return f"{server} is no longer routed through here ({subnet})"
             case "route":
                 return f"{server} is routed through here, and announced on {self.state} ({subnet})"
+            case "storage":
+                return f"storage {self.about} {STORAGE.get(self.state, f'is {self.state}')}"
+            case "node" if self.state in NODES:
+                return f"{self.about} {NODES[self.state]}"
             case "server" if self.state == "leave":
                 return f"{server} is asked to leave: nobody routes to it, or has for too long"
             case "server":

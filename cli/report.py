@@ -15,7 +15,7 @@ from vsctl.cli.facts import Facts, Failed
 from vsctl.policy import capacity, naming
 from vsctl.policy.constraints import identity
 from vsctl.policy.hand import Hand
-from vsctl.policy.model import Cluster, Filesystem, Interface, Node, VirtualServer
+from vsctl.policy.model import Cluster, Filesystem, Interface, Node, OnStorageLoss, VirtualServer
 
 
 class State(Enum):
@@ -30,8 +30,10 @@ class State(Enum):
 
 STATES = "ports-states"
 ANNOUNCED = "ports-announced"
-"""The private node attributes by which the node daemons say how their ports are and what is announced on them."""
-OF_DAEMONS = (STATES, ANNOUNCED)
+UNITS = "units-states"
+"""The private node attributes by which the node daemons say how their ports are, what is announced on them, and
+how storage is."""
+OF_DAEMONS = (STATES, ANNOUNCED, UNITS)
 
 GOOD, UNKNOWN = "good", "unknown"
 TROUBLE = {
@@ -39,6 +41,12 @@ TROUBLE = {
     "silent": "has a carrier, but nobody answers on it",
     "waiting": "is back, and is used again when it has worked for a while",
     "flapping": "comes and goes, and is used again when it has been quiet for a while",
+}
+UNEASY = {
+    "slow": "is slow: reads take more than a second",
+    "failing": "does not answer every read: see to it, a device or a path of it may be dead",
+    "hung": "hangs: reads do not come back",
+    "waiting": "answers again, and is used when it has for a while",
 }
 
 
@@ -354,6 +362,12 @@ def _why_stopped(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Fac
             f"{each} has not enough {' and '.join(full[each])} left" for each in candidates if each in online
         ]
         return f"{server.name} runs nowhere, since what nodes can carry is hard: {'; '.join(lacking)}"
+    if server.on_storage_loss is OnStorageLoss.STOP and all(
+        any(facts.attribute(node, f"storage-{each.storage}") == "0" for each in server.filesystems)
+        for node in candidates
+        if node in online
+    ):
+        return f"{server.name} waits for its storage, which no node reaches (on_storage_loss: stop)"
     banned = any(
         each.banned for each in facts.tries if each.resource in naming.primitives_of(cluster, server)
     )
@@ -429,6 +443,10 @@ def _lost_storage(cluster: Cluster, facts: Facts) -> Iterator[str]:
             yield f"no node reaches storage {unit.name}: see to it, nothing that is on it can move to a better place"
         else:
             yield from (f"{node} has lost storage {unit.name}: see to it" for node in lost)
+        for node in unit.nodes:
+            state = said(facts, node, UNITS).get(unit.name, GOOD)
+            if state in UNEASY:
+                yield f"storage {unit.name} {UNEASY[state]} on {node}"
 
 
 def _times(count: int) -> str:

@@ -45,6 +45,7 @@ STATES = "ports-states"
 ANNOUNCED = "ports-announced"
 TRAFFIC = "ports-traffic"
 EVENTS = "ports-events"
+UNITS = "units-states"
 RELEASE = "ports-release"
 MEMBERSHIP = "membership"
 
@@ -476,6 +477,12 @@ class Daemon:
         states = {port: self._state(port) for port in self.records}
         told = " ".join(f"{port}={state}" for port, state in states.items())
         self.attributes.want([(STATES, told or "none")], private=True)
+        units = self.storage.states
+        self.attributes.want(
+            [(UNITS, " ".join(f"{unit}={state}" for unit, state in units.items()) or "none")], private=True
+        )
+        for unit, state in units.items():
+            self._note("storage", unit, state)
         for port, state in states.items():
             ago = 0.0 if state == judge.GOOD else now() - self.records[port].since
             if state != judge.UNKNOWN:

@@ -41,6 +41,15 @@ class Unit:
         self.state = storage.UNKNOWN
         self.process, self._question, self.answer = _start(devices)
         self._next = 0
+        self._good_since = 0.0
+
+    def judged(self, works: bool | None, moment: float) -> str:
+        """Take in a verdict, and return what the unit is called now."""
+        self.record = judge.observed(self.record, works, moment)
+        state = storage.state(self.record, self.reads, moment)
+        if state != storage.GOOD:
+            self._good_since = moment
+        return storage.told(self.state, state, self._good_since, moment)
 
     def ask(self) -> None:
         """Have the next device read, unless a read has not come back yet."""
@@ -143,10 +152,9 @@ class Storage:
 
     def report(self) -> dict[str, object]:
         """Return what an operator may want to know, as in `docs/contracts.md`."""
-        moment = now()
         return {
             name: {
-                "state": storage.state(unit.record, unit.reads, moment),
+                "state": unit.state,
                 "works": unit.record.works,
                 "good": unit.record.good,
                 "since": unit.record.since,
@@ -175,8 +183,7 @@ class Storage:
         works = storage.works(unit.reads, moment)
         if works is False and unit.reads.asked is not None and unit.is_held_up():
             works = None
-        before, unit.record = unit.record, judge.observed(unit.record, works, moment)
-        state = storage.state(unit.record, unit.reads, moment)
+        before, state = unit.record, unit.judged(works, moment)
         if state != unit.state and (unit.state, state) != (storage.UNKNOWN, storage.GOOD):
             self._log(storage.sentence(name, state, unit.reads, unit.record, moment))
         if (unit.state, before) != (state, unit.record):

@@ -27,6 +27,9 @@ SLOW = 1.0
 DEAD = 5.0
 """and after which one that has not come back has lost the unit."""
 
+CALM = 10.0
+"""Seconds that a unit which was slow, or did not answer every read, has to be well before it is called good."""
+
 GOOD, SLOWLY, FAILING, LOST, HUNG, WAITING, UNKNOWN = (
     "good",
     "slow",
@@ -91,6 +94,12 @@ def state(record: Record, reads: Reads, now: float) -> str:
         return FAILING
     slow = _waited(reads, now) >= SLOW or any(each.took >= SLOW for each in reads.answers)
     return SLOWLY if slow else GOOD
+
+
+def told(before: str, state: str, good_since: float, now: float) -> str:
+    """Say in a word how a unit is called: one that is slow every now and then is slow, and does not fill logs."""
+    calm = state != GOOD or now - good_since >= CALM
+    return before if before in (SLOWLY, FAILING) and not calm else state
 
 
 def sentence(unit: str, state: str, reads: Reads, record: Record, now: float) -> str:

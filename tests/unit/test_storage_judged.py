@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.stories import cast
 from vsctl.agents.noded import judge, settings, storage
 from vsctl.agents.noded.judge import QUIET, Record
-from vsctl.agents.noded.storage import DEAD, ERRORS, LAST, SLOW, Answer, Reads
+from vsctl.agents.noded.storage import CALM, DEAD, ERRORS, LAST, SLOW, Answer, Reads
 from vsctl.policy import parameters
 
 FINE, BAD = Answer(0.001), Answer(0.002, "/dev/sdb: Input/output error")
@@ -62,6 +62,22 @@ def test_what_was_slow_is_said_for_as_long_as_it_counts() -> None:
     said = storage.sentence("san1", storage.SLOWLY, reads, good, 0.0)
     assert said == "storage san1 is slow: a read takes 3.2 s"
     assert storage.state(good, after(Answer(3.2), *[FINE] * LAST), 0.0) == storage.GOOD
+
+
+def test_one_that_is_slow_every_now_and_then_is_called_slow_until_it_is_calm() -> None:
+    assert storage.told(storage.SLOWLY, storage.GOOD, 0.0, CALM - 1) == storage.SLOWLY
+    assert storage.told(storage.FAILING, storage.GOOD, 0.0, CALM - 1) == storage.FAILING
+    assert storage.told(storage.SLOWLY, storage.GOOD, 0.0, CALM) == storage.GOOD
+    assert storage.told(storage.SLOWLY, storage.HUNG, 0.0, 0.0) == storage.HUNG
+    assert storage.told(storage.WAITING, storage.GOOD, 0.0, 0.0) == storage.GOOD
+
+
+@given(st.floats(0, DEAD - 0.001))
+def test_it_is_known_when_a_read_that_does_not_come_back_loses_the_unit(waited: float) -> None:
+    reads = after(FINE).begun(10.0)
+    left = storage.until_dead(reads, 10.0 + waited)
+    assert storage.works(reads, 10.0 + waited) is not False
+    assert storage.works(reads, 10.0 + waited + left + 0.001) is False
 
 
 def test_a_unit_that_comes_back_has_to_work_for_a_while() -> None:
