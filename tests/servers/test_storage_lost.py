@@ -66,3 +66,29 @@ def test_a_hang_makes_every_part_stop_or_say_why_not(failing, node):
             lambda it=part: server.do(it, "stop").status == 0, f"{part} stops when the storage is back", 60
         )
     assert is_free(server.parameters["data"]["device"])
+
+
+def test_a_hang_that_the_node_knows_of_makes_every_part_say_so_at_once(failing, node):
+    server, become = failing
+    noted(node, server, "root", "data")
+    become("hang")
+    node.begin(f"nfs-cp /usr/bin/bash '{server.url('/data/projects/large')}'", netns="client")
+    for part in ("data", "root", "exports", "shares"):
+        stop = server.do(part, "stop")
+        assert (stop.status, "has not answered for seconds, and does not now" in stop.said) == (1, True), stop.said
+        assert stop.seconds < 4, f"{part} took {stop.seconds} s"
+    assert server.monitor("nfs") == 0, "nothing was taken apart that could not be taken apart whole"
+    for part in ("nfs", "smb"):
+        assert server.do(part, "stop").seconds < 6, part
+    become("good")
+    for part in reversed(PARTS):
+        stop = server.do(part, "stop")
+        assert stop.status == 0, f"{part}: what was noted long ago is not believed: {stop.said}"
+    assert is_free(server.parameters["data"]["device"])
+
+
+def noted(node, server, *filesystems):
+    """Write down what the node daemon does about devices that hang."""
+    devices = " ".join(server.parameters[each]["device"] for each in filesystems)
+    node.run("mkdir -p /run/vsctl/_daemon")
+    node.run(f"sh -c 'printf \"%s\\n\" {devices} > /run/vsctl/_daemon/silent'")
