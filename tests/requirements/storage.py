@@ -95,9 +95,9 @@ def lose(lab: Lab, how: str, *nodes: str) -> float:
 
 
 @contextmanager
-def working(lab: Lab, servers: Iterable[str] = tuple(EXPORTS)) -> Iterator[dict[str, Client]]:
+def working(stage: Stage, servers: Iterable[str] = tuple(EXPORTS)) -> Iterator[dict[str, Client]]:
     """Have an NFS and an SMB client write to every server meanwhile: `vs1 nfs`, `vs1 smb`, and so on."""
-    c1 = lab.client("c1")
+    lab, c1 = stage.lab, stage.lab.client("c1")
     found = {}
     for server in servers:
         host = ADDRESSES[server]
@@ -109,10 +109,23 @@ def working(lab: Lab, servers: Iterable[str] = tuple(EXPORTS)) -> Iterator[dict[
     try:
         for each in found.values():
             each.wait_for_progress()
+        for server in servers:
+            lab.wait(lambda it=server: _are_noted(stage, it), f"{server} has noted its clients")
         yield found
     finally:
         for each in found.values():
             each.stop()
+
+
+def _are_noted(stage: Stage, server: str) -> bool:
+    """Whether the clients of a server are on its list. Only who is on it learns from the next node of a crash: others
+    that wait for an answer do so for ever."""
+    node = stage.lab.node(stage.node_of(server))
+    ports = "( sport = :2049 or sport = :445 )"
+    now = node.run(["ip", "netns", "exec", server, "ss", "-tnH", "state", "established", ports]).stdout
+    clients = {line.split()[3].rpartition(":")[2] for line in now.splitlines()}
+    noted = node.run(["cat", f"/run/vsctl/{server}/connections"], check=False).stdout
+    return clients <= {line.split()[3] for line in noted.splitlines()}
 
 
 def of(everyone: dict[str, Client], servers: Iterable[str]) -> dict[str, Client]:
