@@ -35,6 +35,14 @@ def of_device(device: str) -> str:
         return ""
 
 
+def servers() -> set[str]:
+    """Return the servers that have a filesystem mounted here from a device that is noted to hang."""
+    noted = _noted()
+    below = f"{paths.MOUNTS}/"
+    found = (each for each in mounts.table() if each.point.startswith(below) and each.device in noted)
+    return {each.point.removeprefix(below).partition("/")[0] for each in found} if noted else set()
+
+
 def is_noted(number: int) -> bool:
     """Say whether a device, by its number, is noted to hang; it is not asked."""
     return number in _noted()

@@ -35,13 +35,17 @@ WATCH = "emptying"
 
 @dataclass(frozen=True)
 class Scene:
-    """The node, all nodes, the servers that may leave theirs, those that are here, and the units lost here."""
+    """The node, all nodes, the servers that may leave theirs, those that are here, and the units lost here.
+
+    `hanging` are the servers here that have something mounted from a unit that hangs.
+    """
 
     node: str
     nodes: Collection[str]
     guests: Mapping[str, Guest]
     here: Collection[str]
     lost: Collection[str]
+    hanging: Collection[str] = ()
 
 
 class Emptying:
@@ -61,6 +65,9 @@ class Emptying:
         self._say = say
         self._lost_since: float | None = None
         self._since: float | None = None
+        self._left = 0.0
+        self._here: frozenset[str] = frozenset()
+        self._gone: set[str] = set()
         self._asking = False
         self._due = 0.0
         self._cases: dict[str, Case] = {}
@@ -84,6 +91,11 @@ class Emptying:
         return lambda said: self._correct({name: said})
 
     def _go_on(self) -> None:
+        self.look()
+        self._loop.after(AT_ONCE if self._lost_since is not None else EVERY, self._go_on)
+
+    def look(self) -> None:
+        """Look now, and ask the cluster if it is time to."""
         scene = self._look()
         if not scene.lost:
             self._lost_since = None
@@ -94,7 +106,6 @@ class Emptying:
         if not self._asking and now() >= self._due:
             self._asking = True
             commands.start(self._loop, stuck.query(), self._answered)
-        self._loop.after(AT_ONCE if scene.lost else EVERY, self._go_on)
 
     def _answered(self, status: int, words: str) -> None:
         self._asking = False
@@ -105,8 +116,11 @@ class Emptying:
         heard = stuck.read(words)
         if scene.here and scene.lost:
             held = stuck.servers(heard.stops.get(scene.node, ()), scene.guests, scene.here)
-            freed = stuck.freed(held, scene.guests, scene.lost, heard.said, scene.node)
-            view = View(held, frozenset(scene.here), freed)
+            freed, hopeless = (
+                stuck.freed(each, scene.guests, scene.lost, heard.said, scene.node)
+                for each in (held, set(scene.hanging) - held)
+            )
+            view = View(held, frozenset(scene.here), freed, hopeless, self._moving(scene, heard))
             self._judge(scene.node, view, stuck.turn(scene.node, scene.nodes, heard.said))
             self._attributes.want([(WATCH, f"{self.verdict} {now() // BEAT:.0f}")], private=True)
             self._correct(heard.said)
@@ -118,17 +132,30 @@ class Emptying:
             return AT_ONCE if fresh or self.verdict != NOTHING else LATER
         return ELSEWHERE if self._cases else SELDOM
 
+    def _moving(self, scene: Scene, heard: Heard) -> frozenset[str]:
+        """Return the servers that have left since this node is to be empty, and that nobody has seen serve since."""
+        here = frozenset(scene.here)
+        if self.verdict == NOTHING:
+            self._gone = set()
+        elif self._here - here:
+            self._gone |= self._here - here
+            self._left = now()
+        self._here = here
+        elsewhere = frozenset().union(*(on for node, on in heard.serving.items() if node != scene.node))
+        self._gone -= elsewhere | here
+        return frozenset(self._gone)
+
     def _judge(self, node: str, view: View, most: str) -> None:
-        if not view.freed or most == NOTHING:
+        if most == NOTHING or not (view.freed or view.hopeless):
             self._since = None
         elif self._since is None:
             self._since = now()
-        verdict = stuck.verdict(view, self._since or now(), now(), most)
+        verdict = stuck.verdict(view, self._since or now(), self._left, now(), most)
         if verdict == self.verdict:
             return
         self.verdict = verdict
         self._tell()
-        self._say(node, verdict, sorted(view.freed))
+        self._say(node, verdict, sorted(view.freed | view.hopeless))
 
     def _tell(self) -> None:
         self._attributes.want(_attributes(self.verdict))

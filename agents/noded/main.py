@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from socket import socket
 from typing import Any
 
-from vsctl.agents import announce, bird, hostroute, node, paths, resident, rtnetlink
+from vsctl.agents import announce, bird, hostroute, node, paths, resident, rtnetlink, silence
 from vsctl.agents.addresses import parse
 from vsctl.agents.netlink import Netlink
 from vsctl.agents.noded import arrivals, commands, emptying, hearing, judge, settings
@@ -321,6 +321,8 @@ class Daemon:
                 log(f"{port} is {self._state(port)}; good ports: {' '.join(sorted(good)) or 'none'}")
         self._write()
         self.attributes.want(self.storage.attributes)
+        if self.storage.lost:
+            self.emptying.look()
         self._tell_worth()
         self._tell_states()
 
@@ -531,7 +533,8 @@ class Daemon:
 
     def _scene(self) -> Scene:
         known = self.settings
-        return Scene(known.node, known.ports, known.servers, _here(), self.storage.lost)
+        hanging = silence.servers() if self.storage.silent else ()
+        return Scene(known.node, known.ports, known.servers, _here(), self.storage.lost, hanging)
 
     def _say_emptied(self, node: str, verdict: str, stuck: Collection[str]) -> None:
         self._note("node", node, verdict)

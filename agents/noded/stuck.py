@@ -3,7 +3,8 @@
 Pacemaker leaves a stop that failed blocked where it is, so that one server's
 disk does not cost the others their node. But the blocked server is down, and only
 the end of the node sets it free. So the node lets its other servers go, and
-then has itself fenced: they pause for a move, and not for a crash. Where its
+then has itself fenced: they pause for a move, and not for a crash. Where storage
+hangs, the stop of who has mounted it is not waited for: they go at once. Where its
 daemon does not do that, another node's does (`deputy`).
 
 A node is given up only for a gain, and never the cluster: storage of the stuck
@@ -25,6 +26,8 @@ from vsctl.agents.noded.leaving import Guest
 
 PATIENCE = 30.0
 """Seconds that the other servers get to leave: no longer than the stops of one, and its starts elsewhere."""
+ARRIVAL = 5.0
+"""Seconds that the last of them gets, once it has left, to serve elsewhere: a fencing interrupts its start."""
 
 NOTHING, EMPTY, FENCE = "nothing", "empty", "fence"
 EMPTYING, ENDING = "evacuate", "terminate"
@@ -32,7 +35,6 @@ EMPTYING, ENDING = "evacuate", "terminate"
 
 _ELEMENT = re.compile(r"<(node|nvpair|lrm_rsc_op) ([^>]*)>")
 _PAIR = re.compile(r'([\w-]+)="([^"]*)"')
-_STOP = "_stop_0"
 
 Said = Mapping[str, Mapping[str, str]]
 """By attribute, what every node that is up says of it."""
@@ -40,9 +42,13 @@ Said = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Heard:
-    """What the cluster answers: by node the resources whose stop has failed there, and what the nodes say."""
+    """What the cluster answers: by node the resources whose stop has failed there, and what the nodes say.
+
+    `serving` are the servers whose gate has opened on a node, by the node.
+    """
 
     stops: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    serving: Mapping[str, frozenset[str]] = field(default_factory=dict)
     said: Said = field(default_factory=dict)
 
     def lost(self, node: str) -> list[str]:
@@ -55,27 +61,39 @@ class Heard:
 
 @dataclass(frozen=True)
 class View:
-    """What the node sees: servers of which a stop has failed, all servers that are here, whom its end would free."""
+    """What the node sees: servers of which a stop has failed, all servers that are here, whom its end would free.
+
+    `hopeless` are those of which no stop can succeed, since what they have mounted hangs, and which
+    the node's end would free then; `moving` those that have left it and do not serve elsewhere yet.
+    """
 
     stuck: frozenset[str] = frozenset()
     here: frozenset[str] = frozenset()
     freed: frozenset[str] = frozenset()
+    hopeless: frozenset[str] = frozenset()
+    moving: frozenset[str] = frozenset()
 
 
-def verdict(view: View, since: float, now: float, most: str) -> str:
-    """Say what the node should do; `since` is when it could first do something, `most` what it may do (`turn`)."""
-    if not view.freed or most == NOTHING:
+def verdict(view: View, since: float, left: float, now: float, most: str) -> str:
+    """Say what the node should do.
+
+    `since` is when it could first do something, `left` when a server was last
+    seen to leave, and `most` what it may do (`turn`).
+    """
+    if most == NOTHING or not (view.freed or view.hopeless):
         return NOTHING
-    left = view.here <= view.stuck or now - since >= PATIENCE
-    return FENCE if left and most == FENCE else EMPTY
+    alone = view.here <= view.stuck | view.hopeless and (not view.moving or now - left >= ARRIVAL)
+    ends = view.freed and (alone or now - since >= PATIENCE)
+    return FENCE if ends and most == FENCE else EMPTY
 
 
 def query() -> list[str]:
-    """Return the command that asks which stops have failed (one under way is none), and what the nodes say."""
+    """Return the command that asks which stops have failed (one under way is none), who serves, and what nodes say."""
     failed = "[@operation='stop' and @rc-code!='0' and @rc-code!='193']"
     names = " or ".join(f"@name='{each}'" for each in ("node-ok", EMPTYING, ENDING))
     wanted = (
         f"//lrm_resource[@provider='vsctl']/lrm_rsc_op{failed}",
+        "//lrm_rsc_op[@operation='start' and @rc-code='0' and contains(@id, '-gate_last_0')]",
         f"//transient_attributes//nvpair[{names} or starts-with(@name, 'storage-')]",
         "//configuration/nodes/node",
     )
@@ -87,15 +105,24 @@ def read(words: str) -> Heard:
     found = [(kind, dict(_PAIR.findall(rest))) for kind, rest in _ELEMENT.findall(words)]
     nodes = {each["id"]: each["uname"] for kind, each in found if kind == "node" and "uname" in each}
     stops: dict[str, set[str]] = {}
+    serving: dict[str, set[str]] = {}
     said: dict[str, dict[str, str]] = {}
     for kind, each in found:
         if kind == "lrm_rsc_op":
-            stops.setdefault(each.get("on_node", ""), set()).add(each["operation_key"].removesuffix(_STOP))
+            resource, _, operation = each["operation_key"].removesuffix("_0").rpartition("_")
+            known, name = (
+                (stops, resource) if operation == "stop" else (serving, resource.removesuffix("-gate"))
+            )
+            known.setdefault(each.get("on_node", ""), set()).add(name)
         elif kind == "nvpair" and each["id"].startswith("status-"):
             node = nodes.get(each["id"].removeprefix("status-").removesuffix(f"-{each['name']}"))
             if node:
                 said.setdefault(each["name"], {})[node] = each.get("value", "")
-    return Heard({node: frozenset(resources) for node, resources in stops.items()}, said)
+    return Heard(_frozen(stops), _frozen(serving), said)
+
+
+def _frozen(sets: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
+    return {name: frozenset(each) for name, each in sets.items()}
 
 
 def servers(resources: Collection[str], known: Collection[str], here: Collection[str]) -> frozenset[str]:

@@ -7,7 +7,7 @@ import pytest
 from vsctl.agents.noded import deputy, stuck
 from vsctl.agents.noded.deputy import SILENCE, STEP, Case
 from vsctl.agents.noded.leaving import Guest
-from vsctl.agents.noded.stuck import EMPTY, FENCE, NOTHING, PATIENCE, View
+from vsctl.agents.noded.stuck import ARRIVAL, EMPTY, FENCE, NOTHING, PATIENCE, View
 
 NONE, ONE, BOTH = frozenset[str](), frozenset({"vs1"}), frozenset({"vs1", "vs2"})
 NODES = ("n1", "n2", "n3")
@@ -20,6 +20,7 @@ SAID = """<xpath-query>
   <node uname="n2" id="12"/>
   <lrm_rsc_op id="vs1-old-nfs_last_failure_0" operation_key="vs1-old-nfs_stop_0" operation="stop" on_node="n1" rc-code="1"/>
   <lrm_rsc_op id="vs2-exp-root_last_failure_0" operation_key="vs2-exp-root_stop_0" on_node="n1" exit-reason="a &gt; b"/>
+  <lrm_rsc_op id="vs3-gate_last_0" operation_key="vs3-gate_start_0" operation="start" on_node="n2" rc-code="0"/>
   <nvpair id="status-1-storage-san1" name="storage-san1" value="0"/>
   <nvpair id="status-12-storage-san1" name="storage-san1" value="1"/>
   <nvpair id="status-12-node-ok" name="node-ok" value="1"/>
@@ -30,6 +31,7 @@ SAID = """<xpath-query>
 def test_it_reads_what_the_cluster_answers() -> None:
     heard = stuck.read(SAID)
     assert heard.stops == {"n1": {"vs1-old-nfs", "vs2-exp-root"}}
+    assert heard.serving == {"n2": {"vs3"}}
     assert heard.said == {"storage-san1": {"n1": "0", "n2": "1"}, "node-ok": {"n2": "1"}}
     assert (heard.lost("n1"), heard.lost("n2")) == (["san1"], [])
     assert stuck.read("") == stuck.Heard()
@@ -47,10 +49,17 @@ def test_it_reads_what_the_cluster_answers() -> None:
         (View(ONE, ONE, ONE), 0, EMPTY, EMPTY),
         (View(ONE, ONE, ONE), 0, FENCE, FENCE),
         (View(BOTH, BOTH, ONE), 0, FENCE, FENCE),
+        # What hangs is not waited for until its stop has failed, nor fenced before it has.
+        (View(NONE, BOTH, NONE, ONE), 0, FENCE, EMPTY),
+        (View(NONE, ONE, NONE, ONE), PATIENCE, FENCE, EMPTY),
+        (View(ONE, BOTH, ONE, BOTH - ONE), 0, FENCE, FENCE),
+        # Who has left gets the time to serve elsewhere.
+        (View(ONE, ONE, ONE, NONE, BOTH - ONE), ARRIVAL - 1, FENCE, EMPTY),
+        (View(ONE, ONE, ONE, NONE, BOTH - ONE), ARRIVAL, FENCE, FENCE),
     ],
 )
 def test_the_others_leave_before_the_node_is_fenced(view: View, now: float, most: str, verdict: str) -> None:
-    assert stuck.verdict(view, 0, now, most) == verdict
+    assert stuck.verdict(view, 0, 0, now, most) == verdict
 
 
 def test_it_knows_whose_stop_has_failed() -> None:
