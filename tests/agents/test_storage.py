@@ -57,6 +57,10 @@ def states(node: Node) -> dict[str, str]:
     return {unit: each["state"] for unit, each in seen(node).items()}
 
 
+def silent(node: Node) -> list[str]:
+    return node.run("sh", "-c", "cat /run/vsctl/_daemon/silent 2>/dev/null || true").split()
+
+
 def readers(node: Node) -> set[int]:
     return {
         each
@@ -84,7 +88,9 @@ def test_a_unit_that_hangs_is_lost_and_is_read_once(lan: Lan, disk) -> None:
     until(lambda: states(lan.node) == {"san1": "hung", "san2": "good"}, "san1 hangs, and san2 does not")
     assert len(readers(lan.node)) == 2
     assert lan.node.agent("daemon", "monitor", interval=EVERY, **parameters).code == RUNNING
+    assert silent(lan.node) == [one.device], "stops are told what they need not wait for"
     one.become("good")
+    until(lambda: silent(lan.node) == [], "nothing is silent any more")
     until(lambda: seen(lan.node)["san1"]["good"], "it is used again")
 
 
