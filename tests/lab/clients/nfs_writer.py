@@ -14,21 +14,23 @@ MOUNT_RETRY = 1.0
 
 
 def write(host: str, path: str, name: str, run: str, every: float, tell: Journal) -> None:
-    """Write for ever. An error is what a program would see: it is told, and the file opened again."""
+    """Write for ever. An error is what a program would see: it is told, and the file opened again, on the same mount."""
     export = handle = None
     for n in itertools.count():
         while True:
             try:
-                if export is None or handle is None:
+                if export is None:
                     export = Mounted(host, path, tell)
+                if handle is None:
                     handle = export.create(name)
                 export.write(handle, n * record.SIZE, record.record(run, n))
                 break
             except (NfsError, RpcError) as problem:
                 tell("error" if n else "waiting", text=str(problem))
-                if export is not None:
+                handle = None
+                if export is not None and isinstance(problem, RpcError):
                     export.close()
-                export = None
+                    export = None
                 time.sleep(MOUNT_RETRY)
         tell("ack", n=n)
         time.sleep(every)
