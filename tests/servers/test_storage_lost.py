@@ -75,7 +75,9 @@ def test_a_hang_that_the_node_knows_of_makes_every_part_say_so_at_once(failing, 
     node.begin(f"nfs-cp /usr/bin/bash '{server.url('/data/projects/large')}'", netns="client")
     for part in ("data", "root", "exports", "shares"):
         stop = server.do(part, "stop")
-        assert (stop.status, "has not answered for seconds, and does not now" in stop.said) == (1, True), stop.said
+        assert (stop.status, "has not answered for seconds, and does not now" in stop.said) == (1, True), (
+            stop.said
+        )
         assert stop.seconds < 4, f"{part} took {stop.seconds} s"
     assert server.monitor("nfs") == 0, "nothing was taken apart that could not be taken apart whole"
     for part in ("nfs", "smb"):
