@@ -1,0 +1,164 @@
+"""What does a node daemon say of stuck nodes, its own and others? With programs in the place of the cluster's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vsctl.agents.noded import deputy, emptying
+from vsctl.agents.noded.attributes import Attributes
+from vsctl.agents.noded.emptying import Emptying, Scene
+from vsctl.agents.noded.leaving import Guest
+from vsctl.agents.noded.loop import Loop, now
+
+LIMIT = 20.0
+SOON = 0.4
+NODES = ("n1", "n2", "n3")
+GUESTS = {"vs1": Guest(("lan-a",), NODES, units=("san1",)), "vs2": Guest(("lan-a",), NODES, units=("san2",))}
+STUCK = {"storage-san1": ("0", "1", "1"), "node-ok": ("1", "1", "1")}
+FAILED = '<lrm_rsc_op id="a" operation_key="vs1-exp-root_stop_0" operation="stop" on_node="n1" rc-code="1"/>'
+ATTRD = """#!/bin/sh
+case "$*" in
+    *--query*) cat {folder}/$2 2>/dev/null ;;
+    *emptying*) ;;
+    *) echo "$*" >> {folder}/said ;;
+esac
+"""
+
+
+class Cluster:
+    """What the cluster answers, and what was said to it; the daemon is that of `node`."""
+
+    def __init__(self, folder: Path, node: str) -> None:
+        self.folder = folder
+        self.loop = Loop()
+        self.scene = Scene(node, NODES, GUESTS, (), ())
+        self.told: list[tuple[str, str]] = []
+        self.emptying = Emptying(
+            self.loop,
+            Attributes(self.loop, lambda _: None),
+            lambda: self.scene,
+            lambda node, verdict, _: self.told.append((node, verdict)),
+        )
+
+    def answer(self, attributes: dict[str, tuple[str, str, str]], failed: str = FAILED) -> None:
+        """Let the cluster say this from now on, of n1, n2 and n3."""
+        nodes = "".join(f'<node id="{number}" uname="{name}"/>' for number, name in enumerate(NODES, 1))
+        pairs = "".join(
+            f'<nvpair id="status-{number}-{name}" name="{name}" value="{value}"/>'
+            for name, values in attributes.items()
+            for number, value in enumerate(values, 1)
+            if value
+        )
+        (self.folder / "new").write_text(nodes + failed + pairs)
+        (self.folder / "new").rename(self.folder / "cib")
+
+    def say_privately(self, name: str, node: str, value: str) -> None:
+        (self.folder / name).write_text(f'name="{name}" host="{node}" value="{value}"\n')
+
+    @property
+    def heard(self) -> list[str]:
+        said = self.folder / "said"
+        return said.read_text().splitlines() if said.exists() else []
+
+    def until(self, over: Callable[[], bool]) -> None:
+        end = now() + LIMIT
+
+        def look() -> None:
+            assert now() < end, f"only {self.heard} was said, and {self.told} told"
+            if over():
+                self.loop.end()
+            else:
+                self.loop.after(0.01, look)
+
+        self.loop.after(0.0, look)
+        self.loop.run()
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Cluster]:
+    for name, text in {
+        "attrd_updater": ATTRD.format(folder=tmp_path),
+        "cibadmin": f"#!/bin/sh\ncat {tmp_path}/cib\n",
+    }.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    for module, name in ((emptying, "SELDOM"), (emptying, "ELSEWHERE"), (emptying, "EVERY")):
+        monkeypatch.setattr(module, name, 0.05)
+    for name in ("SILENCE", "STEP", "PATIENCE"):
+        monkeypatch.setattr(deputy, name, SOON)
+    return lambda node: Cluster(tmp_path, node)
+
+
+def test_a_stuck_node_empties_itself_and_asks_to_be_fenced_when_that_has_been_heard(make) -> None:
+    n1 = make("n1")
+    n1.scene = Scene("n1", NODES, GUESTS, ("vs1",), ("san1",))
+    n1.answer(STUCK)
+    n1.emptying.begin()
+    n1.until(lambda: len(n1.heard) == 1)
+    assert n1.heard == ["--name evacuate --update 1"]
+    n1.answer({**STUCK, "evacuate": ("1", "", "")})
+    n1.until(lambda: len(n1.heard) == 2)
+    assert n1.heard[1] == "--name terminate --update true"
+    assert n1.told == [("n1", "empty"), ("n1", "fence")]
+    n1.scene = Scene("n1", NODES, GUESTS, ("vs1",), ())
+    n1.until(lambda: len(n1.heard) == 4)
+    assert n1.heard[2:] == ["--name evacuate --delete", "--name terminate --delete"], "storage is back"
+
+
+def test_what_hangs_lets_the_others_go_before_a_stop_has_failed_and_nobody_is_fenced_for_it(make) -> None:
+    n1 = make("n1")
+    n1.scene = Scene("n1", NODES, GUESTS, ("vs1", "vs2"), ("san1",), ("vs1",))
+    n1.answer({**STUCK, "evacuate": ("1", "", "")}, failed="")
+    n1.emptying.begin()
+    n1.until(lambda: n1.told == [("n1", "empty")])
+    n1.scene = Scene("n1", NODES, GUESTS, ("vs1",), ("san1",), ())
+    n1.until(lambda: n1.told[1:] == [("n1", "nothing")])
+    assert not [each for each in n1.heard if "terminate --update" in each]
+
+
+def test_what_others_have_left_is_taken_back_at_the_beginning(make) -> None:
+    n1 = make("n1")
+    n1.answer({"node-ok": ("1", "1", "1")}, failed="")
+    n1.say_privately("evacuate", "n1", "1")
+    n1.say_privately("terminate", "n1", "true")
+    n1.emptying.begin()
+    n1.until(lambda: len(n1.heard) >= 2)
+    assert n1.heard[:2] == ["--name evacuate --delete", "--name terminate --delete"]
+
+
+def test_a_deputy_speaks_for_a_daemon_that_is_silent(make) -> None:
+    n2 = make("n2")
+    n2.answer(STUCK)
+    n2.emptying.begin()
+    n2.until(lambda: bool(n2.heard))
+    assert n2.heard[0] == "--name evacuate --update 1 --node n1"
+    n2.answer({**STUCK, "evacuate": ("1", "", "")})
+    n2.until(lambda: "--name terminate --update true --node n1" in n2.heard)
+    assert n2.told == [("n1", "empty"), ("n1", "fence")]
+    n2.answer(
+        {**STUCK, "storage-san1": ("1", "1", "1"), "evacuate": ("1", "", ""), "terminate": ("true", "", "")}
+    )
+    n2.until(lambda: "--name terminate --delete --node n1" in n2.heard)
+    assert "--name evacuate --delete --node n1" in n2.heard, "storage is back, and still nobody there says so"
+
+
+def test_a_deputy_is_silent_while_the_daemon_speaks(make) -> None:
+    n2 = make("n2")
+    n2.answer(STUCK)
+    n2.emptying.begin()
+    begun, beats = now(), 0
+
+    def alive() -> bool:
+        nonlocal beats
+        beats += 1
+        n2.say_privately("emptying", "n1", f"nothing {beats}")
+        return now() - begun > 4 * SOON
+
+    n2.until(alive)
+    assert (n2.heard, n2.told) == ([], [])
+    n2.until(lambda: bool(n2.heard))
+    assert n2.heard[0] == "--name evacuate --update 1 --node n1", "now it has fallen silent"
