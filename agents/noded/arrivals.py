@@ -50,6 +50,6 @@ def count(announcer: str, node: str) -> list[str]:
     return ["crm_failcount", "--query", "--quiet", "--resource", announcer, "--node", node]
 
 
-def forget(announcer: str, node: str) -> list[str]:
-    """Return the command that lets the cluster try an announcer on a node again."""
-    return ["crm_resource", "--cleanup", "--resource", announcer, "--node", node]
+def forget(resource: str, node: str) -> list[str]:
+    """Return the command that lets the cluster try a resource on a node again."""
+    return ["crm_resource", "--cleanup", "--resource", resource, "--node", node]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from vsctl.agents.noded import commands, deputy, stuck
+from vsctl.agents.noded import arrivals, commands, deputy, stuck
 from vsctl.agents.noded.attributes import Attributes, Job
 from vsctl.agents.noded.deputy import BEAT, Case
 from vsctl.agents.noded.leaving import Guest
@@ -35,9 +35,10 @@ WATCH = "emptying"
 
 @dataclass(frozen=True)
 class Scene:
-    """The node, all nodes, the servers that may leave theirs, those that are here, and the units lost here.
+    """The node, all nodes, the servers that may leave theirs, those that are here, and the units not reached here now.
 
-    `hanging` are the servers here that have something mounted from a unit that hangs.
+    `hanging` are the servers here that have something mounted from a unit that hangs. `well`: every unit is reached
+    here, and has been for a while.
     """
 
     node: str
@@ -46,6 +47,7 @@ class Scene:
     here: Collection[str]
     lost: Collection[str]
     hanging: Collection[str] = ()
+    well: bool = False
 
 
 class Emptying:
@@ -68,6 +70,7 @@ class Emptying:
         self._left = 0.0
         self._here: frozenset[str] = frozenset()
         self._gone: set[str] = set()
+        self._held: frozenset[str] = frozenset()
         self._asking = False
         self._due = 0.0
         self._cases: dict[str, Case] = {}
@@ -103,6 +106,8 @@ class Emptying:
             self._lost_since, self._due = now(), 0.0
         if not (scene.here and scene.lost):
             self._judge(scene.node, View(), NOTHING)
+        if scene.well and self._held:
+            self._let_go(scene.node)
         if not self._asking and now() >= self._due:
             self._asking = True
             commands.start(self._loop, stuck.query(), self._answered)
@@ -115,7 +120,9 @@ class Emptying:
             return  # nobody can tell just now
         heard = stuck.read(words)
         if scene.here and scene.lost:
-            held = stuck.servers(heard.stops.get(scene.node, ()), scene.guests, scene.here)
+            failed = heard.stops.get(scene.node, frozenset())
+            held = stuck.servers(failed, scene.guests, scene.here)
+            self._held = stuck.waiting(failed, scene.guests, scene.here, scene.lost)
             freed, hopeless = (
                 stuck.freed(each, scene.guests, scene.lost, heard.said, scene.node)
                 for each in (held, set(scene.hanging) - held)
@@ -131,6 +138,12 @@ class Emptying:
             fresh = now() - self._lost_since < FRESH
             return AT_ONCE if fresh or self.verdict != NOTHING else LATER
         return ELSEWHERE if self._cases else SELDOM
+
+    def _let_go(self, node: str) -> None:
+        """Have stops tried again that failed while storage was lost: nothing keeps them any more."""
+        for resource in sorted(self._held):
+            commands.start(self._loop, arrivals.forget(resource, node), lambda *_: None)
+        self._held = frozenset()
 
     def _moving(self, scene: Scene, heard: Heard) -> frozenset[str]:
         """Return the servers that have left since this node is to be empty, and that nobody has seen serve since."""

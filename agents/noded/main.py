@@ -534,7 +534,8 @@ class Daemon:
     def _scene(self) -> Scene:
         known = self.settings
         hanging = silence.servers() if self.storage.silent else ()
-        return Scene(known.node, known.ports, known.servers, _here(), self.storage.lost, hanging)
+        dead, well = self.storage.dead, not self.storage.lost
+        return Scene(known.node, known.ports, known.servers, _here(), dead, hanging, well)
 
     def _say_emptied(self, node: str, verdict: str, stuck: Collection[str]) -> None:
         self._note("node", node, verdict)

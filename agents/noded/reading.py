@@ -147,6 +147,11 @@ class Storage:
         return [device for unit in hung for device in unit.devices]
 
     @property
+    def dead(self) -> list[str]:
+        """Return the units that are not reached now; others that are lost work again, and have to for a while."""
+        return [name for name, unit in self.units.items() if unit.record.works is False]
+
+    @property
     def lost(self) -> list[str]:
         return [name for name, unit in self.units.items() if unit.record.good is False]
 

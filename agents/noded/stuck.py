@@ -135,6 +135,18 @@ def servers(resources: Collection[str], known: Collection[str], here: Collection
     return frozenset(found.intersection(here))
 
 
+def waiting(
+    resources: Collection[str], guests: Mapping[str, Guest], here: Collection[str], lost: Collection[str]
+) -> frozenset[str]:
+    """Return those of some resources whose stop has failed here, and may have because storage of theirs is lost."""
+    found = {each: servers([each], guests, here) for each in resources}
+    return frozenset(
+        each
+        for each, of in found.items()
+        if any(unit in lost for server in of & guests.keys() for unit in guests[server].units)
+    )
+
+
 def freed(
     stuck: Collection[str], guests: Mapping[str, Guest], lost: Collection[str], said: Said, node: str
 ) -> frozenset[str]:

@@ -99,10 +99,9 @@ def test_nobody_is_fenced_for_nothing(four: Stage) -> None:
     lab.disks.heal()
     for node in ("n1", "n2", "n3"):
         await_unit(lab, node, "1")
-    four.vsctl("failback")
-    four.vsctl("cleanup")
     for name in LOST:
-        lab.wait(lambda it=name: four.serving(it), f"{name} serves again", 90)
+        lab.wait(lambda it=name: four.serving(it), f"{name} serves again, without anybody's help", 90)
+    four.vsctl("failback")
 
 
 def has_left(server: str, lab: Lab, cut: Entry) -> bool:
