@@ -37,9 +37,10 @@ class Daemon(Agent):
     good one, reads from every storage unit, and publishes node attributes. It
     asks a virtual server to leave that has lost a subnet and that nobody routes
     to, or has for too long. Where lost storage keeps a server from being stopped
-    it lets the others leave, and then has the node fenced. Virtual servers work
-    without it; ports are then changed by the monitors of vip, later. Its end
-    changes nothing on the node.
+    it lets the others leave, and then has the node fenced; for a node whose
+    daemon is silent, another's does. Virtual servers work without it; ports are
+    then changed by the monitors of vip, later. Its end changes nothing on the
+    node.
     """
 
     ports = Param(
