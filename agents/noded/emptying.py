@@ -20,13 +20,13 @@ from vsctl.agents.noded.stuck import EMPTY, EMPTYING, ENDING, FENCE, NOTHING, He
 EVERY = 1.0
 """Seconds between two looks at this node itself."""
 AT_ONCE = 0.3
-"""Seconds between two questions to the cluster while something is stuck here, or storage is lost here, for less than"""
+"""Seconds between two questions to the cluster while storage has been lost here for less than"""
 FRESH = 60.0
 """so many seconds;"""
-LATER = 5.0
-"""seconds between two while it is lost for longer,"""
 ELSEWHERE = 2.0
-"""while something is stuck on another node,"""
+"""seconds between two while something is stuck on another node,"""
+LATER = 5.0
+"""while a unit has been lost here for longer, or has to work for a while,"""
 SELDOM = 15.0
 """and else."""
 WATCH = "emptying"
@@ -120,24 +120,30 @@ class Emptying:
             return  # nobody can tell just now
         heard = stuck.read(words)
         if scene.here and scene.lost:
-            failed = heard.stops.get(scene.node, frozenset())
-            held = stuck.servers(failed, scene.guests, scene.here)
-            self._held = stuck.waiting(failed, scene.guests, scene.here, scene.lost)
-            freed, hopeless = (
-                stuck.freed(each, scene.guests, scene.lost, heard.said, scene.node)
-                for each in (held, set(scene.hanging) - held)
-            )
-            view = View(held, frozenset(scene.here), freed, hopeless, self._moving(scene, heard))
-            self._judge(scene.node, view, stuck.turn(scene.node, scene.nodes, heard.said))
+            self._judge_here(scene, heard)
+        if scene.here and not scene.well:
+            # Deputies stand back as long as this is heard, also while the unit has to work for a while.
             self._attributes.want([(WATCH, f"{self.verdict} {now() // BEAT:.0f}")], private=True)
             self._correct(heard.said)
         self._look_at_others(scene, heard)
 
     def _pause(self, scene: Scene) -> float:
-        if scene.here and self._lost_since is not None:
-            fresh = now() - self._lost_since < FRESH
-            return AT_ONCE if fresh or self.verdict != NOTHING else LATER
-        return ELSEWHERE if self._cases else SELDOM
+        if scene.here and self._lost_since is not None and now() - self._lost_since < FRESH:
+            return AT_ONCE
+        if self._cases:
+            return ELSEWHERE
+        return LATER if scene.here and not scene.well else SELDOM
+
+    def _judge_here(self, scene: Scene, heard: Heard) -> None:
+        failed = heard.stops.get(scene.node, frozenset())
+        held = stuck.servers(failed, scene.guests, scene.here)
+        self._held = stuck.waiting(failed, scene.guests, scene.here, scene.lost)
+        freed, hopeless = (
+            stuck.freed(each, scene.guests, scene.lost, heard.said, scene.node)
+            for each in (held, set(scene.hanging) - held)
+        )
+        view = View(held, frozenset(scene.here), freed, hopeless, self._moving(scene, heard))
+        self._judge(scene.node, view, stuck.turn(scene.node, scene.nodes, heard.said))
 
     def _let_go(self, node: str) -> None:
         """Have stops tried again that failed while storage was lost: nothing keeps them any more."""

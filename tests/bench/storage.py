@@ -73,7 +73,7 @@ def _lost(stage: Stage, how: str) -> dict[str, float]:
         stage.settle()
         for each in everyone.values():
             each.wait_for_progress()
-    waited = storage.gaps(everyone, began)
+    waited = {name: storage.longest(each.report(), began) for name, each in everyone.items()}
     lab.heal()
     stage.settle()
     where = {"unit": LOST, "beside": ("vs2",), "elsewhere": ("vs4",)}

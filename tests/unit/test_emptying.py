@@ -22,7 +22,7 @@ FAILED = '<lrm_rsc_op id="a" operation_key="vs1-exp-root_stop_0" operation="stop
 ATTRD = """#!/bin/sh
 case "$*" in
     *--query*) cat {folder}/$2 2>/dev/null ;;
-    *emptying*) ;;
+    *emptying*) touch {folder}/beats ;;
     *) echo "$*" >> {folder}/said ;;
 esac
 """
@@ -124,6 +124,15 @@ def test_what_hangs_lets_the_others_go_before_a_stop_has_failed_and_nobody_is_fe
     n1.scene = Scene("n1", NODES, GUESTS, ("vs1",), ("san1",), ())
     n1.until(lambda: n1.told[1:] == [("n1", "nothing")])
     assert not [each for each in n1.heard if "terminate --update" in each]
+
+
+def test_deputies_hear_of_a_daemon_that_waits_for_its_unit_to_be_well_for_a_while(make) -> None:
+    n1 = make("n1")
+    n1.scene = Scene("n1", NODES, GUESTS, ("vs1",), ())
+    n1.answer(STUCK)
+    n1.emptying.begin()
+    n1.until(lambda: (n1.folder / "beats").exists())
+    assert n1.heard == []
 
 
 def test_what_others_have_left_is_taken_back_at_the_beginning(make) -> None:
