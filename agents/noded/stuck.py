@@ -77,13 +77,15 @@ class View:
 def verdict(view: View, since: float, left: float, now: float, most: str) -> str:
     """Say what the node should do.
 
+    Where no stop fails of what hangs, nobody wants it stopped: it has no place elsewhere, and the others may stay.
     `since` is when it could first do something, `left` when a server was last
     seen to leave, and `most` what it may do (`turn`).
     """
-    if most == NOTHING or not (view.freed or view.hopeless):
+    patient = now - since < PATIENCE
+    if most == NOTHING or not (view.freed or (view.hopeless and patient)):
         return NOTHING
     alone = view.here <= view.stuck | view.hopeless and (not view.moving or now - left >= ARRIVAL)
-    ends = view.freed and (alone or now - since >= PATIENCE)
+    ends = view.freed and (alone or not patient)
     return FENCE if ends and most == FENCE else EMPTY
 
 

@@ -51,7 +51,8 @@ def test_it_reads_what_the_cluster_answers() -> None:
         (View(BOTH, BOTH, ONE), 0, FENCE, FENCE),
         # What hangs is not waited for until its stop has failed, nor fenced before it has.
         (View(NONE, BOTH, NONE, ONE), 0, FENCE, EMPTY),
-        (View(NONE, ONE, NONE, ONE), PATIENCE, FENCE, EMPTY),
+        (View(NONE, ONE, NONE, ONE), PATIENCE - 1, FENCE, EMPTY),
+        (View(NONE, BOTH, NONE, ONE), PATIENCE, FENCE, NOTHING),
         (View(ONE, BOTH, ONE, BOTH - ONE), 0, FENCE, FENCE),
         # Who has left gets the time to serve elsewhere.
         (View(ONE, ONE, ONE, NONE, BOTH - ONE), ARRIVAL - 1, FENCE, EMPTY),
