@@ -12,6 +12,9 @@ RUN = "/run/vsctl"
 NAMESPACES = "/run/netns"
 NFS_GATE, SMB_GATE = "gate", "gate-smb"
 LOGS = "/var/log/vsctl"
+IMAGES = "/var/lib/vsctl/images"
+"""Where the metadata of filesystems are kept as they were before their last repair, 0700."""
+REPAIRS = f"{RUN}/_repair"
 
 
 def namespace(server: str) -> str:
@@ -45,3 +48,13 @@ def state(server: str) -> str:
 
 def logs(server: str) -> str:
     return f"{LOGS}/{server}"
+
+
+def repair(server: str, filesystem: str) -> str:
+    """Return the directory of a repair while Pacemaker has it here, mode 0700."""
+    return f"{REPAIRS}/{server}.{filesystem}"
+
+
+def repair_log(server: str, filesystem: str) -> str:
+    """Return the log of the last repair on this node; the one before has `.1` at its end."""
+    return f"{logs(server)}/repair-{filesystem}.log"

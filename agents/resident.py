@@ -25,7 +25,12 @@ STATE = f"{DIRECTORY}/state.json"
 
 def process() -> int | None:
     """Return the process id of the daemon, None if it does not live."""
-    for line in node.read_lines(PROCESS):
+    return living(PROCESS)
+
+
+def living(file: str) -> int | None:
+    """Return the process that a file names by its id and when it was born, None if it does not live."""
+    for line in node.read_lines(file):
         pid, _, begun = line.partition(" ")
         if pid.isdigit() and born(int(pid)) == begun:
             return int(pid)

@@ -6,12 +6,14 @@ is the caller's business: here it is text already.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from lxml import etree
 
 from vsctl.policy import port_order
 from vsctl.policy.hand import NO_HAND, Hand
+from vsctl.policy.quarantine import Quarantine, Quarantines, Stage
 from vsctl.policy.resources import Pairs
 
 PROPERTY_SET = "vsctl"
@@ -19,6 +21,7 @@ CLUSTER = "vsctl-cluster"
 SERVER = "vsctl-server-"
 MOVED = "vsctl-moved-"
 DRAINED = "vsctl-drained-"
+QUARANTINED = "vsctl-quarantined-"
 WHY = "vsctl-why-"
 
 
@@ -29,6 +32,7 @@ class Stored:
     cluster: str
     servers: tuple[tuple[str, str], ...]
     hand: Hand = NO_HAND
+    quarantines: Quarantines = ()
 
 
 def pairs(stored: Stored) -> tuple[tuple[str, str], ...]:
@@ -38,6 +42,7 @@ def pairs(stored: Stored) -> tuple[tuple[str, str], ...]:
         *((f"{SERVER}{name}", text) for name, text in stored.servers),
         *((f"{MOVED}{server}", node) for server, node in stored.hand.moves),
         *((f"{DRAINED}{node}", "1") for node in stored.hand.drained),
+        *((f"{QUARANTINED}{each.server}.{each.filesystem}", each.record) for each in stored.quarantines),
     )
 
 
@@ -48,7 +53,20 @@ def read(cib: etree._Element) -> Stored | None:
         return None
     moves, drained = _beginning(MOVED, found), _beginning(DRAINED, found)
     hand = Hand(tuple(sorted(moves.items())), tuple(sorted(drained)))
-    return Stored(found[CLUSTER], tuple(_beginning(SERVER, found).items()), hand)
+    return Stored(found[CLUSTER], tuple(_beginning(SERVER, found).items()), hand, quarantines(cib))
+
+
+def quarantines(cib: etree._Element) -> Quarantines:
+    """Return what is known of filesystems that were found damaged; what cannot be read needs a person."""
+    found = []
+    for name, record in sorted(_beginning(QUARANTINED, properties(cib)).items()):
+        server, _, filesystem = name.partition(".")
+        try:
+            stage = Stage(json.loads(record)["stage"])
+        except (ValueError, KeyError, TypeError):
+            stage = Stage.PERSON
+        found.append(Quarantine(server, filesystem, stage, record))
+    return tuple(found)
 
 
 def reasons(cib: etree._Element) -> dict[str, str]:

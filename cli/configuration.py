@@ -17,9 +17,10 @@ from vsctl.cli import serial
 from vsctl.cli.nearest import listed, nearest
 from vsctl.cli.programs import Refused, run
 from vsctl.cli.store import Store
-from vsctl.policy import fencing, naming, port_order
+from vsctl.policy import fencing, naming, port_order, quarantine
 from vsctl.policy.hand import NO_HAND, Hand
 from vsctl.policy.model import Cluster
+from vsctl.policy.quarantine import Quarantine, Quarantines
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Applied:
     cib: bytes
     cluster: Cluster | None
     hand: Hand
+    quarantines: Quarantines = ()
 
     @property
     def resources(self) -> frozenset[str]:
@@ -70,7 +72,8 @@ def read(store: Store) -> Applied:
         raise Refused(
             f"what vsctl stored in the CIB cannot be read ({problem}); apply the cluster file again with this version"
         ) from None
-    return Applied(cib, fencing.with_options(cluster, stored.fence_options(tree)), found.hand)
+    cluster = fencing.with_options(cluster, stored.fence_options(tree))
+    return Applied(cib, cluster, found.hand, quarantine.within(found.quarantines, cluster))
 
 
 def needed(store: Store) -> tuple[Applied, Cluster]:
@@ -92,11 +95,16 @@ def node(cluster: Cluster, name: str) -> str:
 
 
 def with_(
-    applied: Applied, cluster: Cluster, hand: Hand, first: Mapping[str, Mapping[str, str]] | None = None
+    applied: Applied,
+    cluster: Cluster,
+    hand: Hand,
+    first: Mapping[str, Mapping[str, str]] | None = None,
+    quarantines: Quarantines | None = None,
 ) -> Next:
     """Return the CIB that has this cluster and this hand instead of those applied.
 
-    `first` names ports that announcers, by id, shall use first on some nodes.
+    `first` names ports that announcers, by id, shall use first on some nodes; without `quarantines` those that
+    are there stay as they are.
     Raises Refused if a resource of somebody else has a name that ours needs.
     """
     # Templates are dear to import, and most commands only read.
@@ -105,26 +113,33 @@ def with_(
     existing = etree.fromstring(applied.cib)
     _refuse_taken_names(existing, applied, cluster)
     orders = port_order.kept(applied.cluster, cluster, stored.port_orders(existing))
-    ours = rendered(cluster, hand, existing, port_order.put_first(orders, first or {}))
+    ours = rendered(cluster, hand, existing, port_order.put_first(orders, first or {}), quarantines)
     merged = merge(ours, existing, applied.resources)
     return Next(etree.tostring(merged.cib), merged.foreign, merged.overruled, merged.absent)
 
 
 def rendered(
-    cluster: Cluster, hand: Hand, existing: etree._Element, orders: port_order.Orders | None = None
+    cluster: Cluster,
+    hand: Hand,
+    existing: etree._Element,
+    orders: port_order.Orders | None = None,
+    quarantines: Quarantines | None = None,
 ) -> etree._Element:
     """Return what is ours of the CIB, and nothing else, as it follows from what exists."""
     from vsctl.cib_templates.render import render
     from vsctl.policy.rules import configuration
 
+    there = stored.quarantines(existing) if quarantines is None else quarantines
+    quarantines = quarantine.within(there, cluster)
     ours = configuration(
         cluster,
         hand,
         placed=stored.placed(existing),
         promotable=stored.promotable(existing),
         orders=orders,
+        quarantines=quarantines,
     )
-    return render(ours, _remembered(cluster, hand))
+    return render(ours, _remembered(cluster, hand, quarantines))
 
 
 def with_hand(applied: Applied, hand: Hand) -> Next:
@@ -132,12 +147,29 @@ def with_hand(applied: Applied, hand: Hand) -> Next:
     return _with_ours(applied, hand, {})
 
 
+def with_quarantine(applied: Applied, wanted: Quarantine) -> Next:
+    """Return the CIB in which only one filesystem's quarantine is another one."""
+    others = (
+        each
+        for each in applied.quarantines
+        if (each.server, each.filesystem) != (wanted.server, wanted.filesystem)
+    )
+    return _with_ours(
+        applied, applied.hand, {}, tuple(sorted((*others, wanted), key=lambda it: (it.server, it.filesystem)))
+    )
+
+
 def with_ports(applied: Applied, first: Mapping[str, Mapping[str, str]]) -> Next:
     """Return the CIB in which only some announcers use other ports of some nodes first."""
     return _with_ours(applied, applied.hand, first)
 
 
-def _with_ours(applied: Applied, hand: Hand, first: Mapping[str, Mapping[str, str]]) -> Next:
+def _with_ours(
+    applied: Applied,
+    hand: Hand,
+    first: Mapping[str, Mapping[str, str]],
+    quarantines: Quarantines | None = None,
+) -> Next:
     if applied.cluster is None:
         raise ValueError("nothing is applied")
     there = stored.fence_options(etree.fromstring(applied.cib))
@@ -147,7 +179,7 @@ def _with_ours(applied: Applied, hand: Hand, first: Mapping[str, Mapping[str, st
             f"{', '.join(gone)} is no longer in the cluster, and only the cluster file knows how it fences: "
             "run `vsctl apply FILE` first"
         )
-    return with_(applied, applied.cluster, hand, first)
+    return with_(applied, applied.cluster, hand, first, quarantines)
 
 
 def retiring(applied: Applied, resources: Collection[str]) -> bytes:
@@ -191,7 +223,7 @@ def fresh(cluster: Cluster) -> bytes:
     return with_(bare, cluster, NO_HAND).cib
 
 
-def _remembered(cluster: Cluster, hand: Hand) -> stored.Stored:
+def _remembered(cluster: Cluster, hand: Hand, quarantines: Quarantines) -> stored.Stored:
     texts = {
         name: json.dumps(value, separators=(",", ":"))
         for name, value in serial.to_json(fencing.with_options(cluster, {})).items()
@@ -200,6 +232,7 @@ def _remembered(cluster: Cluster, hand: Hand) -> stored.Stored:
         texts[serial.CLUSTER],
         tuple((each.name, texts[f"{serial.SERVER}{each.name}"]) for each in cluster.servers),
         hand.within(cluster),
+        quarantines,
     )
 
 

@@ -31,7 +31,7 @@ from vsctl.agents import metadata, ocf
 from vsctl.cib_templates.timings import declared
 from vsctl.cli.programs import Refused
 
-AGENTS = ("net", "vip", "fs", "nfs", "smb", "exports", "shares", "gate", "daemon", "router")
+AGENTS = ("net", "vip", "fs", "nfs", "smb", "exports", "shares", "gate", "daemon", "router", "repair")
 LAUNCHERS = Path("usr/lib/ocf/resource.d") / ocf.PROVIDER
 CODE = Path("usr/lib/vsctl")
 KEPT = 2

@@ -48,23 +48,32 @@ def _below(server: VirtualServer, promotable: Collection[str]) -> Iterator[Coloc
         if each.after is None:
             continue
         part = naming.filesystem(server.name, each.name)
-        promoted = each.after in promotable
-        yield Colocation(
-            "with",
-            (part, each.after),
-            f"filesystem {each.name} of {server.name} is on {each.after}",
-            resource=naming.group(server.name) if each.name == ROOT else part,
-            other=each.after,
-            other_role=PROMOTED if promoted else None,
-        )
-        yield Order(
-            "after",
-            (part, each.after),
-            f"filesystem {each.name} of {server.name} is on {each.after}",
-            first=each.after,
-            then=part,
-            first_action="promote" if promoted else None,
-        )
+        goes = naming.group(server.name) if each.name == ROOT else part
+        reason = f"filesystem {each.name} of {server.name} is on {each.after}"
+        yield from on(part, each.after, reason, goes=goes, promoted=each.after in promotable)
+
+
+def on(
+    part: str, below: str, reason: str, *, goes: str, promoted: bool, influence: bool = True
+) -> Iterator[Colocation | Order]:
+    """Start `part` after what is below it, and put `goes`, it or what it is in, there."""
+    yield Colocation(
+        "with",
+        (part, below),
+        reason,
+        resource=goes,
+        other=below,
+        other_role=PROMOTED if promoted else None,
+        influence=influence,
+    )
+    yield Order(
+        "after",
+        (part, below),
+        reason,
+        first=below,
+        then=part,
+        first_action="promote" if promoted else None,
+    )
 
 
 def _daemons(server: VirtualServer) -> Iterator[Colocation | Order]:

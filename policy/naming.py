@@ -65,6 +65,10 @@ def gate(server: str) -> str:
     return f"{server}-gate"
 
 
+def repair(server: str, filesystem: str) -> str:
+    return f"{server}-repair-{filesystem}"
+
+
 def resources(
     server: str,
     *,
@@ -88,6 +92,7 @@ def resources(
         *(exports(server, each) for each in exported),
         *(shares(server, each) for each in shared),
         gate(server),
+        *(repair(server, each) for each in filesystems),
     )
 
 
@@ -103,8 +108,9 @@ def of_server(server: VirtualServer, subnets: Sequence[str]) -> tuple[str, ...]:
 
 
 def primitives_of(cluster: Cluster, server: VirtualServer) -> tuple[str, ...]:
-    """Return the ids of everything that runs for a server of a cluster: all but its group."""
-    return of_server(server, [each.name for each in cluster.subnets_of(server)])[1:]
+    """Return the ids of everything that runs while a server of a cluster serves: all but its group and repairs."""
+    all_of_it = of_server(server, [each.name for each in cluster.subnets_of(server)])
+    return all_of_it[1 : len(all_of_it) - len(server.filesystems)]
 
 
 def fences(node: str, levels: Sequence[int]) -> tuple[tuple[str, ...], ...]:

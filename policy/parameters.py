@@ -11,8 +11,14 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from vsctl.policy.model import BalanceMode, Cluster, Interface, NfsExport, SmbShare, Subnet, VirtualServer
+from vsctl.policy.resources import Pairs
 
 _UNSAFE = re.compile(rb"[^A-Za-z0-9/._\-@:$]")
+
+
+def given(name: str, value: str) -> Pairs:
+    """Return a parameter, none where its value is empty."""
+    return ((name, value),) if value else ()
 
 
 def encoded(text: str) -> str:

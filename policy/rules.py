@@ -19,6 +19,7 @@ from vsctl.policy import (
     preferences,
     priority_order,
     properties,
+    quarantine,
     routing,
     serving,
     storage_loss,
@@ -29,6 +30,7 @@ from vsctl.policy.hand import NO_HAND, Hand, moved
 from vsctl.policy.model import Cluster
 from vsctl.policy.placement import place
 from vsctl.policy.port_order import Orders
+from vsctl.policy.quarantine import Quarantines
 from vsctl.policy.resources import Clone, Group, Resource, Tag
 
 
@@ -51,13 +53,15 @@ def configuration(
     placed: Mapping[str, str] | None = None,
     promotable: Collection[str] = (),
     orders: Orders | None = None,
+    quarantines: Quarantines = (),
 ) -> Configuration:
     """Return what Pacemaker gets.
 
     `placed` is the node that each server was given last time; servers keep it
     as long as that is even. `promotable` are existing resources that are
     promoted, for filesystems `after` them. `orders` are orders of ports that
-    evening out their load has found.
+    evening out their load has found. `quarantines` are of filesystems that were
+    found damaged.
     """
     hand = hand.within(cluster)
     placement = place(cluster, placed or {})
@@ -88,6 +92,8 @@ def configuration(
             *preferences.preferences(cluster, placement),
             *leaving.unreported(cluster),
             *priority_order.priority_order(cluster),
+            *quarantine.blocking(cluster, quarantines),
+            *quarantine.repairing(cluster, hand, promotable),
         ),
         limits=capacity.limits(cluster),
         levels=fencing.levels(cluster),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vsctl.policy import capacity, failback, naming, parameters, recovery
+from vsctl.policy import capacity, failback, naming, parameters, quarantine, recovery
 from vsctl.policy.model import Cluster, Filesystem, Subnet, VirtualServer
 from vsctl.policy.resources import PROVIDER, Group, Pairs, Resource, Tag
 
@@ -30,6 +30,7 @@ def of(cluster: Cluster, server: VirtualServer) -> tuple[Group | Resource, ...]:
     parts += (_shares(server, each) for each in server.filesystems if each.shares)
     parts += (_vip(cluster, server, each) for each in cluster.subnets_of(server))
     parts.append(_gate(server))
+    parts += (quarantine.repair(cluster, server, each) for each in server.filesystems)
     return tuple(parts)
 
 
@@ -46,7 +47,7 @@ def _core(cluster: Cluster, server: VirtualServer) -> Group:
         "net",
         (
             ("addresses", parameters.addresses(server.addresses)),
-            *_given("detours", parameters.all_detours(cluster, server)),
+            *parameters.given("detours", parameters.all_detours(cluster, server)),
         ),
         f"{server.name} is a network namespace of this name",
     )
@@ -125,9 +126,9 @@ def _vip(cluster: Cluster, server: VirtualServer, subnet: Subnet) -> Resource:
             ("subnet", subnet.name),
             ("addresses", parameters.addresses(cluster.addresses_on(server, subnet))),
             ("ports", parameters.ports(cluster, subnet)),
-            *_given("gateways", " ".join(map(str, subnet.gateways))),
-            *_given("detours", parameters.detours(cluster, subnet)),
-            *_given("routed", parameters.host_routes(cluster, subnet)),
+            *parameters.given("gateways", " ".join(map(str, subnet.gateways))),
+            *parameters.given("detours", parameters.detours(cluster, subnet)),
+            *parameters.given("routed", parameters.host_routes(cluster, subnet)),
         ),
         f"{server.name} has addresses on {subnet.name}",
     )
@@ -141,11 +142,6 @@ def _gate(server: VirtualServer) -> Resource:
         (),
         f"clients of {server.name} wait in silence while it starts and stops",
     )
-
-
-def _given(name: str, value: str) -> Pairs:
-    """Return a parameter, none where its value is empty."""
-    return ((name, value),) if value else ()
 
 
 def _part(id: str, server: VirtualServer, agent: str, of_its_own: Pairs, reason: str) -> Resource:

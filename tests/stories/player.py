@@ -126,6 +126,17 @@ class Player:
     def do_admit(self, server: str, node: str) -> None:
         self.world.admit(server, node)
 
+    def do_damage(self, which: str) -> None:
+        self.world.quarantine(*which.split("/"), "repair")
+
+    def do_repair(self, which: str) -> None:
+        """Let a repair end well."""
+        self.world.quarantine(*which.split("/"), "over")
+
+    def do_abandon(self, which: str) -> None:
+        """Let a repair end without success."""
+        self.world.quarantine(*which.split("/"), "person")
+
     def do_time(self, clock: str) -> None:
         self.world.time(clock)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from lxml import etree
 
 from tests.stories.world import Seen
+from vsctl.agents import quarantine
 from vsctl.cib_templates import stored
 from vsctl.cib_templates.merge import merge
 from vsctl.cib_templates.render import render
@@ -23,6 +24,7 @@ from vsctl.cib_templates.timings import declared
 from vsctl.policy import naming
 from vsctl.policy.hand import Hand
 from vsctl.policy.model import Cluster
+from vsctl.policy.quarantine import within
 from vsctl.policy.rules import configuration
 
 DAY = "2026-11-22"
@@ -48,8 +50,9 @@ class Scheduler:
             for node in cluster.nodes:
                 self._report(node.name)
         was_ours = frozenset() if before is None else frozenset(naming.of_cluster(before))
-        ours = configuration(cluster, hand, placed=stored.placed(self.cib))
-        self.cib = merge(render(ours, stored.Stored("{}", (), hand)), self.cib, was_ours).cib
+        quarantines = within(stored.quarantines(self.cib), cluster)
+        ours = configuration(cluster, hand, placed=stored.placed(self.cib), quarantines=quarantines)
+        self.cib = merge(render(ours, stored.Stored("{}", (), hand, quarantines)), self.cib, was_ours).cib
 
     def cold_start(self, first: str | None) -> None:
         for state in self._states():
@@ -79,6 +82,17 @@ class Scheduler:
 
     def stick(self, resource: str) -> None:
         self.stuck.append(f"--op-fail={resource}_stop_0@{self.where[resource]}=1")
+
+    def quarantine(self, server: str, filesystem: str, stage: str) -> None:
+        """Change the configuration by what an agent would send to the cluster."""
+        there = frozenset(each.get("id", "") for each in self.cib.iter("rsc_location"))
+        xml = quarantine.change(server, filesystem, {"stage": stage}, there)
+        file = self.folder / "quarantine.xml"
+        file.write_bytes(etree.tostring(self.cib))
+        subprocess.run(
+            ["cibadmin", "--modify", "--xml-text", xml], env={**os.environ, "CIB_file": str(file)}, check=True
+        )
+        self.cib = etree.parse(file, etree.XMLParser(remove_blank_text=True)).getroot()
 
     def evict(self, server: str, node: str) -> None:
         self._publish(node, {f"evict-{server}": "1"})

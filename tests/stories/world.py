@@ -47,6 +47,9 @@ class World(Protocol):
         """Let a node say that it cannot go on."""
 
     def evict(self, server: str, node: str) -> None: ...
+    def quarantine(self, server: str, filesystem: str, stage: str) -> None:
+        """Find a filesystem damaged (repair), repaired (over) or beyond repair (person)."""
+
     def admit(self, server: str, node: str) -> None:
         """Let a node no longer ask a server to stay away."""
 

@@ -17,6 +17,7 @@ from vsctl.agents.gate import Gate
 from vsctl.agents.net import Net
 from vsctl.agents.nfs import Nfs
 from vsctl.agents.ocf import Agent
+from vsctl.agents.repair import Repair
 from vsctl.agents.router import Router
 from vsctl.agents.shares import Shares
 from vsctl.agents.smb import Smb
@@ -25,7 +26,7 @@ from vsctl.agents.vip import Vip
 GOLDEN = Path(__file__).parents[1] / "golden"
 SCHEMA = Path("/usr/share/resource-agents/ra-api-1.dtd")
 
-AGENTS: tuple[type[Agent], ...] = (Net, Fs, Nfs, Smb, Exports, Shares, Vip, Gate, Daemon, Router)
+AGENTS: tuple[type[Agent], ...] = (Net, Fs, Nfs, Smb, Exports, Shares, Vip, Gate, Daemon, Router, Repair)
 
 
 @pytest.mark.parametrize("agent", AGENTS)

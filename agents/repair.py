@@ -1,0 +1,158 @@
+"""Is a damaged filesystem being repaired on this node?"""
+
+from __future__ import annotations
+
+from vsctl.agents import names, paths, resident
+from vsctl.agents import system as os
+from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
+
+TERM, KILL = 15, 9
+READY = 5.0
+"""Seconds a repair gets to begin."""
+ENDING = 0.4
+"""Share of the stop's time for a checker to end by itself, and as much again to be ended."""
+
+
+def _yes(text: str) -> bool:
+    if text not in ("", "yes"):
+        raise ValueError("it is yes, or left out")
+    return text == "yes"
+
+
+class Repair(Agent):
+    """Check and repair one filesystem of a virtual server while it is in quarantine
+
+    It runs where the storage is reached, never while the filesystem is mounted
+    anywhere, and begins anew elsewhere when its node dies. The checker is a
+    process of its own with little weight: no action waits for it. What comes of
+    it is written into the cluster's configuration, which ends the quarantine,
+    or says what a person has to do; both stop this resource.
+    """
+
+    server = Param(names.known, "Name of the virtual server")
+    filesystem = Param(names.known, "Name of the filesystem in the server: root, or another")
+    device = Param(str, "Block device, by a name that is the same on every node")
+    type = Param(str, "Type of the filesystem: ext4 and xfs can be repaired")
+    mode = Param(
+        str,
+        "auto repairs, check only looks, off does neither unless an operator asks for it",
+        default="off",
+        reloadable=True,
+    )
+    keep_image = Param(
+        _yes, "yes if the metadata are to be saved before a repair", default="", reloadable=True
+    )
+
+    @property
+    def place(self) -> str:
+        return paths.repair(self.server, self.filesystem)
+
+    @property
+    def process(self) -> int | None:
+        return resident.living(f"{self.place}/process")
+
+    @action("start", timeout=20)
+    def start(self) -> None:
+        from vsctl.agents import processes
+
+        if self.process is not None:
+            return
+        self._clear()
+        os.makedirs(self.place, mode=0o700, exist_ok=True)
+        child = self._spawn()
+        if not processes.until(lambda: os.path.exists(f"{self.place}/process"), READY):
+            raise Failure(f"the repair of {self.filesystem} does not begin: see {self._log}")
+        log(f"{self.filesystem} of {self.server} is being repaired by process {child}: see {self._log}")
+
+    @action("reload-agent", timeout=20)
+    def reload(self) -> None:
+        """Leave a repair that has begun as it is: the next one heeds the change."""
+
+    @action("monitor", timeout=20, interval=10)
+    def monitor(self) -> None:
+        if self.process is not None:
+            return
+        if not os.path.exists(f"{self.place}/process") or self.probing:
+            raise NotRunning(f"{self.filesystem} of {self.server} is not being repaired here")
+        if os.path.exists(f"{self.place}/done"):
+            return  # the cluster has heard of it, and will stop this
+        from vsctl.agents import node
+
+        said = node.read_lines(f"{self.place}/unreached") or ["it ended before its time"]
+        raise Failure(f"the repair of {self.filesystem} is not finished: {said[0]}; see {self._log}")
+
+    @action("stop", timeout=20)
+    def stop(self) -> None:
+        from vsctl.agents import node, processes, progress
+
+        group = [int(line.split()[0]) for line in node.read_lines(f"{self.place}/process")]
+        for signal in (TERM, KILL):
+            for each in filter(_is_ours, group):
+                _signal(each, signal)
+            if processes.until(lambda: not any(map(_is_ours, group)), self.timeout * ENDING):
+                break
+        else:
+            raise Failure(
+                f"the repair of {self.filesystem} does not end: its storage does not answer; see {self._log}"
+            )
+        if group:
+            progress.forget(f"repair-{self.server}.{self.filesystem}")
+        self._clear()
+
+    @property
+    def _log(self) -> str:
+        return paths.repair_log(self.server, self.filesystem)
+
+    def _clear(self) -> None:
+        for each in ("process", "done", "unreached"):
+            try:
+                os.unlink(f"{self.place}/{each}")
+            except FileNotFoundError:
+                pass
+        for directory in (self.place, paths.REPAIRS):
+            try:
+                os.rmdir(directory)
+            except OSError:  # another repair has its place there, or there is none
+                return
+
+    def _spawn(self) -> int:
+        """Begin the repair with the code that this agent is from; what it says goes to its log."""
+        import json
+        import sys
+
+        os.makedirs(paths.logs(self.server), mode=0o750, exist_ok=True)
+        if os.path.exists(self._log):
+            os.rename(self._log, f"{self._log}.1")
+        out = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        code = f"import sys; sys.path.insert(0, {root!r})\nfrom vsctl.agents.repairing import main; main()"
+        task = {each.name: getattr(self, each.name) for each in self.params()}
+        here = os.getenv("OCF_RESKEY_CRM_meta_on_node") or os.uname().nodename
+        return os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-IS", "-c", code, json.dumps(task), here],
+            {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/root"},
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, nothing, 0),
+                (os.POSIX_SPAWN_DUP2, out, 1),
+                (os.POSIX_SPAWN_DUP2, out, 2),
+            ],
+            setsid=True,  # Pacemaker kills what an action leaves in its group
+        )
+
+
+def _is_ours(group: int) -> bool:
+    """Say whether anything of a repair lives that began as this process, which led a group of its own."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _signal(group: int, signal: int) -> None:
+    try:
+        os.killpg(group, signal)
+    except ProcessLookupError:
+        pass

@@ -1,0 +1,235 @@
+"""What does a repair do, from its beginning to its end?
+
+A process of its own, begun by the agent `repair` and outliving its actions: it
+waits until the device is free, runs the checker, says how far it is, and writes
+what came of it where the cluster acts on it. It keeps nothing for itself: where
+it is killed, the next one begins anew.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import select
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vsctl.agents import background, checking, mounts, node, paths, progress, quarantine, resident
+from vsctl.agents.checking import MEND, PERSON, Result
+
+AGAIN = 24 * 3600
+"""Seconds after a repair in which the same filesystem is not repaired again by itself."""
+PAUSE = 2.0
+"""Seconds until the next try when the device is in use, or the cluster does not answer."""
+READ = 5.0
+"""Seconds for the device to be read: after them it is its storage's matter."""
+GENTLY = ["nice", "--adjustment=19", "ionice", "--class=2", "--classdata=7"]
+COUNTER = 9
+"""The descriptor on which e2fsck says how far it is."""
+LINES = 4096
+"""So many bytes hold the last line of what a checker says."""
+LOOK_EVERY = 1.0
+BLKFLSBUF = 0x1261
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be repaired; the parameters of the agent."""
+
+    server: str
+    filesystem: str
+    device: str
+    type: str
+    mode: str
+    keep_image: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.server}.{self.filesystem}"
+
+    @property
+    def directory(self) -> str:
+        return paths.repair(self.server, self.filesystem)
+
+    @property
+    def log(self) -> str:
+        return paths.repair_log(self.server, self.filesystem)
+
+    @property
+    def image(self) -> str:
+        return f"{paths.IMAGES}/{self.name}.image"
+
+
+class Unreached(Exception):  # noqa: N818 - how the device is
+    """The device cannot be read here; the sentence says how it answers."""
+
+
+class Repair:
+    """One repair. `run` returns when the cluster has heard what came of it."""
+
+    def __init__(self, task: Task, node_name: str) -> None:
+        self.task = task
+        self.node = node_name
+        self.teller = progress.Teller(f"repair-{task.name}", time.time())
+
+    def run(self) -> None:
+        record = self._asked()
+        if record.get("stage") != quarantine.REPAIR:
+            return
+        begun = time.time()
+        result = self._refused(record, begun) or self._repaired(record)
+        self._conclude(record, result, begun)
+
+    def _asked(self) -> quarantine.Record:
+        """Return the record of the quarantine; the cluster may take a while to answer."""
+        while True:
+            try:
+                return quarantine.read(self.task.server, self.task.filesystem)
+            except quarantine.Unknown as problem:
+                self._say(str(problem))
+                time.sleep(PAUSE)
+
+    def _refused(self, record: quarantine.Record, now: float) -> Result | None:
+        """Return why nothing is done without a person, None if something is."""
+        if record.get("asked"):
+            return None
+        again = f"vsctl repair {self.task.server}/{self.task.filesystem}"
+        if self.task.mode not in (checking.LOOK, MEND):
+            return Result(PERSON, "nothing is repaired unasked (policy: repair: mode: off)", again)
+        before = record.get("before") or {}
+        if now - before.get("ended", 0) < AGAIN:
+            return Result(
+                PERSON, "it is damaged again within a day of its last repair: see to what is below it", again
+            )
+        return None
+
+    def _repaired(self, record: quarantine.Record) -> Result:
+        task = self.task
+        self._wait_for_device()
+        # A person who asks for it wants it repaired, whatever is done unasked.
+        mode = MEND if record.get("asked") else task.mode
+        if task.keep_image and mode == MEND:
+            os.makedirs(paths.IMAGES, mode=0o700, exist_ok=True)
+            if os.path.exists(task.image):
+                os.unlink(task.image)
+            if unsaved := checking.save(task.type, task.device, task.image, self._run):
+                self._insist_on_device()
+                return unsaved
+        result = checking.check(task.type, task.device, mode, self._run)
+        if result.result == PERSON:
+            self._insist_on_device()
+        return result
+
+    def _wait_for_device(self) -> None:
+        """Wait until nobody here has the device; what this node remembers of it may be old, and is forgotten."""
+        self._insist_on_device()
+        while not mounts.is_free(self.task.device) or mounts.has_superblock(self.task.device):
+            self._say(f"waiting: {self.task.device} is in use on {self.node}")
+            time.sleep(PAUSE)
+            self._insist_on_device()
+        with open(self.task.device, "rb") as device:
+            fcntl.ioctl(device, BLKFLSBUF, 0)
+
+    def _insist_on_device(self) -> None:
+        try:
+            background.within(READ, lambda: mounts.read(self.task.device))
+        except OSError as problem:
+            raise Unreached(f"{self.task.device} cannot be read here: {problem.strerror or problem}") from None
+
+    def _run(self, about: str, command: list[str]) -> int:
+        """Run a command of the repair, gently, all it says going to the log; return its exit status."""
+        print(f"\n{time.strftime('%F %T')} {' '.join(command)}", flush=True)
+        self.teller.tell(about)
+        if command[0] == "e2fsck":
+            return self._run_e2fsck(about, command)
+        return _await(
+            _spawn(command), lambda: self.teller.tell(about, progress.of_xfs_repair(_end_of(self.task.log)))
+        )
+
+    def _run_e2fsck(self, about: str, command: list[str]) -> int:
+        """Run e2fsck, which says how far it is on a descriptor of its own."""
+        hear, tell = os.pipe()
+        os.set_blocking(hear, False)
+        child = _spawn([command[0], "-C", str(COUNTER), *command[1:]], tell)
+        os.close(tell)
+        said = ""
+
+        def look() -> None:
+            nonlocal said
+            try:
+                said = (said + os.read(hear, 1 << 16).decode())[-LINES:]
+            except BlockingIOError:
+                return
+            self.teller.tell(about, progress.of_e2fsck(said))
+
+        try:
+            return _await(child, look)
+        finally:
+            os.close(hear)
+
+    def _conclude(self, record: quarantine.Record, result: Result, begun: float) -> None:
+        """Let the cluster act on the result; it hears of it as often as it needs."""
+        done = {
+            **{name: record[name] for name in ("since", "node", "why", "asked") if name in record},
+            "stage": quarantine.PERSON if result.result == PERSON else quarantine.OVER,
+            "result": result.result,
+            "said": result.said,
+            **({"advice": result.advice} if result.advice else {}),
+            "on": self.node,
+            "began": round(begun),
+            "ended": round(time.time()),
+            "log": self.task.log,
+        }
+        print(f"\n{time.strftime('%F %T')} {result.result}: {result.said}", flush=True)
+        while True:
+            try:
+                quarantine.write(self.task.server, self.task.filesystem, done)
+            except quarantine.Unknown as problem:
+                self._say(str(problem))
+                time.sleep(PAUSE)
+            else:
+                self.teller.end()
+                return
+
+    def _say(self, words: str) -> None:
+        self.teller.tell(words)
+
+
+def _spawn(command: list[str], counter: int | None = None) -> int:
+    """Start a command with little weight; what it says goes where this process says it."""
+    actions = [] if counter is None else [(os.POSIX_SPAWN_DUP2, counter, COUNTER)]
+    return os.posix_spawnp(GENTLY[0], [*GENTLY, *command], os.environ, file_actions=actions)
+
+
+def _await(child: int, look: Callable[[], None]) -> int:
+    """See a child end, with a look at it now and then, and return its exit status."""
+    ended = os.pidfd_open(child)
+    try:
+        while not select.select([ended], [], [], LOOK_EVERY)[0]:
+            look()
+    finally:
+        os.close(ended)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _end_of(log: str) -> str:
+    with open(log, "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - LINES))
+        return file.read().decode(errors="replace")
+
+
+def main() -> None:
+    """Repair what the command line says: a task as JSON, and the name of this node."""
+    task = Task(**json.loads(sys.argv[1]))
+    node.write_lines(f"{task.directory}/process", [f"{os.getpid()} {resident.born(os.getpid())}"])
+    print(f"{time.strftime('%F %T')} a repair of {task.filesystem} of {task.server} begins", flush=True)
+    try:
+        Repair(task, sys.argv[2]).run()
+    except Unreached as problem:
+        print(f"{time.strftime('%F %T')} {problem}", flush=True)
+        node.write_lines(f"{task.directory}/unreached", [str(problem)])
+    else:
+        node.write_lines(f"{task.directory}/done", ["done"])
