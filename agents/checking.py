@@ -77,7 +77,9 @@ def _ext4(device: str, mode: str, run: Run) -> Result:
     if not status & ~_MENDED:
         status = run("checking again", ["e2fsck", "-f", "-p", device])
         if not status & ~_MENDED:
-            return Result(REPAIRED, "it is repaired: see the log for what was wrong, and lost+found for what was found")
+            return Result(
+                REPAIRED, "it is repaired: see the log for what was wrong, and lost+found for what was found"
+            )
     return _undecided(status, by_hand)
 
 
@@ -112,9 +114,7 @@ def _xfs(device: str, mode: str, run: Run) -> Result:
         return Result(
             REPAIRED, "it is repaired: see the log for what was wrong, and lost+found for what was found"
         )
-    return Result(
-        PERSON, f"xfs_repair could not repair it (exit status {status})", f"xfs_repair -n {device}"
-    )
+    return Result(PERSON, f"xfs_repair could not repair it (exit status {status})", f"xfs_repair -n {device}")
 
 
 REPLAYING = "replaying the log"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vsctl.agents import mounts, names, paths
+from vsctl.agents import damage, mounts, names, paths
 from vsctl.agents import system as os
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
@@ -14,17 +14,23 @@ PATIENCE = 0.4
 """Share of the start's time for storage to show what is on a device, and as much again for the mount."""
 
 
+class Damaged(Failure):
+    """What a repair may mend, if it is not the storage that fails."""
+
+
 class Fs(Agent):
     """Mount one filesystem of a virtual server
 
     The device must exist, hold the declared type of filesystem and be in use
     nowhere else, or the start is refused; nothing is ever formatted. A
-    filesystem that has become read-only or has shut itself down is reported
-    with its reason. Stop unmounts first; only if that says busy does it look
-    for the users of the filesystem and end them, and it succeeds only once
-    nothing holds the device any more. A filesystem that somebody has mounted
-    elsewhere on the node is never reported as stopped, and left alone. Storage
-    that does not answer makes start and stop fail in time, and they say so.
+    filesystem that has found damage in itself, has shut itself down, or cannot
+    be mounted for what is on it is put into quarantine: the cluster stops it
+    and lets it be repaired. Where its storage fails instead that is reported.
+    Stop unmounts first; only if that says busy does it look for the users of
+    the filesystem and end them, and it succeeds only once nothing holds the
+    device any more. A filesystem that somebody has mounted elsewhere on the
+    node is never reported as stopped, and left alone. Storage that does not
+    answer makes start and stop fail in time, and they say so.
     """
 
     server = Param(names.known, "Name of the virtual server")
@@ -39,14 +45,18 @@ class Fs(Agent):
 
     @action("start", timeout=20)
     def start(self) -> None:
-        if mounts.at(self.point) is None:
-            self._refuse_what_is_not_ours()
-            mounts.share(paths.MOUNTS)
-            _seal(self.point)
-            self._mount()
-        self._check()
-        if self.filesystem == "root":
-            self._make_state()
+        try:
+            if mounts.at(self.point) is None:
+                self._refuse_what_is_not_ours()
+                mounts.share(paths.MOUNTS)
+                _seal(self.point)
+                self._mount()
+            self._check()
+            if self.filesystem == "root":
+                self._make_state()
+        except Damaged as damaged:
+            unlike = damage.report(self.server, self.filesystem, self.device, str(damaged))
+            raise Failure(f"{damaged}; {unlike or 'it is in quarantine now'}") from None
 
     @action("stop", timeout=20)
     def stop(self) -> None:
@@ -69,7 +79,13 @@ class Fs(Agent):
                     f"{self._elsewhere()}"
                 )
             raise NotRunning(f"nothing is mounted on {self.point}")
-        self._check()
+        try:
+            self._check()
+        except Damaged as damaged:
+            # Nothing is reported that the quarantine ends: each failure counts, and the third would move the server.
+            if unlike := damage.report(self.server, self.filesystem, self.device, str(damaged)):
+                raise Failure(f"{damaged}; {unlike}") from None
+            log(f"{damaged}: {self.filesystem} of {self.server} is in quarantine")
 
     def _is_being_mounted(self) -> bool:
         """Say whether a mount that was killed is still waiting for storage in the kernel: nobody else holds the device.
@@ -125,9 +141,8 @@ class Fs(Agent):
                 "or is very slow"
             ) from None
         if status != 0:
-            raise Failure(
-                f"{self.device} cannot be mounted on {self.point}: {said or f'mount exited {status}'}"
-            )
+            words = f"{self.device} cannot be mounted on {self.point}: {said or f'mount exited {status}'}"
+            raise Damaged(words) if damage.in_words(said) else Failure(words)
         log(f"{self.device} is mounted on {self.point}")
 
     def _elsewhere(self) -> str:
@@ -150,12 +165,13 @@ class Fs(Agent):
                 "server's state: see who left it there, and move it away"
             ) from None
         except OSError as problem:
-            raise Failure(f"{self.point} cannot keep the server's state: {problem.strerror}") from None
+            words = f"{self.point} cannot keep the server's state: {problem.strerror}"
+            raise Damaged(words) if problem.errno in damage.OF_DAMAGE else Failure(words) from None
         finally:
             os.close(here)
 
     def _check(self) -> None:
-        """Raise Failure unless what is mounted is our device, of our type, and in good health."""
+        """Raise Failure unless what is mounted is our device, of our type, and in good health: Damaged if it is not."""
         mount = mounts.at(self.point)
         if mount is None:
             raise Failure(f"{self.point} is not mounted")
@@ -164,21 +180,28 @@ class Fs(Agent):
         if mount.type != self.type:
             raise Failure(f"{self.point} is {mount.type}, not {self.type}")
         if "shutdown" in mount.options:
-            raise Failure(f"{self.type} on {self.device} has shut itself down: it needs a repair")
+            raise Damaged(f"{self.type} on {self.device} has shut itself down: it needs a repair")
+        if errors := damage.noted(mount):
+            raise Damaged(f"{self.device} needs a repair: {errors}")
         if "emergency_ro" in mount.options:
-            raise Failure(
-                f"{self.type} on {self.device} has found damage and stopped writing: it needs a repair"
-            )
+            if damage.stopped_by_storage(mount):
+                raise Failure(f"{self.type} on {self.device} has stopped writing: its storage failed")
+            raise Damaged(f"{self.type} on {self.device} has stopped writing: it needs a repair")
         if "ro" in mount.options and "ro" not in self.options.split(","):
             raise Failure(
                 f"{self.point} has become read-only: {self.type} on {self.device} may need a repair"
             )
         try:
             # A shut down XFS looks healthy in mountinfo and answers statvfs.
-            os.close(os.open(self.point, os.O_RDONLY | os.O_DIRECTORY))
+            directory = os.open(self.point, os.O_RDONLY | os.O_DIRECTORY)
+            sick = self.type == "xfs" and damage.is_sick(directory)
+            os.close(directory)
             os.stat(self.point)
         except OSError as problem:
-            raise Failure(f"{self.point} does not answer: {problem.strerror}") from None
+            words = f"{self.point} does not answer: {problem.strerror}"
+            raise Damaged(words) if problem.errno in damage.OF_DAMAGE else Failure(words) from None
+        if sick:
+            raise Damaged(f"xfs on {self.device} has found parts of itself damaged: it needs a repair")
 
 
 def _private(name: str, inside: int) -> int:

@@ -63,7 +63,9 @@ def change(server: str, filesystem: str, record: Record, there: frozenset[str]) 
         ElementTree.SubElement(root, "crm_config"), "cluster_property_set", id="vsctl"
     )
     name = _property(server, filesystem)
-    text = json.dumps(record, separators=(",", ":"))  # ASCII: after any other letter Pacemaker 2.1.5 escapes nothing
+    text = json.dumps(
+        record, separators=(",", ":")
+    )  # ASCII: after any other letter Pacemaker 2.1.5 escapes nothing
     ElementTree.SubElement(properties, "nvpair", id=f"vsctl-stored-{name}", name=name, value=text)
     constraints = ElementTree.SubElement(root, "constraints")
     for rule, score in _BLOCKED[record["stage"]].items():

@@ -85,17 +85,15 @@ class Repair(Agent):
     def stop(self) -> None:
         from vsctl.agents import node, processes, progress
 
-        group = [int(line.split()[0]) for line in node.read_lines(f"{self.place}/process")]
+        lines = node.read_lines(f"{self.place}/process")
         for signal in (TERM, KILL):
-            for each in filter(_is_ours, group):
-                _signal(each, signal)
-            if processes.until(lambda: not any(map(_is_ours, group)), self.timeout * ENDING):
+            if not processes.kill(lambda: _session(lines), signal, self.timeout * ENDING):
                 break
         else:
             raise Failure(
                 f"the repair of {self.filesystem} does not end: its storage does not answer; see {self._log}"
             )
-        if group:
+        if lines:
             progress.forget(f"repair-{self.server}.{self.filesystem}")
         self._clear()
 
@@ -132,7 +130,7 @@ class Repair(Agent):
         return os.posix_spawn(
             sys.executable,
             [sys.executable, "-IS", "-c", code, json.dumps(task), here],
-            {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/root"},
+            {**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/root"},
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, nothing, 0),
                 (os.POSIX_SPAWN_DUP2, out, 1),
@@ -142,17 +140,19 @@ class Repair(Agent):
         )
 
 
-def _is_ours(group: int) -> bool:
-    """Say whether anything of a repair lives that began as this process, which led a group of its own."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def _signal(group: int, signal: int) -> None:
-    try:
-        os.killpg(group, signal)
-    except ProcessLookupError:
-        pass
+def _session(lines: list[str]) -> list[int]:
+    """Return what lives of the session that a process has begun, of which a file says id and time of birth."""
+    found = []
+    for line in lines:
+        leader, _, born = line.partition(" ")
+        if resident.born(int(leader)) not in (born, None):
+            continue  # a process of another session by now
+        for each in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{each}/stat") as file:
+                    state, _, _, session = file.read().rpartition(")")[2].split()[:4]
+            except OSError:
+                continue
+            if session == leader and state not in "ZX":
+                found.append(int(each))
+    return found

@@ -137,7 +137,9 @@ class Repair:
         try:
             background.within(READ, lambda: mounts.read(self.task.device))
         except OSError as problem:
-            raise Unreached(f"{self.task.device} cannot be read here: {problem.strerror or problem}") from None
+            raise Unreached(
+                f"{self.task.device} cannot be read here: {problem.strerror or problem}"
+            ) from None
 
     def _run(self, about: str, command: list[str]) -> int:
         """Run a command of the repair, gently, all it says going to the log; return its exit status."""

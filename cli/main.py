@@ -32,6 +32,7 @@ COMMANDS = {
     "events": "Show what happened on ports, subnets and addresses.",
     "release": "Use a port again that is held back.",
     "rebalance": "Spread addresses over the ports of each node by load.",
+    "repair": "Check and repair a filesystem, or show how far that is.",
     "cleanup": "Forget failures and try again.",
     "smb-user": "Manage the SMB accounts of a virtual server.",
     "render": "Print the CIB of a cluster file, or pcs or crm commands for it.",

@@ -11,11 +11,14 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from vsctl.cli import quarantines
 from vsctl.cli.facts import Facts, Failed
+from vsctl.cli.quarantines import QuarantineReport
 from vsctl.policy import capacity, naming
 from vsctl.policy.constraints import identity
 from vsctl.policy.hand import Hand
 from vsctl.policy.model import Cluster, Filesystem, Interface, Node, VirtualServer
+from vsctl.policy.quarantine import Quarantines
 
 
 class State(Enum):
@@ -77,6 +80,7 @@ class FilesystemReport:
     exported: bool
     shares: tuple[str, ...]
     shared: bool
+    quarantine: QuarantineReport | None = None
 
 
 @dataclass(frozen=True)
@@ -139,9 +143,11 @@ def is_whole(cluster: Cluster, facts: Facts) -> bool:
     )
 
 
-def of(cluster: Cluster, hand: Hand, facts: Facts, due: Collection[str] = ()) -> ClusterReport:
-    """Report on a cluster that vsctl has applied."""
-    servers = tuple(of_server(cluster, server, hand, facts, due) for server in cluster.servers)
+def of(
+    cluster: Cluster, hand: Hand, facts: Facts, due: Collection[str] = (), known: Quarantines = ()
+) -> ClusterReport:
+    """Report on a cluster that vsctl has applied; `known` is what is known of damaged filesystems."""
+    servers = tuple(of_server(cluster, server, hand, facts, due, known) for server in cluster.servers)
     return ClusterReport(
         name=cluster.name,
         nodes=tuple(
@@ -159,10 +165,15 @@ def of(cluster: Cluster, hand: Hand, facts: Facts, due: Collection[str] = ()) ->
 
 
 def of_server(
-    cluster: Cluster, server: VirtualServer, hand: Hand, facts: Facts, due: Collection[str] = ()
+    cluster: Cluster,
+    server: VirtualServer,
+    hand: Hand,
+    facts: Facts,
+    due: Collection[str] = (),
+    known: Quarantines = (),
 ) -> ServerReport:
     node = facts.placement.node_of(naming.net(server.name))
-    filesystems = tuple(_filesystem(server, each, facts) for each in server.filesystems)
+    filesystems = tuple(_filesystem(server, each, facts, known) for each in server.filesystems)
     addresses = tuple(_address(cluster, server, each, node, facts) for each in server.addresses)
     mine = naming.primitives_of(cluster, server)
     state = _state(server, node, mine, hand, facts, due)
@@ -179,7 +190,12 @@ def of_server(
         filesystems=filesystems,
         constraints=tuple(_constraints(cluster, server, hand, facts)),
         notes=tuple(_notes(cluster, server, hand, node, addresses, facts)),
-        problems=tuple(_problems(cluster, server, state, node, mine, hand, facts)),
+        problems=(
+            *of_quarantines(cluster, server, filesystems, facts),
+            *_problems(
+                cluster, server, state, node, mine, hand, facts, _blocked(cluster, server, filesystems)
+            ),
+        ),
     )
 
 
@@ -237,7 +253,27 @@ def _home(server: VirtualServer, hand: Hand) -> str | None:
     return hand.moved_to(server.name) or server.home
 
 
-def _filesystem(server: VirtualServer, filesystem: Filesystem, facts: Facts) -> FilesystemReport:
+def _blocked(
+    cluster: Cluster, server: VirtualServer, filesystems: Iterable[FilesystemReport]
+) -> frozenset[str]:
+    reports = {each.name: each.quarantine for each in filesystems if each.quarantine}
+    return quarantines.blocked(cluster, server, reports)
+
+
+def of_quarantines(
+    cluster: Cluster, server: VirtualServer, filesystems: Iterable[FilesystemReport], facts: Facts
+) -> Iterator[str]:
+    """Yield what is wrong with filesystems that are blocked, and with their repairs."""
+    for filesystem, found in zip(server.filesystems, filesystems, strict=True):
+        if found.quarantine and found.quarantine.blocks:
+            yield quarantines.problem(cluster, server, filesystem, found.quarantine)
+        part = naming.repair(server.name, filesystem.name)
+        yield from (_what_failed(each) for each in facts.failed if each.resource == part)
+
+
+def _filesystem(
+    server: VirtualServer, filesystem: Filesystem, facts: Facts, known: Quarantines
+) -> FilesystemReport:
     running = facts.placement.node_of
     return FilesystemReport(
         name=filesystem.name,
@@ -247,6 +283,7 @@ def _filesystem(server: VirtualServer, filesystem: Filesystem, facts: Facts) -> 
         exported=running(naming.exports(server.name, filesystem.name)) is not None,
         shares=tuple(each.share for each in filesystem.shares),
         shared=running(naming.shares(server.name, filesystem.name)) is not None,
+        quarantine=quarantines.of(known, server.name, filesystem.name, facts),
     )
 
 
@@ -309,6 +346,7 @@ def _problems(
     mine: tuple[str, ...],
     hand: Hand,
     facts: Facts,
+    blocked: Collection[str],
 ) -> Iterator[str]:
     if node is None and state is not State.STARTING:
         yield _why_stopped(cluster, server, hand, facts)
@@ -329,7 +367,8 @@ def _problems(
     missing = [each for each in mine if each not in facts.placement]
     if missing:
         yield f"the cluster's configuration has no {', '.join(missing)}; `vsctl apply` puts it there"
-    idle = [each for each in mine if each in facts.placement and facts.placement.node_of(each) is None]
+    resting = (each for each in mine if facts.placement.node_of(each) is None)
+    idle = [each for each in resting if each in facts.placement and each not in blocked]
     if node is not None and idle and state is not State.STARTING:
         yield f"{', '.join(idle)} {'does' if len(idle) == 1 else 'do'} not run"
 

@@ -163,9 +163,7 @@ def _repairing(
     if filesystem.after is not None:
         promoted = filesystem.after in promotable
         reason = f"{name} is on {filesystem.after}"
-        yield from bindings.on(
-            part, filesystem.after, reason, goes=part, promoted=promoted, influence=False
-        )
+        yield from bindings.on(part, filesystem.after, reason, goes=part, promoted=promoted, influence=False)
 
 
 def _stage(quarantines: Quarantines, server: VirtualServer, filesystem: Filesystem) -> Stage:

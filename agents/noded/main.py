@@ -28,6 +28,7 @@ from vsctl.agents.noded.asking import EVERY, GATEWAYS, Asker, own
 from vsctl.agents.noded.attributes import Attributes
 from vsctl.agents.noded.balancing import Announcement, Balancing
 from vsctl.agents.noded.clients import Clients
+from vsctl.agents.noded.damages import Damages
 from vsctl.agents.noded.detours import Detours
 from vsctl.agents.noded.diary import Diary
 from vsctl.agents.noded.emptying import Emptying
@@ -119,6 +120,7 @@ class Daemon:
         self._look_around()
         self._count()
         Clients(self.loop, _servers).look()
+        Damages(self.loop, lambda: self.settings.node, log).look()
         self._weigh()
         self._even_out()
         self._heed_releases()

@@ -377,11 +377,11 @@ POLICY = Record(
                 {
                     "mode": Key(
                         Choice(tuple(each.value for each in RepairMode)),
-                        "off (default), check (look only) or auto (repair). This version has off only.",
+                        "off (default: only on request), check (look only) or auto (repair).",
                     ),
                     "keep_image": Key(
                         BOOLEAN,
-                        "Keep the metadata as it was before a repair; default false. Not carried out by this version.",
+                        "Save the metadata as they are before a repair; default false.",
                     ),
                 }
             ),

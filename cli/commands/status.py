@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from vsctl.cli import configuration, hand, options, output, report, scheduler
+from vsctl.cli import configuration, hand, options, output, quarantines, report, scheduler
 from vsctl.cli.main import DONE, REFUSED
 from vsctl.cli.programs import Refused
 from vsctl.cli.report import (
@@ -62,9 +62,9 @@ def _found(store: Store, names: Sequence[str]) -> ClusterReport:
     applied, cluster = configuration.needed(store)
     for name in names:
         configuration.server(cluster, name)
-    facts = store.facts(report.OF_DAEMONS)
+    facts = store.facts((*report.OF_DAEMONS, *quarantines.attributes(applied.quarantines)))
     due = frozenset[str]() if report.is_whole(cluster, facts) else scheduler.due(applied.cib)
-    found = report.of(cluster, applied.hand, facts, due)
+    found = report.of(cluster, applied.hand, facts, due, applied.quarantines)
     if not names:
         return found
     return replace(found, servers=tuple(each for each in found.servers if each.name in names), problems=())
@@ -95,7 +95,7 @@ def _lines(found: ClusterReport, names: Sequence[str], details: bool) -> Iterato
         yield from _table(found.servers, now)
     about_servers = [] if names or details else found.servers
     problems = [*found.problems, *(each for server in about_servers for each in server.problems)]
-    notes = [each for server in about_servers for each in server.notes]
+    notes = [each for server in about_servers for each in (*server.notes, *_repaired(server, now))]
     if problems or notes:
         yield ""
     yield from (_marked(each) for each in problems)
@@ -169,6 +169,9 @@ def _remarks(server: ServerReport) -> Iterator[str]:
         yield "routed"
     if any(each.by_host_route for each in server.addresses):
         yield "by host route"
+    for each in server.filesystems:
+        if each.quarantine and each.quarantine.blocks:
+            yield f"{each.name} is {'being repaired' if each.quarantine.repair else 'blocked'}"
 
 
 def _server(server: ServerReport, now: float) -> Iterator[str]:
@@ -186,8 +189,15 @@ def _server(server: ServerReport, now: float) -> Iterator[str]:
         yield output.fold(f"    {constraint.id:<24}  {constraint.reason}", "    ")
     for problem in server.problems:
         yield _marked(problem, "    ")
-    for note in server.notes:
+    for note in (*server.notes, *_repaired(server, now)):
         yield output.fold(f"    - {note}", "  ")
+
+
+def _repaired(server: ServerReport, now: float) -> Iterator[str]:
+    for each in server.filesystems:
+        note = each.quarantine and quarantines.note(server.name, each.name, each.quarantine, now)
+        if note:
+            yield note
 
 
 def _announced(address: AddressReport, now: float) -> str:
@@ -204,7 +214,8 @@ def _announced(address: AddressReport, now: float) -> str:
 def _filesystem(filesystem: FilesystemReport) -> str:
     served = [f"nfs {each}{'' if filesystem.exported else ' (not served)'}" for each in filesystem.exports]
     served += [f"smb {each}{'' if filesystem.shared else ' (not served)'}" for each in filesystem.shares]
-    mounted = filesystem.type if filesystem.mounted else f"{filesystem.type}, not mounted"
+    state = "blocked" if filesystem.quarantine and filesystem.quarantine.blocks else "not mounted"
+    mounted = filesystem.type if filesystem.mounted else f"{filesystem.type}, {state}"
     return f"{filesystem.name:<24}  {mounted:<12}  {', '.join(served)}".rstrip()
 
 

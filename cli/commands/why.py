@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from vsctl.cli import configuration, hand, options, output, report, scheduler, weighing
+from vsctl.cli import configuration, hand, options, output, quarantines, report, scheduler, weighing
 from vsctl.cli.store import Store
 from vsctl.cli.weighing import Weighed
 from vsctl.policy import naming
@@ -27,14 +27,15 @@ def why(server: str, store: Store, as_json: bool) -> None:
     """
     applied, cluster = configuration.needed(store)
     configuration.server(cluster, server)
-    facts = store.facts()
+    facts = store.facts(quarantines.attributes(applied.quarantines))
     decision = scheduler.decide(applied.cib)
     here = decision.now.node_of(naming.net(server))
     then = scheduler.settle(applied.cib).after.node_of(naming.net(server))
     weighed = weighing.weigh(applied.cib, server, decision.now, tuple(each.name for each in cluster.nodes))
     ranked = sorted(weighed, key=lambda each: (each.node not in facts.placement.online, -each.total))
     up = facts.placement.online
-    problems = report.of_server(cluster, cluster.server(server), applied.hand, facts).problems
+    found = report.of_server(cluster, cluster.server(server), applied.hand, facts, known=applied.quarantines)
+    problems = found.problems
     if as_json:
         output.document(
             {
@@ -54,6 +55,8 @@ def why(server: str, store: Store, as_json: bool) -> None:
         output.say(
             f"{server} runs on {here}" + ("" if here == then else f", and is about to leave it for {then}")
         )
+        for each in report.of_quarantines(cluster, cluster.server(server), found.filesystems, facts):
+            output.say(f"    {each}", indent="    ")
     for node in ranked:
         output.say(f"{node.node}{'' if node.node in up else ', which is down'}: {_total(node)}")
         for weight in node.weights:

@@ -1,0 +1,163 @@
+"""Is a filesystem damaged, or is it only its storage that fails?
+
+ext4 counts the errors that it finds, with the code of the first and the last:
+codes of I/O are its storage's, which a repair does not mend. XFS says less: it
+shuts itself down, whatever the reason, and calls parts of itself sick. So damage
+is believed only where the device can be read and was not lost lately.
+
+What a monitor asks is at the beginning, and imports nothing.
+"""
+
+from __future__ import annotations
+
+from vsctl.agents import system as os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from vsctl.agents.mounts import Mount
+    from vsctl.agents.quarantine import Record
+
+EXT = ("ext2", "ext3", "ext4")
+OF_DAMAGE = (5, 74, 117)
+"""EIO, EBADMSG, EUCLEAN: what a shut down or damaged filesystem answers, and dead storage."""
+
+_OF_STORAGE = ("2", "3", "6", "8")
+"""Codes of errors that ext4 keeps which are no damage: I/O, memory, space, read-only (EXT4_ERR_*, fs/ext4/ext4.h)."""
+
+_FSGEOMETRY, _GEOMETRY = 0x8100587E, 256
+_AG_GEOMETRY, _AG = 0xC080583D, 128
+_SICK, _AGS, _AG_SICK = 112, 12, 20
+"""Ioctls of XFS, the sizes of what they fill in, and where it says what is sick (fs/xfs/libxfs/xfs_fs.h)."""
+
+
+def noted(mount: Mount) -> str | None:
+    """Return what an ext4 has noted of its own damage, None if that is nothing, or only errors of its storage."""
+    if mount.type not in EXT:
+        return None
+    place = f"/sys/fs/ext4/{kernel_name(mount.device)}"
+    try:
+        count = _read(f"{place}/errors_count")
+        codes = (_read(f"{place}/first_error_errcode"), _read(f"{place}/last_error_errcode"))
+        if count == "0" or all(each in _OF_STORAGE for each in codes):
+            return None
+        where = _read(f"{place}/last_error_func")
+    except OSError:
+        return None  # it is being unmounted
+    return f"{mount.type} has found errors in itself ({count}, the last in {where})"
+
+
+def stopped_by_storage(mount: Mount) -> bool:
+    """Say whether an ext4 has noted errors, all of which are its storage's."""
+    try:
+        return (
+            mount.type in EXT
+            and _read(f"/sys/fs/ext4/{kernel_name(mount.device)}/errors_count") != "0"
+            and noted(mount) is None
+        )
+    except OSError:
+        return False
+
+
+def kernel_name(device: int) -> str:
+    """Return what the kernel calls a block device: sdb1, dm-3."""
+    place = f"/sys/dev/block/{os.major(device)}:{os.minor(device)}"
+    try:
+        return os.readlink(place).rpartition("/")[2]
+    except OSError:
+        return ""
+
+
+def is_sick(directory: int) -> bool:
+    """Say whether an XFS, of which a directory is open, has found anything wrong in what it used so far."""
+    import fcntl
+
+    whole = bytearray(_GEOMETRY)
+    try:
+        fcntl.ioctl(directory, _FSGEOMETRY, whole)
+        sick = _number(whole, _SICK)
+        for number in range(_number(whole, _AGS)):
+            part = bytearray(_AG)
+            part[:4] = number.to_bytes(4, "little")
+            fcntl.ioctl(directory, _AG_GEOMETRY, part)
+            sick |= _number(part, _AG_SICK)
+    except OSError:
+        return False  # a kernel that does not say
+    return bool(sick)
+
+
+def in_words(words: str) -> bool:
+    """Say whether mount(8) could not mount a filesystem because of what is on the device."""
+    return any(each in words for each in ("Structure needs cleaning", "can't read superblock", "Bad message"))
+
+
+def report(server: str, filesystem: str, device: str, why: str) -> str:
+    """Put a damaged filesystem into quarantine; return the empty text, or why that was not done."""
+    import time
+
+    from vsctl.agents import background, mounts, quarantine
+
+    if unit := _lost_lately(device):
+        return f"storage {unit} was lost here lately, which explains it"
+    try:
+        background.within(PATIENCE, lambda: mounts.read(device))
+    except OSError as problem:
+        return f"{device} cannot be read here: {problem.strerror or problem}"
+    try:
+        record = quarantine.read(server, filesystem)
+        if record.get("stage") in (quarantine.REPAIR, quarantine.PERSON):
+            return ""
+        quarantine.write(server, filesystem, found(record, here(), why, time.time()))
+    except quarantine.Unknown as problem:
+        return str(problem)
+    return ""
+
+
+PATIENCE = 5.0
+"""Seconds for a device to be read."""
+LATELY = 600.0
+"""Seconds after the loss of a storage unit in which it is blamed."""
+
+
+def found(record: Record, node: str, why: str, now: float) -> Record:
+    """Return the record of a filesystem that has just been found damaged; `record` is of the last time."""
+    before = {name: record[name] for name in ("ended", "result") if name in record}
+    return {
+        "stage": "repair",
+        "since": round(now),
+        "node": node,
+        "why": why,
+        **({"before": before} if before and not record.get("asked") else {}),
+    }
+
+
+def here() -> str:
+    """Return the name of this node."""
+    return os.getenv("OCF_RESKEY_CRM_meta_on_node") or os.uname().nodename
+
+
+def _lost_lately(device: str) -> str:
+    """Return the storage unit of a device if the node daemon has missed it within the last ten minutes."""
+    import json
+    import time
+
+    from vsctl.agents import files, resident
+
+    try:
+        units = json.loads(files.read(resident.STATE) or "{}").get("storage", {})
+    except ValueError:
+        return ""
+    device, long_ago = os.path.realpath(device), time.monotonic() - LATELY
+    for name, unit in units.items():
+        lost = unit["good"] is False or any(each > long_ago for each in unit["losses"])
+        if lost and device in map(os.path.realpath, unit["devices"]):
+            return str(name)
+    return ""
+
+
+def _number(of: bytearray, at: int) -> int:
+    return int.from_bytes(of[at : at + 4], "little")
+
+
+def _read(file: str) -> str:
+    with open(file) as text:
+        return text.read().strip()

@@ -1,0 +1,188 @@
+"""Which filesystems of this node are damaged, as soon as that can be known?
+
+ext4 tells whoever listens by fanotify, and counts its errors in sysfs. XFS
+tells the kernel's log, and shuts itself down. What tells nobody, and what no
+kernel says here, the monitors of the filesystems look for.
+
+A suspicion is all there is here. A process of its own looks whether it is the storage that fails,
+which may take it for ever, and puts the filesystem into quarantine if it is not.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import sys
+from collections.abc import Callable
+
+from vsctl.agents import damage, mounts, paths
+from vsctl.agents.mounts import Mount
+from vsctl.agents.noded import commands
+from vsctl.agents.noded.loop import Loop, now
+
+EVERY = 1.0
+"""Seconds between two looks at what is mounted here and how it is."""
+AGAIN = 10.0
+"""Seconds until a filesystem is reported again that is still there, and still looks damaged."""
+
+_KERNEL_LOG = "/dev/kmsg"
+_RECORD = 8192
+"""The longest record of the kernel's log, in bytes."""
+
+_CLASS_NOTIF, _CLOEXEC, _NONBLOCK, _REPORT_FID = 0, 0x1, 0x2, 0x200
+_MARK_ADD, _MARK_FILESYSTEM = 0x1, 0x100
+_FS_ERROR = 0x8000
+_AT_FDCWD = -100
+"""From linux/fanotify.h and fcntl.h."""
+
+
+class Damages:
+    """Looks after the filesystems of all servers here; `say` is told, once for each, what looks damaged and why."""
+
+    def __init__(self, loop: Loop, node: Callable[[], str], say: Callable[[str], None]) -> None:
+        self._loop = loop
+        self._node = node
+        self._say = say
+        self._listener = _listener()
+        self._marked: set[str] = set()
+        self._reported: dict[str, float] = {}
+        self._asked: set[str] = set()
+        self._here: dict[str, Mount] = {}
+        if self._listener is not None:
+            loop.watch(self._listener, self._hear)
+        self._log = _kernel_log()
+        if self._log is not None:
+            loop.watch(self._log, self._read_log)
+
+    def look(self) -> None:
+        """Look now and again every second."""
+        self._look()
+        self._loop.after(EVERY, self.look)
+
+    def _look(self) -> None:
+        self._here = {each.id: each for each in mounts.table() if _name(each) is not None}
+        self._marked &= set(self._here)
+        self._reported = {id: at for id, at in self._reported.items() if id in self._here}
+        for id, each in self._here.items():
+            if self._listener is not None and id not in self._marked:
+                self._marked.add(id)
+                _mark(self._listener, each.point)
+            if why := suspicion(each):
+                self._report(each, why)
+
+    def _hear(self) -> None:
+        """Some ext4 has found an error: which, and whether it counts, is looked at as ever."""
+        assert self._listener is not None
+        try:
+            while os.read(self._listener, 4096):
+                pass
+        except BlockingIOError:
+            pass
+        self._look()
+
+    def _read_log(self) -> None:
+        assert self._log is not None
+        while True:
+            try:
+                record = os.read(self._log, _RECORD)
+            except BlockingIOError:
+                return
+            except OSError as problem:
+                if problem.errno == errno.EPIPE:  # more was said than the kernel keeps
+                    continue
+                self._loop.unwatch(self._log)
+                return
+            device = complained(record.decode(errors="replace"))
+            if device is None:
+                continue
+            for each in self._here.values():
+                if each.type == "xfs" and damage.kernel_name(each.device) == device:
+                    self._report(each, f"the kernel says that xfs on {each.source} is corrupt")
+
+    def _report(self, mount: Mount, why: str) -> None:
+        """Have a filesystem put into quarantine, one process at a time for each."""
+        if mount.id in self._asked or now() - self._reported.get(mount.id, -AGAIN) < AGAIN:
+            return
+        self._asked.add(mount.id)
+        self._reported[mount.id] = now()
+        server, filesystem = _name(mount) or ("", "")
+
+        def then(status: int, words: str) -> None:
+            self._asked.discard(mount.id)
+            self._say(f"{filesystem} of {server} {words or f'could not be judged: exit status {status}'}")
+
+        commands.start(self._loop, _report(server, filesystem, mount.source, why, self._node()), then)
+
+
+def suspicion(mount: Mount) -> str:
+    """Return what looks like damage in what is mounted, nothing if all looks well. No storage is asked."""
+    if noted := damage.noted(mount):
+        return noted
+    if "shutdown" in mount.options:
+        return f"{mount.type} has shut itself down"
+    if "emergency_ro" in mount.options and not damage.stopped_by_storage(mount):
+        return f"{mount.type} has stopped writing"
+    if mount.type == "xfs":
+        try:
+            os.stat(mount.point)  # answered from memory, unless it has shut itself down
+        except OSError as problem:
+            return f"xfs does not answer: {problem.strerror}" if problem.errno == errno.EIO else ""
+    return ""
+
+
+def complained(record: str) -> str | None:
+    """Return the device, as the kernel calls it, of which a record of its log says that its XFS is corrupt."""
+    words = record.partition(";")[2].partition("\n")[0]
+    if not words.startswith("XFS (") or "orruption" not in words:
+        return None
+    return words.removeprefix("XFS (").partition(")")[0]
+
+
+def _name(mount: Mount) -> tuple[str, str] | None:
+    """Return the server and the filesystem that is mounted, None if it is no server's."""
+    words = mount.point.removeprefix(f"{paths.MOUNTS}/").split("/")
+    if not mount.point.startswith(f"{paths.MOUNTS}/") or len(words) != 2 or words[0].startswith("_"):
+        return None
+    return words[0], words[1]
+
+
+def _report(server: str, filesystem: str, device: str, why: str, node: str) -> list[str]:
+    """Return the command that judges a suspicion and acts on it; what it says ends a sentence."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+    code = (
+        f"import os, sys; sys.path.insert(0, {root!r}); os.environ['OCF_RESKEY_CRM_meta_on_node'] = sys.argv[5]\n"
+        "from vsctl.agents import damage\n"
+        "unlike = damage.report(*sys.argv[1:5])\n"
+        "print(f'looks damaged ({sys.argv[4]}), but {unlike}' if unlike else f'is in quarantine: {sys.argv[4]}')"
+    )
+    return [sys.executable, "-IS", "-c", code, server, filesystem, device, why, node]
+
+
+def _listener() -> int | None:
+    """Return what hears of errors of filesystems, None where the kernel tells nobody."""
+    library = ctypes.CDLL(None, use_errno=True)
+    found = library.fanotify_init(_CLASS_NOTIF | _CLOEXEC | _NONBLOCK | _REPORT_FID, os.O_RDONLY)
+    return None if found < 0 else int(found)
+
+
+def _mark(listener: int, point: str) -> None:
+    """Listen for errors of the filesystem that is mounted there; one that tells nobody is looked at all the same."""
+    library = ctypes.CDLL(None, use_errno=True)
+    library.fanotify_mark(
+        listener,
+        ctypes.c_uint(_MARK_ADD | _MARK_FILESYSTEM),
+        ctypes.c_uint64(_FS_ERROR),
+        _AT_FDCWD,
+        os.fsencode(point),
+    )
+
+
+def _kernel_log() -> int | None:
+    """Open the kernel's log at its end; None where there is none."""
+    try:
+        log = os.open(_KERNEL_LOG, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        os.lseek(log, 0, os.SEEK_END)
+    except OSError:
+        return None
+    return log

@@ -1,0 +1,105 @@
+"""A damaged filesystem on a node: found, put into quarantine, repaired; the cluster is a CIB in a file."""
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.servers.node import is_free, wait_for
+
+pytestmark = pytest.mark.lab
+
+CIB = """<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="0">
+<configuration><crm_config><cluster_property_set id="vsctl"/></crm_config><nodes/>
+<resources>{resources}</resources><constraints>{constraints}</constraints></configuration><status/></cib>"""
+LOCATION = """<rsc_location id="vsctl-{rule}-vs1.data" rsc="{resource}">
+<rule id="vsctl-{rule}-vs1.data.rule" score="{score}" boolean-op="and">
+<expression id="vsctl-{rule}-vs1.data.1" attribute="#uname" operation="defined"/></rule></rsc_location>"""
+PARTS = (
+    ("quarantine", "vs1-fs-data", "0"),
+    ("wait", "vs1-gate", "0"),
+    ("repair", "vs1-repair-data", "-INFINITY"),
+)
+OVER, REPAIR, PERSON = (
+    ("0", "0", "-INFINITY"),
+    ("-INFINITY", "-INFINITY", "0"),
+    ("-INFINITY", "0", "-INFINITY"),
+)
+"""The scores of the three."""
+
+
+class Cluster:
+    """What stands for the cluster: its configuration, which agents read and change with cibadmin."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        resources = "".join(
+            f'<primitive id="{each}" class="ocf" provider="heartbeat" type="Dummy"/>' for _, each, _ in PARTS
+        )
+        constraints = "".join(
+            LOCATION.format(rule=rule, resource=each, score=score) for rule, each, score in PARTS
+        )
+        file.write_text(CIB.format(resources=resources, constraints=constraints))
+
+    def _read(self) -> ElementTree.Element:
+        """Return what is in the file; cibadmin writes it in place."""
+        while True:
+            try:
+                return ElementTree.fromstring(self.file.read_text())
+            except ElementTree.ParseError:
+                continue
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        tree = self._read()
+        return tuple(
+            tree.find(f".//rule[@id='vsctl-{rule}-vs1.data.rule']").get("score") for rule, *_ in PARTS
+        )
+
+    @property
+    def record(self) -> dict:
+        found = self._read().find(".//nvpair[@name='vsctl-quarantined-vs1.data']")
+        return {} if found is None else json.loads(found.get("value"))
+
+
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    monkeypatch.setenv("CIB_file", str(tmp_path / "cib.xml"))
+    return Cluster(tmp_path / "cib.xml")
+
+
+def data(device: str, type: str = "ext4") -> dict[str, str]:
+    return {"server": "vs1", "filesystem": "data", "device": device, "type": type, "CRM_meta_on_node": "n1"}
+
+
+def break_ext4(node, device: str) -> None:
+    node.run(f"sh -c 'echo damage > /sys/fs/ext4/{Path(device).name}/trigger_fs_error'")
+
+
+def shut_xfs_down(node, device: str) -> None:
+    node.run("xfs_io -x -c shutdown /srv/vsctl/vs1/data")
+
+
+@pytest.mark.parametrize(("type", "break_it"), [("ext4", break_ext4), ("xfs", shut_xfs_down)])
+def test_damage_is_found_and_repaired(node, cluster, type, break_it):
+    device = node.disk(type)
+    fs = data(device, type)
+    repair = {**fs, "mode": "auto"}
+    node.agent("fs", "start", **fs)
+    assert (node.agent("fs", "monitor", **fs).status, cluster.scores) == (0, OVER)
+    break_it(node, device)
+    monitor = node.agent("fs", "monitor", **fs)
+    assert (monitor.status, cluster.scores) == (0, REPAIR), monitor.said
+    assert cluster.record["node"] == "n1" and cluster.record["stage"] == "repair"
+    assert node.agent("fs", "stop", **fs).status == 0
+    assert node.agent("repair", "monitor", interval=0, **repair).status == 7
+    begun = node.agent("repair", "start", **repair)
+    assert begun.status == 0, begun.said
+    wait_for(lambda: cluster.scores == OVER, "the repair does not end the quarantine")
+    assert (cluster.record["stage"], cluster.record["on"]) == ("over", "n1")
+    assert node.agent("repair", "monitor", **repair).status == 0
+    assert [node.agent("repair", "stop", **repair).status for _ in "12"] == [0, 0]
+    assert is_free(device)
+    assert node.agent("fs", "start", **fs).status == 0
+    assert (node.agent("fs", "monitor", **fs).status, cluster.scores) == (0, OVER)
