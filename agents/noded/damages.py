@@ -46,8 +46,8 @@ class Damages:
         self._say = say
         self._listener = _listener()
         self._marked: set[str] = set()
-        self._reported: dict[str, float] = {}
-        self._asked: set[str] = set()
+        self._reported: dict[tuple[str, str], float] = {}
+        self._asked: set[tuple[str, str]] = set()
         self._here: dict[str, Mount] = {}
         if self._listener is not None:
             loop.watch(self._listener, self._hear)
@@ -63,7 +63,6 @@ class Damages:
     def _look(self) -> None:
         self._here = {each.id: each for each in mounts.table() if _name(each) is not None}
         self._marked &= set(self._here)
-        self._reported = {id: at for id, at in self._reported.items() if id in self._here}
         for id, each in self._here.items():
             if self._listener is not None and id not in self._marked:
                 self._marked.add(id)
@@ -102,14 +101,14 @@ class Damages:
 
     def _report(self, mount: Mount, why: str) -> None:
         """Have a filesystem put into quarantine, one process at a time for each."""
-        if mount.id in self._asked or now() - self._reported.get(mount.id, -AGAIN) < AGAIN:
+        about = server, filesystem = _name(mount) or ("", "")
+        if about in self._asked or now() - self._reported.get(about, -AGAIN) < AGAIN:
             return
-        self._asked.add(mount.id)
-        self._reported[mount.id] = now()
-        server, filesystem = _name(mount) or ("", "")
+        self._asked.add(about)
+        self._reported[about] = now()
 
         def then(status: int, words: str) -> None:
-            self._asked.discard(mount.id)
+            self._asked.discard(about)
             self._say(f"{filesystem} of {server} {words or f'could not be judged: exit status {status}'}")
 
         commands.start(self._loop, _report(server, filesystem, mount.source, why, self._node()), then)

@@ -75,12 +75,18 @@ def test_damage_of_ext4_is_repaired_and_nobody_is_told_of_a_stale_handle(stage: 
     try:
         for each in writers.values():
             each.wait_for_progress()
+        import time; began = time.time()
         break_ext4(lab, "n1", "vs1", "data")
         lab.wait(lambda: lab.where("vs1-fs-data") is None, "data is blocked", 20)
         lab.wait(lambda: stage.serving("vs1"), "data is repaired, and served again", 60)
         for each in writers.values():
             each.wait_for_progress()
         stage.settle()
+        from tests.lab import history
+        for a in history.acts(lab, began):
+            if a.operation != "monitor": print(f"{a.at-began:7.2f}", a)
+        for n in ("n1","n2","n3"):
+            print(n, lab.node(n).run(["sh","-c","cat /var/log/vsctl/vs1/repair-data.log; tail -n 15 /var/log/vsctl/daemon.log"],check=False).stdout)
     finally:
         for each in writers.values():
             each.stop()
