@@ -56,6 +56,16 @@ def write(server: str, filesystem: str, record: Record) -> None:
         raise Unknown(f"the configuration has no quarantine for {filesystem} of {server}")
 
 
+def forgive(server: str, filesystem: str) -> None:
+    """Let Pacemaker forget where a filesystem could not be mounted while it was damaged; or raise Unknown."""
+    try:
+        programs.ask(
+            ["crm_resource", "--cleanup", "--resource", f"{server}-fs-{filesystem}"], limit=4 * PATIENCE
+        )
+    except TimeoutError:
+        raise Unknown("the cluster does not say that it forgets failures") from None
+
+
 def change(server: str, filesystem: str, record: Record, there: frozenset[str]) -> str:
     """Return the XML that makes the configuration what a record says; `there` are the constraints that it has."""
     root = ElementTree.Element("configuration")

@@ -188,6 +188,8 @@ class Repair:
         print(f"\n{time.strftime('%F %T')} {result.result}: {result.said}", flush=True)
         while True:
             try:
+                if done["stage"] == quarantine.OVER:
+                    quarantine.forgive(self.task.server, self.task.filesystem)
                 quarantine.write(self.task.server, self.task.filesystem, done)
             except quarantine.Unknown as problem:
                 self._say(str(problem))

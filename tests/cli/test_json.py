@@ -33,6 +33,8 @@ SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
         ("hand", ["drain", "n3", "--cib", "CIB"]),
         ("hand", ["undrain", "n3", "--cib", "CIB"]),
         ("hand", ["failback", "--cib", "CIB"]),
+        ("repair", ["repair", "vs1/data", "--yes", "--cib", "CIB"]),
+        ("repair", ["repair", "vs1/data", "--status", "--cib", "CIB"]),
         ("install", ["install", "--prefix", "HERE"]),
     ],
 )

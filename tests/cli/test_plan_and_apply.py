@@ -265,7 +265,7 @@ def test_a_removed_server_is_stopped_and_removed(nas: Path, cib: Path) -> None:
     assert said.status == 0
     assert "vs3 stops on n3\n" in said.out
     assert (
-        "stopped and removed: vs3, vs3-net, vs3-fs-root, vs3-vip-lan-a, vs3-smb,\n    vs3-shr-root, vs3-gate\n"
+        "stopped and removed: vs3, vs3-net, vs3-fs-root, vs3-vip-lan-a, vs3-smb,\n    vs3-shr-root, vs3-gate, vs3-repair-root\n"
         in said.out
     )
     assert resource(cib, "vs3-net") is None

@@ -13,6 +13,7 @@ import pytest
 from lxml import etree
 
 from tests.cli.vsctl import CLUSTER_FILE, after, aged, settled, vsctl
+from vsctl.agents import quarantine
 from vsctl.cli.faults import with_attributes
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -41,6 +42,7 @@ def without_the_gate(tree: etree._Element) -> None:
     """Somebody has deleted a resource of ours."""
     for each in tree.xpath(
         "//primitive[@id='vs1-gate'] | //lrm_resource[@id='vs1-gate'] | //*[contains(@id, '-vs1-gate')]"
+        " | //rsc_location[@rsc='vs1-gate']"
     ):
         if each.getparent() is not None:
             each.getparent().remove(each)
@@ -91,6 +93,63 @@ def test_announced_by_host_route(cib: Path, request: pytest.FixtureRequest) -> N
     said = {"ports-announced": "vs1/lan-a=e1a vs1/lan-b=e1a"}
     cib.write_bytes(aged(with_attributes(cib.read_bytes(), "n1", said)))
     compare("announced by host route", cib, request)
+
+
+def in_quarantine(tree: etree._Element, stage: str, **record: object) -> None:
+    """Let an agent have found data of vs1 damaged."""
+    there = frozenset(each.get("id", "") for each in tree.iter("rsc_location"))
+    found = {
+        "stage": stage,
+        "since": 1763829000,
+        "node": "n1",
+        "why": "xfs does not answer: Input/output error",
+    }
+    change = etree.fromstring(quarantine.change("vs1", "data", {**found, **record}, there))
+    tree.find(".//cluster_property_set[@id='vsctl']").append(change.find(".//nvpair"))
+    for rule in change.iter("rule"):
+        tree.xpath("//rule[@id=$id]", id=rule.get("id"))[0].set("score", rule.get("score"))
+
+
+BEYOND = {
+    "result": "person",
+    "said": "its log cannot be replayed, and a repair without that loses the last changes",
+    "advice": "xfs_repair -L /dev/disk2, which gives them up",
+    "on": "n3",
+    "log": "/var/log/vsctl/vs1/repair-data.log",
+}
+
+
+@pytest.mark.parametrize(
+    ("case", "stage", "record"),
+    [
+        ("a filesystem is being repaired", "repair", {}),
+        ("a filesystem waits for a person", "person", BEYOND),
+    ],
+)
+def test_a_filesystem_is_damaged(
+    case: str, stage: str, record: dict[str, str], cib: Path, nas: Path, request: pytest.FixtureRequest
+) -> None:
+    tree = etree.fromstring(cib.read_bytes())
+    in_quarantine(tree, stage, **record)
+    cib.write_bytes(after(etree.tostring(tree)))
+    compare(case, cib, request)
+    again = vsctl("apply", nas, "--cib", cib)
+    assert again.out.startswith("nothing to do"), "apply keeps a quarantine as it is"
+    said = vsctl("repair", "vs1/data", "--status", "--cib", cib)
+    assert (said.status, "data of vs1 is blocked" in said.out) == (int(stage == "person"), True)
+
+
+def test_a_repair_is_begun_by_hand_only_where_that_is_meant(cib: Path) -> None:
+    refused = vsctl("repair", "vs1/data", "--cib", cib)
+    assert (refused.status, "--yes" in refused.err) == (1, True)
+    assert (
+        "there is no filesystem of vs1 dta: did you mean data?"
+        in vsctl("repair", "vs1/dta", "--cib", cib).err
+    )
+    assert vsctl("repair", "vs1/data", "--yes", "--cib", cib).status == 0
+    cib.write_bytes(after(cib.read_bytes()))
+    said = vsctl("status", "vs1", "--cib", cib)
+    assert "an operator asked for a check" in " ".join(said.out.split())
 
 
 def test_a_stop_failed(tmp_path: Path, request: pytest.FixtureRequest) -> None:

@@ -101,7 +101,7 @@ def test_nothing_waits_for_the_node_daemon_and_it_costs_no_fencing() -> None:
 def test_a_stop_that_storage_may_hold_up_costs_no_fencing() -> None:
     cib = made(cast.cluster(LINES)).cib
     blocked = cib.xpath("//primitive[operations/op[@name='stop' and @on-fail='block']]/@type")
-    assert set(blocked) == {"fs", "nfs", "smb", "exports", "shares", "daemon"}
+    assert set(blocked) == {"fs", "nfs", "smb", "exports", "shares", "repair", "daemon"}
 
 
 def test_what_the_cib_remembers_is_read_back() -> None:
@@ -164,17 +164,20 @@ def test_a_filesystem_on_drbd_goes_where_it_is_promoted() -> None:
     ours = render(configuration(cluster, promotable=found), Stored("{}", ()))
     cib = merge(ours, existing, frozenset()).cib
     assert SCHEMA.validate(cib), SCHEMA.error_log
-    (order,) = cib.xpath("//rsc_order[@first='drbd-clone']")
-    assert dict(order.attrib) == {
-        "id": "vsctl-after-vs1-fs-root.drbd-clone",
-        "first": "drbd-clone",
-        "then": "vs1-fs-root",
-        "kind": "Mandatory",
-        "first-action": "promote",
-        "then-action": "start",
-    }
-    (colocation,) = cib.xpath("//rsc_colocation[@with-rsc='drbd-clone']")
-    assert (colocation.get("rsc"), colocation.get("with-rsc-role")) == ("vs1", "Promoted")
+    for part in ("vs1-fs-root", "vs1-repair-root"):
+        (order,) = cib.xpath("//rsc_order[@first='drbd-clone'][@then=$part]", part=part)
+        assert dict(order.attrib) == {
+            "id": f"vsctl-after-{part}.drbd-clone",
+            "first": "drbd-clone",
+            "then": part,
+            "kind": "Mandatory",
+            "first-action": "promote",
+            "then-action": "start",
+        }
+    server, repair = cib.xpath("//rsc_colocation[@with-rsc='drbd-clone']")
+    assert [each.get("with-rsc-role") for each in (server, repair)] == ["Promoted"] * 2
+    assert (server.get("rsc"), server.get("influence")) == ("vs1", None)
+    assert (repair.get("rsc"), repair.get("influence")) == ("vs1-repair-root", "false")
 
 
 def test_only_smb_waits_for_its_addresses() -> None:

@@ -16,9 +16,10 @@ def test_the_ids_of_the_example() -> None:
     assert cluster is not None
     assert " ".join(naming.of_cluster(cluster)).split() == [
         *["vs1", "vs1-net", "vs1-fs-root", "vs1-fs-data", "vs1-vip-lan-a", "vs1-vip-lan-b"],
-        *["vs1-nfs", "vs1-smb", "vs1-exp-data", "vs1-shr-data", "vs1-gate"],
-        *["vs2", "vs2-net", "vs2-fs-root", "vs2-vip-lan-a", "vs2-smb", "vs2-shr-root", "vs2-gate"],
-        *["vs3", "vs3-net", "vs3-fs-root", "vs3-vip-lan-b", "vs3-nfs", "vs3-exp-root", "vs3-gate"],
+        *["vs1-nfs", "vs1-smb", "vs1-exp-data", "vs1-shr-data", "vs1-gate", "vs1-repair-root"],
+        *["vs1-repair-data", "vs2", "vs2-net", "vs2-fs-root", "vs2-vip-lan-a", "vs2-smb", "vs2-shr-root"],
+        *["vs2-gate", "vs2-repair-root", "vs3", "vs3-net", "vs3-fs-root", "vs3-vip-lan-b", "vs3-nfs"],
+        *["vs3-exp-root", "vs3-gate", "vs3-repair-root"],
         *["fence-n1", "fence-n2", "fence-n3", "vsctl-daemon-clone", "vsctl-daemon"],
         *["vsctl-router-clone", "vsctl-router"],
     ]
