@@ -42,9 +42,9 @@ class Mount:
         self.options = (*fields[5].split(","), *fields[dash + 3].split(","))
 
 
-def table(process: str = "self") -> list[Mount]:
-    """Return every mount in the mount namespace of a process, in the order they were made."""
-    return [Mount(line) for line in _lines(process)]
+def table(process: str = "self", below: str = "/") -> list[Mount]:
+    """Return every mount in the mount namespace of a process, in the order they were made; only those below a place."""
+    return [Mount(line) for line in _lines(process) if below in line]
 
 
 def at(point: str) -> Mount | None:

@@ -174,7 +174,7 @@ class Repair:
 
     def _conclude(self, record: quarantine.Record, result: Result, begun: float) -> None:
         """Let the cluster act on the result; it hears of it as often as it needs."""
-        done = {
+        done: dict[str, object] = {
             **{name: record[name] for name in ("since", "node", "why", "asked") if name in record},
             "stage": quarantine.PERSON if result.result == PERSON else quarantine.OVER,
             "result": result.result,

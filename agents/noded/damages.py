@@ -48,6 +48,7 @@ class Damages:
         self._marked: set[str] = set()
         self._reported: dict[tuple[str, str], float] = {}
         self._asked: set[tuple[str, str]] = set()
+        self._told: dict[tuple[str, str], str] = {}
         self._here: dict[str, Mount] = {}
         if self._listener is not None:
             loop.watch(self._listener, self._hear)
@@ -61,7 +62,7 @@ class Damages:
         self._loop.after(EVERY, self.look)
 
     def _look(self) -> None:
-        self._here = {each.id: each for each in mounts.table() if _name(each) is not None}
+        self._here = {each.id: each for each in mounts.table(below=f"{paths.MOUNTS}/") if _name(each)}
         self._marked &= set(self._here)
         for id, each in self._here.items():
             if self._listener is not None and id not in self._marked:
@@ -109,7 +110,10 @@ class Damages:
 
         def then(status: int, words: str) -> None:
             self._asked.discard(about)
-            self._say(f"{filesystem} of {server} {words or f'could not be judged: exit status {status}'}")
+            sentence = f"{filesystem} of {server} {words or f'could not be judged: exit status {status}'}"
+            if self._told.get(about) != sentence:
+                self._told[about] = sentence
+                self._say(sentence)
 
         commands.start(self._loop, _report(server, filesystem, mount.source, why, self._node()), then)
 

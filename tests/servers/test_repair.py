@@ -1,12 +1,14 @@
 """A damaged filesystem on a node: found, put into quarantine, repaired; the cluster is a CIB in a file."""
 
 import json
+import shlex
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from tests.servers.node import is_free, wait_for
+from vsctl.agents.quarantine import change
 
 pytestmark = pytest.mark.lab
 
@@ -103,3 +105,103 @@ def test_damage_is_found_and_repaired(node, cluster, type, break_it):
     assert is_free(device)
     assert node.agent("fs", "start", **fs).status == 0
     assert (node.agent("fs", "monitor", **fs).status, cluster.scores) == (0, OVER)
+
+
+def found_damaged(node, cluster, **repair: str) -> dict[str, str]:
+    """Bring data into quarantine, and return the parameters of its repair."""
+    device = node.disk("ext4")
+    fs = data(device)
+    node.agent("fs", "start", **fs)
+    break_ext4(node, device)
+    assert node.agent("fs", "monitor", **fs).status == 0
+    assert node.agent("fs", "stop", **fs).status == 0
+    assert cluster.scores == REPAIR
+    return {**fs, **repair}
+
+
+def test_a_repair_that_nobody_asked_for_waits_for_a_person(node, cluster):
+    repair = found_damaged(node, cluster)
+    assert node.agent("repair", "start", **repair).status == 0
+    wait_for(lambda: cluster.scores == PERSON, "it does not wait for a person")
+    assert "mode: off" in cluster.record["said"]
+    assert cluster.record["advice"] == "vsctl repair vs1/data"
+    fs = {name: repair[name] for name in ("server", "filesystem", "device", "type")}
+    start = node.agent("fs", "start", **fs)
+    assert (start.status, cluster.scores) == (1, PERSON), "damage that is known is not reported anew"
+
+
+def test_one_that_only_looks_gives_back_what_is_sound(node, cluster):
+    repair = found_damaged(node, cluster, mode="check")
+    assert node.agent("repair", "start", **repair).status == 0
+    wait_for(lambda: cluster.scores == OVER, "nothing is wrong with it, and it stays blocked")
+    assert cluster.record["result"] == "clean"
+
+
+def test_the_metadata_are_saved_and_what_is_corrupt_is_repaired(node, cluster):
+    repair = found_damaged(node, cluster, mode="auto", keep_image="yes")
+    node.run("mount -t tmpfs none /var/lib")
+    node.run(f"debugfs -w -R 'clri <2>' {repair['device']}")
+    assert node.agent("repair", "start", **repair).status == 0
+    wait_for(lambda: cluster.scores == OVER, "it is not repaired")
+    assert cluster.record["result"] == "repaired"
+    log = node.run("cat /var/log/vsctl/vs1/repair-data.log").said
+    assert "Root inode is not a directory" in log
+    assert node.run("stat -c %s /var/lib/vsctl/images/vs1.data.image").said.strip() != "0"
+
+
+def test_it_is_not_repaired_again_and_again(node, cluster):
+    repair = found_damaged(node, cluster, mode="auto")
+    fs = {name: repair[name] for name in ("server", "filesystem", "device", "type", "CRM_meta_on_node")}
+    assert node.agent("repair", "start", **repair).status == 0
+    wait_for(lambda: cluster.scores == OVER, "it is not repaired")
+    assert node.agent("repair", "stop", **repair).status == 0
+    node.agent("fs", "start", **fs)
+    break_ext4(node, fs["device"])
+    assert node.agent("fs", "monitor", **fs).status == 0
+    assert node.agent("fs", "stop", **fs).status == 0
+    assert node.agent("repair", "start", **repair).status == 0
+    wait_for(lambda: cluster.scores == PERSON, "it does not wait for a person")
+    assert "within a day" in cluster.record["said"]
+
+
+def test_it_waits_for_whoever_has_the_device_and_ends_when_it_is_stopped(node, cluster):
+    repair = found_damaged(node, cluster, mode="auto")
+    node.run(f"mount {repair['device']} /mnt")
+    assert node.agent("repair", "start", **repair).status == 0
+    assert node.agent("repair", "monitor", **repair).status == 0
+    assert cluster.scores == REPAIR
+    assert node.agent("repair", "stop", **repair).status == 0
+    assert node.agent("repair", "monitor", **repair).status == 7
+    assert node.agent("repair", "start", **repair).status == 0
+    node.run("umount /mnt")
+    wait_for(lambda: cluster.scores == OVER, "it does not go on when the device is free")
+
+
+def test_storage_that_fails_is_no_damage(node, cluster):
+    device, become = node.failing_disk("ext4")
+    fs = data(device)
+    node.agent("fs", "start", **fs)
+    node.run("touch /srv/vsctl/vs1/data/new")
+    become("eio")
+    node.run("sync /srv/vsctl/vs1/data", ok=False)
+    node.run("ls /srv/vsctl/vs1/data/lost+found", ok=False)
+    node.agent("fs", "monitor", **fs)
+    assert cluster.scores == OVER
+    become("good")
+
+
+def test_a_repair_that_loses_its_storage_has_another_node_try(node, cluster):
+    device, become = node.failing_disk("ext4")
+    quarantine = {"stage": "repair", "since": 1, "node": "n1", "why": "a test"}
+    there = frozenset(f"vsctl-{rule}-vs1.data" for rule, *_ in PARTS)
+    node.run(shlex.join(["cibadmin", "--modify", "--xml-text", change("vs1", "data", quarantine, there)]))
+    become("eio")
+    repair = {**data(device), "mode": "auto"}
+    assert node.agent("repair", "start", **repair).status == 0
+    wait_for(lambda: node.agent("repair", "monitor", **repair).status == 1, "it does not say that it failed")
+    assert "cannot be read here" in node.agent("repair", "monitor", **repair).said
+    assert cluster.scores == REPAIR
+    become("good")
+    assert node.agent("repair", "stop", **repair).status == 0
+    assert node.agent("repair", "start", **repair).status == 0
+    wait_for(lambda: cluster.scores == OVER, "it is not repaired")

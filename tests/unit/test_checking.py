@@ -1,0 +1,112 @@
+"""What a repair makes of what the checkers answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from vsctl.agents import checking, damage, progress, quarantine
+from vsctl.agents.checking import CLEAN, LOOK, MEND, PERSON, REPAIRED
+from vsctl.agents.noded.damages import complained
+
+DEVICE = "/dev/disk1"
+
+
+class Checkers:
+    """Answers commands in turn, and refuses what was not foretold."""
+
+    def __init__(self, *foretold: tuple[str, int]) -> None:
+        self.foretold = list(foretold)
+
+    def run(self, _: str, command: list[str]) -> int:
+        expected, status = self.foretold.pop(0)
+        assert " ".join(command).replace(f" {DEVICE}", "") == expected
+        return status
+
+
+REPLAY = " ".join(checking.replay(DEVICE)).replace(f" {DEVICE}", "")
+
+
+@pytest.mark.parametrize(
+    ("type", "mode", "foretold", "result"),
+    [
+        ("ext4", MEND, [("e2fsck -f -p", 0)], CLEAN),
+        ("ext4", MEND, [("e2fsck -f -p", 1)], REPAIRED),
+        ("ext4", MEND, [("e2fsck -f -p", 4), ("e2fsck -f -y", 1), ("e2fsck -f -p", 0)], REPAIRED),
+        ("ext4", MEND, [("e2fsck -f -p", 4), ("e2fsck -f -y", 1), ("e2fsck -f -p", 4)], PERSON),
+        ("ext4", MEND, [("e2fsck -f -p", 4), ("e2fsck -f -y", 5)], PERSON),
+        ("ext4", MEND, [("e2fsck -f -p", 8), ("e2fsck -f -y", 8)], PERSON),
+        ("ext4", MEND, [("e2fsck -f -p", 8), ("e2fsck -f -y", 1), ("e2fsck -f -p", 0)], REPAIRED),
+        (
+            "ext4",
+            LOOK,
+            [("e2fsck -p -E journal_only", 0), ("e2fsck -f -n", 0), ("e2fsck -f -p", 0)],
+            CLEAN,
+        ),
+        ("ext4", LOOK, [("e2fsck -p -E journal_only", 0), ("e2fsck -f -n", 4)], PERSON),
+        ("xfs", MEND, [("xfs_repair -e", 0)], CLEAN),
+        ("xfs", MEND, [("xfs_repair -e", 4), ("xfs_repair -n", 0)], REPAIRED),
+        ("xfs", MEND, [("xfs_repair -e", 4), ("xfs_repair -n", 1)], PERSON),
+        ("xfs", MEND, [("xfs_repair -e", 1)], PERSON),
+        ("xfs", MEND, [("xfs_repair -e", 2), (REPLAY, 0), ("xfs_repair -e", 0)], CLEAN),
+        ("xfs", MEND, [("xfs_repair -e", 2), (REPLAY, 32)], PERSON),
+        ("xfs", LOOK, [(REPLAY, 0), ("xfs_repair -n", 0)], CLEAN),
+        ("xfs", LOOK, [(REPLAY, 0), ("xfs_repair -n", 1)], PERSON),
+        ("btrfs", MEND, [], PERSON),
+    ],
+)
+def test_the_exit_status_decides(type: str, mode: str, foretold: list[tuple[str, int]], result: str) -> None:
+    checkers = Checkers(*foretold)
+    found = checking.check(type, DEVICE, mode, checkers.run)
+    assert (found.result, checkers.foretold) == (result, [])
+    assert bool(found.advice) is (result == PERSON), "who is needed is told what to do"
+
+
+def test_nothing_is_repaired_whose_metadata_could_not_be_saved() -> None:
+    saved = Checkers((f"xfs_metadump {DEVICE} /image".replace(f" {DEVICE}", ""), 0))
+    assert checking.save("xfs", DEVICE, "/image", saved.run) is None
+    unsaved = checking.save("ext4", DEVICE, "/image", Checkers(("e2image -Q /image", 1)).run)
+    assert unsaved is not None and unsaved.result == PERSON
+
+
+@pytest.mark.parametrize(
+    ("said", "percent"),
+    [("", None), ("1 1 2 /dev/x\n", 35), ("1 2 2 /dev/x\n2 5 10 /dev/x\n3 1", 80), ("5 8 8 /dev/x\n", 100), ("nonsense\n", None)],
+)  # fmt: skip
+def test_how_far_e2fsck_is(said: str, percent: int | None) -> None:
+    assert progress.of_e2fsck(said) == percent
+
+
+def test_how_far_xfs_repair_is() -> None:
+    assert progress.of_xfs_repair("") is None
+    assert (
+        progress.of_xfs_repair("Phase 1 - x\n   - y\nPhase 4 - check for duplicate blocks...\n   - z") == 43
+    )
+
+
+def test_a_record_says_whether_it_was_repaired_before() -> None:
+    repaired = {"stage": "over", "ended": 5, "result": "repaired", "why": "old"}
+    assert damage.found({}, "n1", "new", 7.4) == {"stage": "repair", "since": 7, "node": "n1", "why": "new"}
+    assert damage.found(repaired, "n1", "new", 7)["before"] == {"ended": 5, "result": "repaired"}
+    assert "before" not in damage.found({**repaired, "asked": True}, "n1", "new", 7), "an operator saw to it"
+
+
+def test_only_constraints_that_exist_are_changed() -> None:
+    there = frozenset({"vsctl-quarantine-vs1.data", "vsctl-repair-vs1.data"})
+    xml = quarantine.change("vs1", "data", {"stage": "repair", "why": 'a "Ä" <b>'}, there)
+    assert "vsctl-wait-vs1.data" not in xml
+    assert '<rule id="vsctl-quarantine-vs1.data.rule" score="-INFINITY" />' in xml
+    assert xml.isascii(), "Pacemaker 2.1.5 does not write other letters back as it read them"
+
+
+@pytest.mark.parametrize(
+    ("record", "device"),
+    [
+        ("3,1,2,-;XFS (dm-3): Metadata corruption detected at xfs_dir3_block_verify\n", "dm-3"),
+        ("3,1,2,-;XFS (sdb1): Corruption of in-memory data (0x8) detected\n SUBSYSTEM=block\n", "sdb1"),
+        ("3,1,2,-;XFS (sdb1): Mounting V5 Filesystem\n", None),
+        ("3,1,2,-;EXT4-fs error (device sdb1): corruption\n", None),
+        ("", None),
+    ],
+)
+def test_of_which_device_the_kernel_complains(record: str, device: str | None) -> None:
+    assert complained(record) == device
