@@ -37,8 +37,10 @@ def noted(mount: Mount) -> str | None:
     place = f"/sys/fs/ext4/{kernel_name(mount.device)}"
     try:
         count = _read(f"{place}/errors_count")
+        if count == "0":
+            return None
         codes = (_read(f"{place}/first_error_errcode"), _read(f"{place}/last_error_errcode"))
-        if count == "0" or all(each in _OF_STORAGE for each in codes):
+        if all(each in _OF_STORAGE for each in codes):
             return None
         where = _read(f"{place}/last_error_func")
     except OSError:

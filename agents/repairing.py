@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vsctl.agents import background, checking, mounts, node, paths, progress, quarantine, resident
+from vsctl.agents import background, checking, mounts, node, paths, processes, progress, quarantine, resident
 from vsctl.agents.checking import MEND, PERSON, Result
 
 AGAIN = 24 * 3600
@@ -32,6 +32,8 @@ COUNTER = 9
 LINES = 4096
 """So many bytes hold the last line of what a checker says."""
 LOOK_EVERY = 1.0
+UNMOUNTING = 60.0
+"""Seconds for the kernel to be done with a filesystem that was mounted for its log."""
 BLKFLSBUF = 0x1261
 
 
@@ -147,9 +149,12 @@ class Repair:
         self.teller.tell(about)
         if command[0] == "e2fsck":
             return self._run_e2fsck(about, command)
-        return _await(
+        status = _await(
             _spawn(command), lambda: self.teller.tell(about, progress.of_xfs_repair(_end_of(self.task.log)))
         )
+        # A mount that ends with the process that made it takes a moment longer than that.
+        processes.until(lambda: mounts.is_free(self.task.device), UNMOUNTING)
+        return status
 
     def _run_e2fsck(self, about: str, command: list[str]) -> int:
         """Run e2fsck, which says how far it is on a descriptor of its own."""

@@ -60,7 +60,6 @@ def repair(cluster: Cluster, server: VirtualServer, filesystem: Filesystem) -> R
             ("filesystem", filesystem.name),
             ("device", filesystem.device),
             ("type", filesystem.type),
-            *parameters.given("options", ",".join(filesystem.options)),
             ("mode", policy.mode.value),
             *parameters.given("keep_image", "yes" if policy.keep_image else ""),
         ),
