@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from vsctl.policy import port_order
+from vsctl.policy import balanced, port_order
+from vsctl.policy.balanced import Balanced
 from vsctl.policy.hand import NO_HAND, Hand
 from vsctl.policy.resources import Pairs
 
@@ -20,6 +21,9 @@ SERVER = "vsctl-server-"
 MOVED = "vsctl-moved-"
 DRAINED = "vsctl-drained-"
 WHY = "vsctl-why-"
+BALANCED = "vsctl-balanced"
+MOVING = "vsctl-moving-"
+REBALANCED = "vsctl-rebalanced-"
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Stored:
     cluster: str
     servers: tuple[tuple[str, str], ...]
     hand: Hand = NO_HAND
+    load: Balanced = balanced.NOTHING
 
 
 def pairs(stored: Stored) -> tuple[tuple[str, str], ...]:
@@ -38,6 +43,9 @@ def pairs(stored: Stored) -> tuple[tuple[str, str], ...]:
         *((f"{SERVER}{name}", text) for name, text in stored.servers),
         *((f"{MOVED}{server}", node) for server, node in stored.hand.moves),
         *((f"{DRAINED}{node}", "1") for node in stored.hand.drained),
+        *(((BALANCED, " ".join(stored.load.ranks)),) if stored.load.ranked else ()),
+        *((f"{MOVING}{server}", node) for server, node in stored.load.moving),
+        *((f"{REBALANCED}{server}", " ".join(map(str, times))) for server, times in stored.load.moved),
     )
 
 
@@ -48,7 +56,18 @@ def read(cib: etree._Element) -> Stored | None:
         return None
     moves, drained = _beginning(MOVED, found), _beginning(DRAINED, found)
     hand = Hand(tuple(sorted(moves.items())), tuple(sorted(drained)))
-    return Stored(found[CLUSTER], tuple(_beginning(SERVER, found).items()), hand)
+    return Stored(found[CLUSTER], tuple(_beginning(SERVER, found).items()), hand, load(cib))
+
+
+def load(cib: etree._Element) -> Balanced:
+    """Return what evening out the load of the nodes has decided, and what it is doing."""
+    found, orders = properties(cib), _preferences(cib)
+    moving, moved = _beginning(MOVING, found), _beginning(REBALANCED, found)
+    return Balanced(
+        ranked=tuple((name, orders[name]) for name in found.get(BALANCED, "").split() if name in orders),
+        moving=tuple(sorted(moving.items())),
+        moved=tuple(sorted((name, tuple(map(int, times.split()))) for name, times in moved.items())),
+    )
 
 
 def reasons(cib: etree._Element) -> dict[str, str]:
@@ -58,13 +77,22 @@ def reasons(cib: etree._Element) -> dict[str, str]:
 
 def placed(cib: etree._Element) -> dict[str, str]:
     """Return where each server belongs by the preferences in the CIB."""
-    found: dict[str, tuple[int, str]] = {}
+    return {server: nodes[0] for server, nodes in _preferences(cib).items()}
+
+
+def _preferences(cib: etree._Element) -> dict[str, tuple[str, ...]]:
+    """Return the nodes that each server likes, the best first."""
+    found: dict[str, list[tuple[int, str]]] = {}
     for each in cib.iterfind("configuration/constraints/rsc_location[@node]"):
         if each.get("id", "").startswith("vsctl-prefer-"):
-            server, liked = each.get("rsc", ""), (int(each.get("score", "0")), each.get("node", ""))
-            if server not in found or liked[0] > found[server][0]:
-                found[server] = liked
-    return {server: node for server, (_, node) in found.items()}
+            liked = (-int(each.get("score", "0")), each.get("node", ""))
+            found.setdefault(each.get("rsc", ""), []).append(liked)
+    # Equal scores stay in the order in which they stand.
+    return {server: tuple(node for _, node in sorted(liked, key=_score)) for server, liked in found.items()}
+
+
+def _score(liked: tuple[int, str]) -> int:
+    return liked[0]
 
 
 def port_orders(cib: etree._Element) -> dict[str, dict[str, tuple[str, ...]]]:

@@ -17,7 +17,8 @@ from vsctl.cli import serial
 from vsctl.cli.nearest import listed, nearest
 from vsctl.cli.programs import Refused, run
 from vsctl.cli.store import Store
-from vsctl.policy import fencing, naming, port_order
+from vsctl.policy import balanced, fencing, naming, port_order
+from vsctl.policy.balanced import Balanced
 from vsctl.policy.hand import NO_HAND, Hand
 from vsctl.policy.model import Cluster
 
@@ -92,11 +93,17 @@ def node(cluster: Cluster, name: str) -> str:
 
 
 def with_(
-    applied: Applied, cluster: Cluster, hand: Hand, first: Mapping[str, Mapping[str, str]] | None = None
+    applied: Applied,
+    cluster: Cluster,
+    hand: Hand,
+    first: Mapping[str, Mapping[str, str]] | None = None,
+    load: Balanced | None = None,
 ) -> Next:
     """Return the CIB that has this cluster and this hand instead of those applied.
 
     `first` names ports that announcers, by id, shall use first on some nodes.
+    `load` takes the place of what evening out the load has decided; left out, that is kept,
+    and whatever was on its way stays where it is.
     Raises Refused if a resource of somebody else has a name that ours needs.
     """
     # Templates are dear to import, and most commands only read.
@@ -105,13 +112,18 @@ def with_(
     existing = etree.fromstring(applied.cib)
     _refuse_taken_names(existing, applied, cluster)
     orders = port_order.kept(applied.cluster, cluster, stored.port_orders(existing))
-    ours = rendered(cluster, hand, existing, port_order.put_first(orders, first or {}))
+    load = (stored.load(existing).settled if load is None else load).within(cluster)
+    ours = rendered(cluster, hand, existing, port_order.put_first(orders, first or {}), load)
     merged = merge(ours, existing, applied.resources)
     return Next(etree.tostring(merged.cib), merged.foreign, merged.overruled, merged.absent)
 
 
 def rendered(
-    cluster: Cluster, hand: Hand, existing: etree._Element, orders: port_order.Orders | None = None
+    cluster: Cluster,
+    hand: Hand,
+    existing: etree._Element,
+    orders: port_order.Orders | None = None,
+    load: Balanced = balanced.NOTHING,
 ) -> etree._Element:
     """Return what is ours of the CIB, and nothing else, as it follows from what exists."""
     from vsctl.cib_templates.render import render
@@ -123,8 +135,9 @@ def rendered(
         placed=stored.placed(existing),
         promotable=stored.promotable(existing),
         orders=orders,
+        load=load,
     )
-    return render(ours, _remembered(cluster, hand))
+    return render(ours, _remembered(cluster, hand, load))
 
 
 def with_hand(applied: Applied, hand: Hand) -> Next:
@@ -137,7 +150,14 @@ def with_ports(applied: Applied, first: Mapping[str, Mapping[str, str]]) -> Next
     return _with_ours(applied, applied.hand, first)
 
 
-def _with_ours(applied: Applied, hand: Hand, first: Mapping[str, Mapping[str, str]]) -> Next:
+def with_load(applied: Applied, load: Balanced) -> Next:
+    """Return the CIB in which only evening out the load has come to something else."""
+    return _with_ours(applied, applied.hand, {}, load)
+
+
+def _with_ours(
+    applied: Applied, hand: Hand, first: Mapping[str, Mapping[str, str]], load: Balanced | None = None
+) -> Next:
     if applied.cluster is None:
         raise ValueError("nothing is applied")
     there = stored.fence_options(etree.fromstring(applied.cib))
@@ -147,7 +167,7 @@ def _with_ours(applied: Applied, hand: Hand, first: Mapping[str, Mapping[str, st
             f"{', '.join(gone)} is no longer in the cluster, and only the cluster file knows how it fences: "
             "run `vsctl apply FILE` first"
         )
-    return with_(applied, applied.cluster, hand, first)
+    return with_(applied, applied.cluster, hand, first, load)
 
 
 def retiring(applied: Applied, resources: Collection[str]) -> bytes:
@@ -191,7 +211,7 @@ def fresh(cluster: Cluster) -> bytes:
     return with_(bare, cluster, NO_HAND).cib
 
 
-def _remembered(cluster: Cluster, hand: Hand) -> stored.Stored:
+def _remembered(cluster: Cluster, hand: Hand, load: Balanced) -> stored.Stored:
     texts = {
         name: json.dumps(value, separators=(",", ":"))
         for name, value in serial.to_json(fencing.with_options(cluster, {})).items()
@@ -200,6 +220,7 @@ def _remembered(cluster: Cluster, hand: Hand) -> stored.Stored:
         texts[serial.CLUSTER],
         tuple((each.name, texts[f"{serial.SERVER}{each.name}"]) for each in cluster.servers),
         hand.within(cluster),
+        load,
     )
 
 

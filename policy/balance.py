@@ -160,9 +160,9 @@ class _Stage:
         bins = []
         for supply in self.supplies:
             capacity = _times(supply.capacity, scale)
-            ceiling = capacity if supply.hard else None
-            most = min(limit, 1.0) if supply.hard else limit
-            bins.append(Bin(tuple(most * each for each in capacity), ceiling))
+            ceiling = _times(supply.ceiling, scale)
+            wanted = (min(limit * most, never) for most, never in zip(capacity, ceiling, strict=True))
+            bins.append(Bin(tuple(wanted), ceiling if supply.hard else None))
         found = level(items, bins, worth=self.worth)
         return {each.server: self.supplies[node].node for each, node in zip(placed, found, strict=True)}
 

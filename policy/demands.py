@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from math import inf
 
 Vector = tuple[float, ...]
 """An amount of each kind of load, such as processors, bytes of memory, bits a second; all in the same order."""
@@ -28,8 +30,19 @@ class Demand:
 
 @dataclass(frozen=True)
 class Supply:
-    """What a node can carry of each kind, above 0; with `hard` never more than that."""
+    """What a node can carry of each kind, above 0; with `hard` never more than that.
+
+    `soft` are the numbers of kinds for which that is not so.
+    """
 
     node: str
     capacity: Vector
     hard: bool = False
+    soft: frozenset[int] = frozenset()
+
+    @cached_property
+    def ceiling(self) -> Vector:
+        """What it must not carry more than."""
+        return tuple(
+            most if self.hard and kind not in self.soft else inf for kind, most in enumerate(self.capacity)
+        )

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from vsctl.policy import apart
@@ -30,9 +30,10 @@ IMPROVEMENTS = 50
 
 @dataclass(frozen=True)
 class Placement:
-    """For each server all nodes it may be on, best first."""
+    """For each server all nodes it may be on, best first. `by_load` are those whose order goes by load."""
 
     by_server: tuple[tuple[str, tuple[str, ...]], ...]
+    by_load: frozenset[str] = frozenset()
 
     def ranks(self, server: str) -> tuple[str, ...]:
         return dict(self.by_server).get(server, ())
@@ -41,12 +42,37 @@ class Placement:
         return self.ranks(server)[0]
 
 
-def place(cluster: Cluster, placed: Mapping[str, str]) -> Placement:
-    """Return where each server belongs. `placed` is where each belonged last time, and is kept if even."""
+def place(
+    cluster: Cluster, placed: Mapping[str, str], ranked: Mapping[str, tuple[str, ...]] | None = None
+) -> Placement:
+    """Return where each server belongs. `placed` is where each belonged last time, and is kept if even.
+
+    `ranked` are the orders of nodes that evening out the load has found: they
+    stand, and the other servers are spread beside them.
+    """
     board = _Board.of(cluster)
+    kept = _kept(board, ranked or {})
+    board = replace(board, homes={**board.homes, **{server: ranks[0] for server, ranks in kept.items()}})
     normal = board.spread(_start(board, placed), board.movable)
     normal = _prepared_for_losses(board, normal)
-    return Placement(tuple(_ranks(board, normal).items()))
+    found = {} if len(kept) == len(board.servers) else _ranks(board, normal)
+    found |= {server: _completed(board, server, ranks) for server, ranks in kept.items()}
+    return Placement(
+        tuple((server, found[server]) for server in board.servers if server in found), frozenset(kept)
+    )
+
+
+def _kept(board: _Board, ranked: Mapping[str, tuple[str, ...]]) -> Ranks:
+    """Return what is left of orders by load: nodes that the servers may still be on, their home first."""
+    kept = {}
+    for server in board.servers:
+        ranks = tuple(node for node in ranked.get(server, ()) if node in board.candidates[server])
+        home = board.homes.get(server)
+        if ranks and home in board.candidates[server]:
+            ranks = (home, *(node for node in ranks if node != home))
+        if ranks:
+            kept[server] = ranks
+    return kept
 
 
 Assignment = dict[str, str]

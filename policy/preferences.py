@@ -14,7 +14,7 @@ def preferences(cluster: Cluster, placement: Placement) -> tuple[Preference, ...
         Preference(
             "prefer",
             (server.name, node),
-            _reason(server.name, node, rank, server.home),
+            _reason(server.name, node, rank, server.home, server.name in placement.by_load),
             resource=naming.group(server.name),
             node=node,
             score=score(rank),
@@ -29,11 +29,12 @@ def score(rank: int) -> int:
     return scores.PREFERENCE - 100 * rank if rank < 3 else max(0, 102 - rank)
 
 
-def _reason(server: str, node: str, rank: int, home: str | None) -> str:
+def _reason(server: str, node: str, rank: int, home: str | None, by_load: bool) -> str:
     if rank == 0 and node == home:
         return f"{node} is the home of {server}"
     if rank == 0:
-        return f"{server} on {node} spreads the servers evenly"
+        return f"{server} on {node} spreads the {'load' if by_load else 'servers'} evenly"
     if rank == 1:
-        return f"when the first choice is lost, {server} on {node} spreads its servers evenly"
+        spread = "the load of its servers" if by_load else "its servers"
+        return f"when the first choice is lost, {server} on {node} spreads {spread} evenly"
     return f"{node} is choice {rank + 1} of {server}"

@@ -108,7 +108,7 @@ class _Rooms:
         if not supply.hard:
             return True
         after = add(self.taken[node], demand.load)
-        return all(used <= most + ROUNDING for used, most in zip(after, supply.capacity, strict=True))
+        return all(used <= most + ROUNDING for used, most in zip(after, supply.ceiling, strict=True))
 
     def company(self, demand: Demand, node: str) -> tuple[str, ...]:
         """Return who is on a node, or is pinned to it, that a server keeps apart from."""
@@ -133,8 +133,8 @@ class _Rooms:
     def _crowd(self, demand: Demand, node: str) -> tuple[bool, float]:
         """Return whether somebody would have to leave a node for a server, and how full it would be."""
         supply, after = self.supplies[node], add(self.expected[node], demand.load)
-        fill = fullest(after, supply.capacity)
-        return supply.hard and fill > 1.0 + ROUNDING, fill
+        over = any(used > most + ROUNDING for used, most in zip(after, supply.ceiling, strict=True))
+        return over, fullest(after, supply.capacity)
 
     def _make_room(self, demand: Demand, allowed: Sequence[str]) -> bool:
         """Move one that has its place already elsewhere, if a server fits then."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from vsctl.policy import (
     allowed_nodes,
     apart,
+    balanced,
     bindings,
     capacity,
     daemon,
@@ -24,6 +25,7 @@ from vsctl.policy import (
     storage_loss,
     subnet_loss,
 )
+from vsctl.policy.balanced import Balanced
 from vsctl.policy.constraints import FencingLevel, Limits, Property, Rule
 from vsctl.policy.hand import NO_HAND, Hand, moved
 from vsctl.policy.model import Cluster
@@ -51,22 +53,25 @@ def configuration(
     placed: Mapping[str, str] | None = None,
     promotable: Collection[str] = (),
     orders: Orders | None = None,
+    load: Balanced = balanced.NOTHING,
 ) -> Configuration:
     """Return what Pacemaker gets.
 
     `placed` is the node that each server was given last time; servers keep it
     as long as that is even. `promotable` are existing resources that are
     promoted, for filesystems `after` them. `orders` are orders of ports that
-    evening out their load has found.
+    evening out their load has found, `load` is what evening out that of the
+    nodes has.
     """
     hand = hand.within(cluster)
-    placement = place(cluster, placed or {})
+    placement = place(cluster, placed or {}, load.ranks)
+    servers = balanced.loosened(serving.virtual_servers(cluster), dict(load.moving))
     return Configuration(
         resources=(
             *fencing.devices(cluster),
             *daemon.daemon(cluster),
             *routing.router(cluster),
-            *port_order.ordered(cluster, serving.virtual_servers(cluster), orders or {}),
+            *port_order.ordered(cluster, servers, orders or {}),
         ),
         constraints=(
             *fencing.elsewhere(cluster),
