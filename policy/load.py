@@ -1,0 +1,66 @@
+"""What do servers and nodes need just now, and what could nodes carry?
+
+Values alone: who measures them is the node daemons' business, who reads them
+`vsctl.cli.measured`'s. Whatever is absent was not measured; nothing stands for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vsctl.policy.model import Cluster
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one server, or one node with all that is on it, needs.
+
+    `cpu` is in processors, `memory` in bytes, `network` in bits a second in both
+    directions together, `disk` in bytes a second, read and written; `operations`
+    are requests of clients a second, `clients` their connections, `locks` what
+    they hold locked.
+    """
+
+    cpu: float
+    memory: int
+    network: float
+    disk: float
+    operations: float
+    clients: int
+    locks: int
+
+
+@dataclass(frozen=True)
+class Size:
+    """What one node could carry, in the units of Load; `disk` is None where nobody can tell."""
+
+    cpu: float
+    memory: int
+    network: float
+    disk: float | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Everything that was measured, by name. `capacities` is what nodes say of themselves."""
+
+    servers: Mapping[str, Load] = field(default_factory=dict)
+    nodes: Mapping[str, Load] = field(default_factory=dict)
+    capacities: Mapping[str, Size] = field(default_factory=dict)
+
+
+def sizes(cluster: Cluster, measured: Measured) -> dict[str, Size]:
+    """Return what each node can carry: what the operator says, and what was measured for the rest.
+
+    A node is absent of which one of processors, memory and network is neither said nor measured.
+    """
+    found = {}
+    for node in cluster.nodes:
+        told, seen = node.capacity, measured.capacities.get(node.name)
+        cpu = told.cpu if told.cpu is not None else seen and seen.cpu
+        memory = told.memory if told.memory is not None else seen and seen.memory
+        network = told.network if told.network is not None else seen and seen.network
+        if cpu is not None and memory is not None and network is not None:
+            found[node.name] = Size(cpu, memory, network, seen.disk if seen else None)
+    return found
