@@ -61,7 +61,7 @@ def read(cib: etree._Element) -> Stored | None:
 
 def load(cib: etree._Element) -> Balanced:
     """Return what evening out the load of the nodes has decided, and what it is doing."""
-    found, orders = properties(cib), _preferences(cib)
+    found, orders = properties(cib), preferences(cib)
     moving, moved = _beginning(MOVING, found), _beginning(REBALANCED, found)
     return Balanced(
         ranked=tuple((name, orders[name]) for name in found.get(BALANCED, "").split() if name in orders),
@@ -77,10 +77,10 @@ def reasons(cib: etree._Element) -> dict[str, str]:
 
 def placed(cib: etree._Element) -> dict[str, str]:
     """Return where each server belongs by the preferences in the CIB."""
-    return {server: nodes[0] for server, nodes in _preferences(cib).items()}
+    return {server: nodes[0] for server, nodes in preferences(cib).items()}
 
 
-def _preferences(cib: etree._Element) -> dict[str, tuple[str, ...]]:
+def preferences(cib: etree._Element) -> dict[str, tuple[str, ...]]:
     """Return the nodes that each server likes, the best first."""
     found: dict[str, list[tuple[int, str]]] = {}
     for each in cib.iterfind("configuration/constraints/rsc_location[@node]"):

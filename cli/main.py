@@ -31,7 +31,7 @@ COMMANDS = {
     "undrain": "Let virtual servers run on a node again.",
     "events": "Show what happened on ports, subnets and addresses.",
     "release": "Use a port again that is held back.",
-    "rebalance": "Spread addresses over the ports of each node by load.",
+    "rebalance": "Even out the load of the nodes, or of the ports of each node.",
     "cleanup": "Forget failures and try again.",
     "smb-user": "Manage the SMB accounts of a virtual server.",
     "render": "Print the CIB of a cluster file, or pcs or crm commands for it.",

@@ -89,6 +89,29 @@ def _weights(
             yield Weight("runs", sticks, f"{server} runs there, and moving costs its clients something")
 
 
+def against(tree: etree._Element, nodes: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """Return for each resource the nodes against which something speaks, and the reason that weighs most.
+
+    Other servers do not count, and of our own rules only those about whole servers.
+    """
+    attributes, reasons = _attributes(tree), stored.reasons(tree)
+    found: dict[str, dict[str, tuple[int, str]]] = {}
+    for each in tree.iterfind("configuration/constraints/rsc_location"):
+        id, resource = each.get("id", ""), each.get("rsc", "")
+        reason = reasons.get(id, f"the constraint {id}, which is not vsctl's, says so")
+        for node in nodes:
+            scores = [_score(each.get("score"))] if each.get("node") == node else []
+            here = {**attributes.get(node, {}), NODE_NAME: node}
+            scores += [_score(part.get("score")) for part in each.findall("rule") if _holds(part, here)]
+            for score in scores:
+                if score < min(0, found.get(resource, {}).get(node, (0, ""))[0]):
+                    found.setdefault(resource, {})[node] = (score, reason)
+    return {
+        resource: {node: reason for node, (_, reason) in by_node.items()}
+        for resource, by_node in found.items()
+    }
+
+
 def _stickiness(tree: etree._Element, server: str) -> int:
     path = f"configuration/resources//primitive[@id='{naming.net(server)}']/meta_attributes"
     for group in tree.iterfind(path):

@@ -4,8 +4,9 @@ For every node its servers are spread over the survivors, which keep their own:
 the largest first, each to the node that is emptiest with it, and then single
 servers are moved and pairs exchanged while that helps the fullest node that it
 can help. That is each server's second choice. For every two nodes the same is
-done with those that have lost both choices: that is the third. What Pacemaker
-does at the moment of failure is to follow these orders.
+done with those that have lost both choices: that is the third, improved only
+where a node would be overloaded. What Pacemaker does at the moment of failure
+is to follow these orders.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ LEAST = 0.1
 """An idle server counts as this part of an average one: who does nothing now may do so later."""
 KEPT = 1.10
 """Orders are kept as long as no loss makes a survivor fuller than this times what a new look would."""
+EVEN = 1.01
+"""So little above what is possible at best nobody looks any further."""
 ROUNDING = 1e-9
 
 Ranks = dict[str, tuple[str, ...]]
@@ -85,12 +88,12 @@ class _Board:
         least = tuple(LEAST * sum(column) / len(self.demands) for column in columns)
         return {
             each.server: tuple(map(max, each.load, least))
-            for each in self.demands.values()  # type: ignore[arg-type]
+            for each in self.demands.values()
         }
 
     def chosen(self, known: Mapping[str, tuple[str, ...]]) -> Ranks:
         """Return three choices of each server; of what is known those that are still right."""
-        found = {server: (node,) for server, node in self.normal.items()}
+        found: Ranks = {server: (node,) for server, node in self.normal.items()}
         for server in found:
             wanted = known.get(server, ())
             if wanted[:1] == found[server] and not self.demands[server].pinned:
@@ -99,9 +102,9 @@ class _Board:
         for lost in self.supplies:
             self._decide(found, (lost,), self.on[lost])
         losing: dict[tuple[str, str], list[str]] = {}
-        for server, (first, *others) in found.items():
-            if others:
-                one, other = sorted((first, others[0]))
+        for server, choices in found.items():
+            if len(choices) > 1:
+                one, other = sorted(choices[:2])
                 losing.setdefault((one, other), []).append(server)
         for pair in combinations(sorted(self.supplies), 2):
             if pair in losing:
@@ -121,7 +124,7 @@ class _Board:
             return
         where = self._after(found, lost)
         scene = _Scene(self, [node for node in self.supplies if node not in lost], where)
-        for server, node in scene.spread(waiting).items():
+        for server, node in scene.spread(waiting, enough=1.0 if len(lost) > 1 else 0.0).items():
             found[server] = (*found[server], node)
 
     def _after(self, found: Mapping[str, tuple[str, ...]], lost: tuple[str, ...]) -> dict[str, str]:
@@ -174,18 +177,7 @@ class _Scene:
     def bound(self, coming: Iterable[str]) -> float:
         """Return how full the fullest node is at least when these have come, wherever they go."""
         waiting = list(coming)
-        supplies = [self.board.supplies[node] for node in self.nodes]
-        whole = max(
-            (
-                (
-                    sum(self.use[node][kind] for node in self.nodes)
-                    + sum(self.board.loads[each][kind] for each in waiting)
-                )
-                / sum(each.capacity[kind] for each in supplies)
-                for kind in range(len(supplies[0].capacity))
-            ),
-            default=0.0,
-        )
+        whole = self._average(waiting)
         fullest = max(map(self.fill, self.nodes), default=0.0)
         each_alone = (
             min(
@@ -196,8 +188,21 @@ class _Scene:
         )
         return max((whole, fullest, *each_alone))
 
-    def spread(self, waiting: Sequence[str]) -> dict[str, str]:
-        """Return a node for each of these, so that the fullest node is as little full as can be found."""
+    def _average(self, coming: Sequence[str] = ()) -> float:
+        """Return how full all nodes together are in their fullest kind, when these have come."""
+        supplies = [self.board.supplies[node] for node in self.nodes]
+        loads = [*self.use.values(), *(self.board.loads[each] for each in coming)]
+        return max(
+            (
+                sum(each[kind] for each in loads) / sum(each.capacity[kind] for each in supplies)
+                for kind in range(len(supplies[0].capacity))
+            ),
+            default=0.0,
+        )
+
+    def spread(self, waiting: Sequence[str], enough: float) -> dict[str, str]:
+        """Return a node for each of these, so that the fullest is as little full as can be found, or as is enough."""
+        even = max(enough, EVEN * self.bound(waiting))
         free = {each: [node for node in self.nodes if node in self.board.nodes[each]] for each in waiting}
         size = {each: min(self.fill(node, each) - self.fill(node) for node in free[each]) for each in waiting}
         for server in sorted(waiting, key=lambda each: (-size[each], each)):
@@ -206,14 +211,17 @@ class _Scene:
                 key=lambda each: (self._company(server, each), self.fill(each, server), self.count[each]),
             )
             self._put(server, node)
-        while self._improve(free):
+        while self._improve(free, even):
             pass
         return {each: self.where[each] for each in waiting}
 
-    def _improve(self, free: Mapping[str, Sequence[str]]) -> bool:
+    def _improve(self, free: Mapping[str, Sequence[str]], even: float) -> bool:
         """Move one server, or exchange two, for the sake of the fullest node that this can help."""
         for node in sorted(self.nodes, key=lambda each: (-self.fill(each), each)):
-            now, best = self.fill(node), None
+            now = self.fill(node)
+            best: tuple[str, str, str | None] | None = None
+            if now <= even:
+                return False
             least = now - ROUNDING
             here = [each for each in free if self.where[each] == node]
             for server in here:

@@ -1,0 +1,304 @@
+"""`vsctl rebalance` on a cluster that lives in a file: what it says, what it writes, and what comes of it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from tests.cli.living import Living
+from tests.cli.test_ports import is_as_agreed
+from tests.cli.vsctl import vsctl
+from vsctl.cib_templates import stored
+from vsctl.cli import clusterfile, configuration, foresight, options
+from vsctl.cli.faults import with_attributes
+from vsctl.policy import naming
+
+NODES = ("n1", "n2", "n3")
+SERVERS = tuple(f"vs{number}" for number in range(1, 10))
+GIB = 2**30
+
+
+def cluster_file(**more: str) -> str:
+    """Return nine servers on three nodes; `more` are words for some of them."""
+    nodes = "\n".join(f"  {node}: {{ports: {{e0a: lan-a}}}}" for node in NODES)
+    fences = "\n".join(
+        f"  {node}: {{agent: fence_ipmilan, options: {{ip: 203.0.113.{11 + number}}}}}"
+        for number, node in enumerate(NODES)
+    )
+    servers = "\n".join(
+        f"  {name}: {{addresses: [192.0.2.{10 + number}/24], {more.get(name, '')} filesystems: "
+        f"{{root: {{device: /dev/disk{number}, type: ext4, storage: san1, "
+        "exports: [{nfs: {path: /srv, clients: {192.0.2.0/24: rw}}}]}}}"
+        for number, name in enumerate(SERVERS, 1)
+    )
+    policy = more.get("policy", "balance: {max_moves: 2}")
+    return (
+        "name: nas1\nsubnets: {lan-a: {networks: [192.0.2.0/24]}}\nstorage: {san1: {}}\n"
+        f"nodes:\n{nodes}\nfencing:\n{fences}\nvirtual_servers:\n{servers}\npolicy: {{{policy}}}\n"
+    )
+
+
+def loads(path: Path, cpu: Mapping[str, float], clients: Mapping[str, int] | None = None) -> Path:
+    """Write down what servers need of nodes with ten processors each."""
+    rest = {"memory": GIB, "network": 0, "disk": 0, "operations": 0, "locks": 0}
+    document = {
+        "nodes": [
+            {"name": node, "capacity": {"cpu": 10, "memory": 64 * GIB, "network": 10**10}} for node in NODES
+        ],
+        "servers": [
+            {
+                "name": name,
+                "load": {**rest, "cpu": cpu.get(name, 0.1), "clients": (clients or {}).get(name, 0)},
+            }
+            for name in SERVERS
+        ],
+    }
+    path.write_text(json.dumps(document))
+    return path
+
+
+def started(text: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> Living:
+    cluster, problems = clusterfile.read(text, "nas.yaml")
+    assert cluster is not None, problems
+    cib = configuration.fresh(cluster)
+    for node in NODES:
+        cib = with_attributes(cib, node, {"node-ok": "1"})
+    path.write_bytes(foresight.settle(cib).cib)
+    living = Living(path)
+    monkeypatch.setattr(options, "LiveCluster", lambda: living)
+    return living
+
+
+@pytest.fixture
+def nine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Living:
+    """vs1, vs4 and vs7 are on n1, the others in threes on n2 and n3."""
+    return started(cluster_file(), tmp_path / "cib.xml", monkeypatch)
+
+
+@pytest.fixture
+def hot(tmp_path: Path) -> Path:
+    """What is on n1 needs nearly all of it."""
+    return loads(tmp_path / "loads.json", {"vs1": 3.0, "vs4": 3.0, "vs7": 3.0})
+
+
+def where(living: Living) -> dict[str, str | None]:
+    placement = living.facts().placement
+    return {name: placement.node_of(naming.net(name)) for name in SERVERS}
+
+
+def run(*argv: str | Path) -> dict[str, Any]:
+    done = vsctl("rebalance", *argv, "--json")
+    assert (done.status, done.err) == (0, "")
+    is_as_agreed("rebalance", done.json)
+    found: dict[str, Any] = done.json
+    return found
+
+
+def nothing_left(living: Living) -> None:
+    """Every server sticks to its node, and nothing says that one is moving."""
+    tree = etree.fromstring(living.read())
+    assert stored.load(tree).moving == ()
+    loose = tree.xpath(
+        "//primitive[@type='net']/meta_attributes/nvpair[@name='resource-stickiness'][@value='0']"
+    )
+    assert loose == []
+    assert not [
+        each.get("id")
+        for each in tree.iterfind("configuration/constraints/*")
+        if "cli-" in each.get("id", "")
+    ]
+
+
+def test_it_says_what_should_move_and_changes_nothing(nine: Living, hot: Path) -> None:
+    before = nine.read()
+    done = vsctl("rebalance", "--loads", hot)
+    assert (done.status, done.err) == (0, "")
+    assert max(map(len, done.out.splitlines())) <= 80
+    assert "n1    90% cpu" in done.out and "nothing is changed yet" in done.out
+    assert nine.read() == before
+    found = run("--loads", hot)
+    assert Counter(each["to"] for each in found["moves"]) == {"n2": 1, "n3": 1}
+    assert {each["from"] for each in found["moves"]} == {"n1"}
+    assert not found["applied"]
+
+
+def test_the_same_of_a_cib_in_a_file(nine: Living, hot: Path, tmp_path: Path) -> None:
+    found = run("--loads", hot, "--cib", nine.path)
+    assert len(found["moves"]) == 2
+    refused = vsctl("rebalance", "--loads", hot, "--cib", nine.path, "--apply")
+    assert (refused.status, refused.out) == (1, "") and refused.err.startswith("--apply is for a running")
+
+
+def test_a_hot_node_sheds_servers_to_two_others_and_it_holds(nine: Living, hot: Path, tmp_path: Path) -> None:
+    before = where(nine)
+    found = run("--loads", hot, "--apply")
+    assert found["applied"] and len(found["moves"]) == 2
+    now = where(nine)
+    assert {now[name] for name in ("vs1", "vs4", "vs7")} == set(NODES)
+    assert [name for name in SERVERS if before[name] != now[name]] == sorted(
+        each["server"] for each in found["moves"]
+    )
+    nothing_left(nine)
+    nas = tmp_path / "nas.yaml"
+    nas.write_text(cluster_file())
+    assert vsctl("plan", nas).out.startswith("nothing to do")
+    written = len(nine.written)
+    assert run("--loads", hot, "--apply")["moves"] == []
+    assert len(nine.written) == written, "the second run writes nothing"
+    nine.happen()
+    assert where(nine) == now
+
+
+def test_a_dead_nodes_load_is_shared_by_the_scores_alone(nine: Living, hot: Path, tmp_path: Path) -> None:
+    """Six busy ones, two on each node after it: whichever dies, its two go to two nodes."""
+    busy = loads(tmp_path / "busy.json", dict.fromkeys(("vs1", "vs4", "vs7", "vs2", "vs5", "vs3"), 3.0))
+    run("--loads", busy, "--apply")
+    nine.happen("--node-fail=n1")
+    now = where(nine)
+    used = Counter(now[name] for name in ("vs1", "vs4", "vs7", "vs2", "vs5", "vs3"))
+    assert used == {"n2": 3, "n3": 3}
+
+
+def test_no_more_at_once_than_the_file_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    living = started(cluster_file(policy="balance: {max_moves: 1}"), tmp_path / "cib.xml", monkeypatch)
+    hot = loads(tmp_path / "loads.json", {"vs1": 3.0, "vs4": 3.0, "vs7": 3.0})
+    done = vsctl("rebalance", "--loads", hot, "--apply")
+    assert done.status == 0 and done.out.count("done: ") == 2
+    moving = [stored.load(etree.fromstring(each)).moving for each in living.written]
+    assert [len(each) for each in moving] == [1, 1, 0]
+
+
+def test_pinned_homed_and_moved_servers_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = cluster_file(vs1="home: n1, migrate: false,", vs4="home: n1,", vs7="home: n1,")
+    living = started(text, tmp_path / "cib.xml", monkeypatch)
+    hot = loads(tmp_path / "loads.json", {"vs1": 3.0, "vs4": 3.0, "vs7": 3.0})
+    found = run("--loads", hot)
+    assert found["moves"] == []
+    assert {each["server"]: each["why"] for each in found["stays"]} == {
+        "vs1": "it is pinned",
+        "vs4": "n1 is its home",
+        "vs7": "n1 is its home",
+    }
+    assert "vs4 stays on n1: n1 is its home" in vsctl("rebalance", "--loads", hot).out
+    assert where(living)["vs1"] == "n1"
+
+
+def test_a_move_that_costs_more_than_it_gains_is_not_made(nine: Living, tmp_path: Path) -> None:
+    slight = {"vs1": 0.8, "vs4": 0.8, "vs7": 0.8}
+    many = dict.fromkeys(("vs1", "vs4", "vs7"), 400)
+    assert len(run("--loads", loads(tmp_path / "few.json", slight))["moves"]) == 2
+    assert run("--loads", loads(tmp_path / "many.json", slight, many))["moves"] == []
+
+
+def test_a_drained_node_gets_nothing(nine: Living, hot: Path) -> None:
+    assert vsctl("drain", "n3").status == 0
+    found = run("--loads", hot)
+    assert {each["to"] for each in found["moves"]} == {"n2"}
+
+
+class Killed(BaseException):
+    """What ends the program without asking it."""
+
+
+def test_killed_in_a_wave_the_next_run_goes_on(
+    nine: Living, hot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = nine.facts
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    def after_the_first(new: bytes) -> None:
+        if nine.written:
+            return
+        monkeypatch.setattr(nine, "facts", die)
+
+    nine.before_change = after_the_first
+    with pytest.raises(Killed):
+        vsctl("rebalance", "--loads", hot, "--apply")
+    monkeypatch.setattr(nine, "facts", facts)
+    assert stored.load(etree.fromstring(nine.read())).moving
+    assert "somebody is moving" in vsctl("rebalance", "--loads", hot).out
+    assert None not in where(nine).values()
+    run("--loads", hot, "--apply")
+    nothing_left(nine)
+    assert {where(nine)[name] for name in ("vs1", "vs4", "vs7")} == set(NODES)
+
+
+@pytest.mark.parametrize("command", [["drain", "n3"], ["move", "vs2", "n3"], ["apply", "nas.yaml"]])
+def test_whoever_writes_next_tidies_up(nine: Living, hot: Path, tmp_path: Path, command: list[str]) -> None:
+    def die(_: bytes) -> None:
+        if nine.written:
+            raise Killed
+
+    nine.before_change = die
+    with pytest.raises(Killed):
+        vsctl("rebalance", "--loads", hot, "--apply")
+    nine.before_change = lambda _: None
+    assert stored.load(etree.fromstring(nine.read())).moving
+    (tmp_path / "nas.yaml").write_text(cluster_file())
+    done = vsctl(*(str(tmp_path / each) if each.endswith("yaml") else each for each in command))
+    assert done.status == 0, done.err
+    nothing_left(nine)
+
+
+def test_a_node_that_dies_in_between_ends_it_and_nothing_is_left(nine: Living, hot: Path) -> None:
+    change = nine.happen
+
+    def with_a_death(*events: str) -> None:
+        change(*events, *(["--node-fail=n3"] if len(nine.written) == 1 else []))
+
+    nine.happen = with_a_death  # type: ignore[method-assign]
+    done = vsctl("rebalance", "--loads", hot, "--apply")
+    assert done.status == 1
+    assert "n3 went down meanwhile" in done.err
+    nine.happen = change  # type: ignore[method-assign]
+    nothing_left(nine)
+    assert None not in where(nine).values()
+
+
+def test_somebody_else_changes_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    living = started(cluster_file(policy="balance: {max_moves: 1}"), tmp_path / "cib.xml", monkeypatch)
+    hot = loads(tmp_path / "loads.json", {"vs1": 3.0, "vs4": 3.0, "vs7": 3.0})
+    happen = living.happen
+
+    def with_another(*events: str) -> None:
+        happen(*events)
+        if len(living.written) == 1:
+            applied = configuration.read(living)
+            living.path.write_bytes(configuration.with_hand(applied, applied.hand.drain("n3")).cib)
+            happen()
+
+    living.happen = with_another  # type: ignore[method-assign]
+    done = vsctl("rebalance", "--loads", hot, "--apply")
+    assert done.status == 1 and "somebody else has changed the configuration; 1 of 2 moves done" in " ".join(
+        done.err.split()
+    )
+    living.happen = happen  # type: ignore[method-assign]
+    nothing_left(living)
+    assert configuration.read(living).hand.drained == ("n3",)
+
+
+def test_the_periodic_one_is_patient_and_moves_no_server_too_often(nine: Living, tmp_path: Path) -> None:
+    a_little = loads(tmp_path / "little.json", dict.fromkeys(SERVERS, 1.0) | {"vs1": 1.45})
+    assert run("--loads", a_little, "--periodic")["moves"] == []
+    much = {"vs1": 3.0, "vs4": 3.0, "vs7": 3.0}
+    for number in range(1, 8):
+        node = Counter(where(nine).values()).most_common(1)[0][0]
+        here = [name for name in SERVERS if where(nine)[name] == node]
+        path = loads(tmp_path / "much.json", dict.fromkeys(here[:3], 3.0))
+        run("--loads", path, "--periodic", "--apply")
+    load = stored.load(etree.fromstring(nine.read()))
+    assert load.moved and max(len(times) for _, times in load.moved) <= 3
+
+
+def test_without_news_nothing_is_evened_out(nine: Living) -> None:
+    done = vsctl("rebalance")
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith("nobody says what n1 and n2 and n3 could carry")
