@@ -3,10 +3,11 @@
 For every node its servers are spread over the survivors, which keep their own:
 the largest first, each to the node that is emptiest with it, and then single
 servers are moved and pairs exchanged while that helps the fullest node that it
-can help. That is each server's second choice. For every two nodes the same is
-done with those that have lost both choices: that is the third, improved only
-where a node would be overloaded. What Pacemaker does at the moment of failure
-is to follow these orders.
+can help; where few are concerned all ways are tried. That is each server's
+second choice. For every two nodes the same is done with those that have lost
+both choices: that is the third, improved only where a node would be
+overloaded. What Pacemaker does at the moment of failure is to follow these
+orders.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ KEPT = 1.10
 """Orders are kept as long as no loss makes a survivor fuller than this times what a new look would."""
 EVEN = 1.01
 """So little above what is possible at best nobody looks any further."""
+STEPS = 3000
+"""So many choices are tried where that may still be better."""
 ROUNDING = 1e-9
 
 Ranks = dict[str, tuple[str, ...]]
@@ -66,6 +69,15 @@ def losses(
     return _Board(demands, supplies).losses(ranks)
 
 
+def counted(demands: Sequence[Demand]) -> dict[str, Vector]:
+    """Return what each server counts as: what it needs, but at least a part of what an average one does."""
+    if not demands:
+        return {}
+    columns = zip(*(each.load for each in demands), strict=True)
+    least = tuple(LEAST * sum(column) / len(demands) for column in columns)
+    return {each.server: tuple(map(max, each.load, least)) for each in demands}
+
+
 class _Board:
     def __init__(self, demands: Sequence[Demand], supplies: Sequence[Supply]) -> None:
         self.supplies = {each.node: each for each in supplies}
@@ -75,21 +87,11 @@ class _Board:
             each.server: tuple(node for node in each.nodes if node in there) for each in self.demands.values()
         }
         self.avoid = mutual(tuple(self.demands.values()))
-        self.loads = self._loads()
+        self.loads = counted(tuple(self.demands.values()))
         self.normal = {each.server: each.here for each in self.demands.values() if each.here is not None}
         self.on: dict[str, list[str]] = {node: [] for node in there}
         for server, node in self.normal.items():
             self.on[node].append(server)
-
-    def _loads(self) -> dict[str, Vector]:
-        if not self.demands:
-            return {}
-        columns = zip(*(each.load for each in self.demands.values()), strict=True)
-        least = tuple(LEAST * sum(column) / len(self.demands) for column in columns)
-        return {
-            each.server: tuple(map(max, each.load, least))
-            for each in self.demands.values()
-        }
 
     def chosen(self, known: Mapping[str, tuple[str, ...]]) -> Ranks:
         """Return three choices of each server; of what is known those that are still right."""
@@ -205,7 +207,8 @@ class _Scene:
         even = max(enough, EVEN * self.bound(waiting))
         free = {each: [node for node in self.nodes if node in self.board.nodes[each]] for each in waiting}
         size = {each: min(self.fill(node, each) - self.fill(node) for node in free[each]) for each in waiting}
-        for server in sorted(waiting, key=lambda each: (-size[each], each)):
+        order = sorted(waiting, key=lambda each: (-size[each], each))
+        for server in order:
             node = min(
                 free[server],
                 key=lambda each: (self._company(server, each), self.fill(each, server), self.count[each]),
@@ -213,7 +216,36 @@ class _Scene:
             self._put(server, node)
         while self._improve(free, even):
             pass
+        if max(map(self.fill, self.nodes)) > even and not any(self.board.avoid[each] for each in waiting):
+            self._search(order, free, even)
         return {each: self.where[each] for each in waiting}
+
+    def _search(self, order: Sequence[str], free: Mapping[str, Sequence[str]], even: float) -> None:
+        """Try all ways of spreading these, as far as that is soon done, and take the one that is most even."""
+        best = {each: self.where[each] for each in order}
+        least = max(map(self.fill, self.nodes))
+        for each in order:
+            self._take(each)
+        left = STEPS
+
+        def try_from(at: int) -> None:
+            nonlocal left, least, best
+            if at == len(order):
+                least, best = max(map(self.fill, self.nodes)), {each: self.where[each] for each in order}
+                return
+            server = order[at]
+            for node in sorted(free[server], key=lambda each: self.fill(each, server)):
+                left -= 1
+                if left < 0 or least <= even or self.fill(node, server) >= least - ROUNDING:
+                    return
+                self._put(server, node)
+                try_from(at + 1)
+                self._take(server)
+
+        if max(map(self.fill, self.nodes)) < least - ROUNDING:
+            try_from(0)
+        for server, node in best.items():
+            self._put(server, node)
 
     def _improve(self, free: Mapping[str, Sequence[str]], even: float) -> bool:
         """Move one server, or exchange two, for the sake of the fullest node that this can help."""

@@ -288,8 +288,7 @@ def test_somebody_else_changes_the_configuration(tmp_path: Path, monkeypatch: py
 def test_the_periodic_one_is_patient_and_moves_no_server_too_often(nine: Living, tmp_path: Path) -> None:
     a_little = loads(tmp_path / "little.json", dict.fromkeys(SERVERS, 1.0) | {"vs1": 1.45})
     assert run("--loads", a_little, "--periodic")["moves"] == []
-    much = {"vs1": 3.0, "vs4": 3.0, "vs7": 3.0}
-    for number in range(1, 8):
+    for _ in range(7):
         node = Counter(where(nine).values()).most_common(1)[0][0]
         here = [name for name in SERVERS if where(nine)[name] == node]
         path = loads(tmp_path / "much.json", dict.fromkeys(here[:3], 3.0))
