@@ -60,7 +60,13 @@ def plan(
     ):
         found = _unmoved(found)
     inside = [each for each in found.moves if each.origin is not None]
-    order = waves.waves(situation.demands, situation.supplies, inside, cluster.policy.balance.max_moves)
+    order = waves.waves(
+        situation.demands,
+        situation.supplies,
+        inside,
+        cluster.policy.balance.max_moves,
+        failing=situation.in_a_failure({}),
+    )
     where = {each.server: each.target for wave in order.waves for each in wave}
     liked = ranks(cluster, situation, known, where)
     stays = situation.stays + tuple(

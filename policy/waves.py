@@ -25,9 +25,20 @@ class Waves:
     left: tuple[Move, ...]
 
 
-def waves(demands: Sequence[Demand], supplies: Sequence[Supply], moves: Sequence[Move], most: int) -> Waves:
-    """Return the moves in waves of at most `most`. Demands say where the servers are before."""
-    ground = _Ground(demands, supplies)
+def waves(
+    demands: Sequence[Demand],
+    supplies: Sequence[Supply],
+    moves: Sequence[Move],
+    most: int,
+    *,
+    failing: Sequence[Demand] | None = None,
+) -> Waves:
+    """Return the moves in waves of at most `most`. Demands say where the servers are before.
+
+    `failing` are the same servers with the nodes that they may be on when theirs
+    is lost, if those are others than they may be moved to.
+    """
+    ground = _Ground(demands, supplies, demands if failing is None else failing)
     where = {each.server: each.here for each in demands if each.here is not None}
     end = {**where, **{each.server: each.target for each in moves}}
     homeless = max(ground.homeless(where), ground.homeless(end))
@@ -46,9 +57,12 @@ def waves(demands: Sequence[Demand], supplies: Sequence[Supply], moves: Sequence
 
 
 class _Ground:
-    def __init__(self, demands: Sequence[Demand], supplies: Sequence[Supply]) -> None:
+    def __init__(
+        self, demands: Sequence[Demand], supplies: Sequence[Supply], failing: Sequence[Demand]
+    ) -> None:
         self.demands = {each.server: each for each in demands}
         self.supplies = {each.node: each for each in supplies}
+        self.failing = failing
         self.avoid = mutual(demands)
         self.hard = any(each.hard for each in supplies)
 
@@ -88,17 +102,17 @@ class _Ground:
             return 0
         total = 0
         for lost in self.supplies:
-            left = [each for each in self.supplies.values() if each.node != lost]
+            left = {node: each for node, each in self.supplies.items() if node != lost}
             there = [
                 replace(
                     each,
                     here=None if where.get(each.server) == lost else where.get(each.server),
-                    nodes=tuple(node for node in each.nodes if node != lost),
+                    nodes=tuple(node for node in each.nodes if node in left),
                 )
-                for each in self.demands.values()
+                for each in self.failing
                 if each.server in where and not (each.pinned and where[each.server] == lost)
             ]
-            found = assign(there, left, {each.server: each.here for each in there})
+            found = assign(there, tuple(left.values()), {each.server: each.here for each in there})
             total += sum(node is None for node in found.where.values())
         return total
 

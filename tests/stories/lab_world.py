@@ -10,15 +10,18 @@ scheduler's world alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tests.lab import stage
 from tests.lab.stage import FILE, Stage
-from tests.stories.world import Seen
+from tests.stories.world import CARRIES, USUAL, Seen
 from vsctl.policy import naming
 from vsctl.policy.hand import NO_HAND, Hand
 from vsctl.policy.model import Cluster, Filesystem, VirtualServer
+
+LOADS = "/etc/loads.json"
 
 
 class LabWorld:
@@ -38,6 +41,21 @@ class LabWorld:
         for command in commands(self.hand, hand):
             self.stage.vsctl(*command)
         self.cluster, self.hand = cluster, hand
+
+    def rebalance(self, needs: Mapping[str, float]) -> None:
+        assert self.cluster is not None, "the story has no cluster yet"
+        load = {"memory": 0, "network": 0, "disk": 0, "operations": 0, "clients": 0, "locks": 0}
+        size = {"cpu": CARRIES, "memory": 2**40, "network": 10**12}
+        told = {
+            "nodes": [{"name": each.name, "capacity": size} for each in self.cluster.nodes],
+            "servers": [
+                {"name": each.name, "load": {**load, "cpu": needs.get(each.name, USUAL)}}
+                for each in self.cluster.servers
+            ],
+        }
+        for node in self.lab.nodes_on:
+            node.write(LOADS, json.dumps(told))
+        self.stage.vsctl("rebalance", "--apply", "--loads", LOADS)
 
     def fail_node(self, node: str) -> None:
         self.lab.kill(node)

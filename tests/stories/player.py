@@ -94,6 +94,10 @@ class Player:
                 self.lines[name] = words
         self._apply()
 
+    def do_rebalance(self, *lines: str) -> None:
+        """Even out the load; the lines say what servers need of nodes that carry ten."""
+        self.world.rebalance({name: float(words) for name, words in map(_named, lines)})
+
     def do_cold(self, start: str, first: str | None = None, *_: str) -> None:
         self.seen = Seen(tuple((server, None) for server, _ in self.seen.servers))
         self.world.cold_start(first)

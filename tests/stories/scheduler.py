@@ -10,18 +10,23 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from lxml import etree
 
-from tests.stories.world import Seen
+from tests.stories.world import CARRIES, USUAL, Seen
 from vsctl.cib_templates import stored
 from vsctl.cib_templates.merge import merge
 from vsctl.cib_templates.render import render
 from vsctl.cib_templates.timings import declared
+from vsctl.cli import rebalancing
+from vsctl.cli.situation import Situation
 from vsctl.policy import naming
-from vsctl.policy.hand import Hand
+from vsctl.policy.balanced import Balanced
+from vsctl.policy.demands import Demand, Supply
+from vsctl.policy.hand import NO_HAND, Hand
 from vsctl.policy.model import Cluster
 from vsctl.policy.rules import configuration
 
@@ -33,6 +38,7 @@ class Scheduler:
         self.folder = folder
         self.cib = bare(())
         self.cluster: Cluster | None = None
+        self.hand = NO_HAND
         self.lost: set[tuple[str, str, str]] = set()
         self.events: list[str] = []
         self.stuck: list[str] = []
@@ -40,7 +46,7 @@ class Scheduler:
         self.clock = "12:00"
 
     def apply(self, cluster: Cluster, hand: Hand) -> None:
-        before, self.cluster = self.cluster, cluster
+        before, self.cluster, self.hand = self.cluster, cluster, hand
         if before is None:
             self.cib = bare(each.name for each in cluster.nodes)
             # The schema is tested for itself; checked with every simulated action it takes half of the time.
@@ -48,8 +54,55 @@ class Scheduler:
             for node in cluster.nodes:
                 self._report(node.name)
         was_ours = frozenset() if before is None else frozenset(naming.of_cluster(before))
-        ours = configuration(cluster, hand, placed=stored.placed(self.cib))
-        self.cib = merge(render(ours, stored.Stored("{}", (), hand)), self.cib, was_ours).cib
+        self._write(stored.load(self.cib).settled.within(cluster), was_ours)
+
+    def _write(self, load: Balanced, was_ours: frozenset[str]) -> None:
+        ours = configuration(self._cluster, self.hand, placed=stored.placed(self.cib), load=load)
+        self.cib = merge(render(ours, stored.Stored("{}", (), self.hand, load)), self.cib, was_ours).cib
+
+    def rebalance(self, needs: Mapping[str, float]) -> None:
+        """Carry out a plan as the command does, wave by wave."""
+        cluster, load = self._cluster, stored.load(self.cib)
+        was_ours = frozenset(naming.of_cluster(cluster))
+        plan = rebalancing.plan(cluster, self._situation(needs), stored.preferences(self.cib))
+        where: dict[str, str] = {}
+        for wave in plan.waves:
+            where.update({each.server: each.target for each in wave})
+            ranks = rebalancing.ranks(cluster, plan.situation, stored.preferences(self.cib), where)
+            moving = tuple((each.server, each.target) for each in wave)
+            self._write(Balanced(tuple(ranks.items()), moving), was_ours)
+            self.settle()
+        if not plan.nothing_to_do:
+            self._write(replace(load, ranked=tuple(plan.ranks.items())), was_ours)
+
+    def _situation(self, needs: Mapping[str, float]) -> Situation:
+        cluster = self._cluster
+        up = {
+            each.get("uname", "")
+            for each in self._states()
+            if each.get("crmd") == "online" and each.get("uname") not in self.hand.drained
+        }
+        demands = tuple(
+            Demand(
+                each.name,
+                (needs.get(each.name, USUAL),),
+                tuple(node for node in cluster.candidates(each) if node in up),
+                self.where[naming.net(each.name)],
+                priority=each.priority,
+                pinned=each.pinned or each.home is not None,
+                apart_from=each.apart_from,
+            )
+            for each in cluster.servers
+            if naming.net(each.name) in self.where
+        )
+        return Situation(
+            demands=demands,
+            supplies=tuple(Supply(each.name, (CARRIES,)) for each in cluster.nodes if each.name in up),
+            kinds=("cpu",),
+            stays=(),
+            waiting=frozenset(each.name for each in cluster.servers if each.pinned),
+            candidates={each.server: each.nodes for each in demands},
+        )
 
     def cold_start(self, first: str | None) -> None:
         for state in self._states():

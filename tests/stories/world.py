@@ -7,11 +7,15 @@ same stories: the scheduler's (`scheduler.py`) and the lab's.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from vsctl.policy.hand import Hand
 from vsctl.policy.model import Cluster
+
+CARRIES, USUAL = 10.0, 0.5
+"""What a node carries and a server needs in stories about load."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,9 @@ class World(Protocol):
     """`what` is port, subnet or storage."""
 
     def apply(self, cluster: Cluster, hand: Hand) -> None: ...
+    def rebalance(self, needs: Mapping[str, float]) -> None:
+        """Even out the load. A node carries ten, and a server of which nothing is said needs a half."""
+
     def cold_start(self, first: str | None) -> None:
         """Start all nodes after all were off. Where `first` is given, it alone has reported yet."""
 
