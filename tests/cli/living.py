@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lxml import etree
 
-from vsctl.cli import changes, foresight
+from vsctl.cli import changes, scheduler
 from vsctl.cli.facts import Facts
 from vsctl.cli.programs import Refused
 from vsctl.cli.store import CibFile
@@ -39,4 +39,4 @@ class Living:
 
     def happen(self, *events: str) -> None:
         """Let the scheduler have its way."""
-        self.path.write_bytes(foresight.settle(self.read(), events=events).cib)
+        self.path.write_bytes(scheduler.settle(self.read(), events=events).cib)

@@ -15,7 +15,7 @@ from tests.cli.living import Living
 from tests.cli.test_ports import is_as_agreed
 from tests.cli.vsctl import vsctl
 from vsctl.cib_templates import stored
-from vsctl.cli import clusterfile, configuration, foresight, options
+from vsctl.cli import clusterfile, configuration, options, scheduler
 from vsctl.cli.faults import with_attributes
 from vsctl.policy import naming
 
@@ -69,7 +69,7 @@ def started(text: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> Living:
     cib = configuration.fresh(cluster)
     for node in NODES:
         cib = with_attributes(cib, node, {"node-ok": "1"})
-    path.write_bytes(foresight.settle(cib).cib)
+    path.write_bytes(scheduler.settle(cib).cib)
     living = Living(path)
     monkeypatch.setattr(options, "LiveCluster", lambda: living)
     return living
