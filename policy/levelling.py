@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, exp
 
+from vsctl.policy.covers import Covers
 from vsctl.policy.demands import Vector
 
 NOTHING = 1e-9
@@ -27,6 +28,7 @@ MANY = 1000
 STEPS = 40_000
 STEPS_A_MOVE = 50
 ROUNDS = 6
+PACKING_STEPS = 15_000
 """So many steps are weighed for one budget, less where few moves are possible; so many budgets are tried."""
 HOT, COLD = 0.2, 0.02
 """How much more excess a step may leave at the beginning and at the end of a search, as part of a usual server."""
@@ -198,7 +200,8 @@ class _Search:
         """Look for less cost, halfway between the least there can be and that of the best plan, and again."""
         costs = {self.board.items[each].cost for each in self.free}
         grain = min(costs) if len(costs) == 1 else self.cost / 20
-        bound = least = self._least_cost()
+        covers = self._covers()
+        bound = least = max(self._least_cost(), covers.least)
         for _ in range(ROUNDS):
             if round((self.cost - least) / grain) < 1:
                 # What was not found within a budget may be there all the same.
@@ -207,8 +210,31 @@ class _Search:
             if steps < 1:
                 return
             budget = least + (steps - 1) // 2 * grain
-            if not self._anneal(budget):
+            if not self._pack(covers, budget) and not self._anneal(budget):
                 least = budget + grain
+
+    def _covers(self) -> Covers:
+        items = self.board.items
+        return Covers(
+            [each.load for each in items],
+            [each.here for each in items],
+            [each.nodes for each in items],
+            [each.cost for each in items],
+            [each.avoid for each in items],
+            self.board.limits,
+            self._roll,
+        )
+
+    def _pack(self, covers: Covers, budget: float) -> bool:
+        """Look for a plan within a budget that leaves no excess, among the sets that may leave each node."""
+        found = covers.plan(budget, PACKING_STEPS)
+        if found is None:
+            return False
+        self.best = found
+        for number, node in enumerate(found):
+            self.board.put(number, node)
+        self.cost, self.excess = self.board.cost, self.board.excess
+        return True
 
     def _anneal(self, budget: float) -> bool:
         """Look for a plan within a budget that leaves less excess, or none; remember it and say so."""

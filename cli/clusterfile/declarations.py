@@ -365,12 +365,12 @@ POLICY = Record(
                     "tolerance": Key(PERCENTAGE, "How uneven load may be, default 10%."),
                     "max_moves": Key(
                         _whole(1, 1000, 4),
-                        "The most moves at a time, default 4. Not carried out by this version.",
+                        "The most virtual servers that move at a time, default 4.",
                     ),
                     "every": Key(DURATION, "How often auto looks, default 5m."),
                 }
             ),
-            "How load is evened out over the ports of a node.",
+            "How load is evened out over the nodes, and over the ports of each.",
         ),
         "repair": Key(
             Record(

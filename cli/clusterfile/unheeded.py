@@ -22,18 +22,6 @@ def repairs(draft: Draft) -> Iterator[Problem]:
         )
 
 
-def most_moves(draft: Draft) -> Iterator[Problem]:
-    """Note a limit on moves that nobody heeds."""
-    policy = draft.file.get("policy")
-    balance = policy.get("balance") if policy else None
-    limit = balance.get("max_moves") if balance else None
-    if limit is not None:
-        yield limit.advice(
-            "max_moves is not carried out by this version: only ports are evened out, and all that gains enough "
-            "moves at once"
-        )
-
-
 def disk_loads(draft: Draft) -> Iterator[Problem]:
     """Note an expected load that nothing counts."""
     for server, entry in draft.servers.items():
@@ -43,4 +31,4 @@ def disk_loads(draft: Draft) -> Iterator[Problem]:
             yield disk.advice(f"the disk load of {server} is not counted by this version")
 
 
-RULES = (repairs, most_moves, disk_loads)
+RULES = (repairs, disk_loads)
