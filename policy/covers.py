@@ -134,32 +134,33 @@ class Covers:
             heat *= cooling
             undo: list[tuple[int, int]] = []
             dice, price = self.roll(), 0.0
-            node, number, new = -1, -1, ()  # type: int, int, tuple[int, ...]
+            at, which = -1, -1
+            new: tuple[int, ...] = ()
             if dice < 0.55:
-                number = self._any(self._any(list(chosen.values())))
-                self._move(number, self._any(self.targets[number]), undo)
+                one = self._any(self._any(list(chosen.values())))
+                self._move(one, self._any(self.targets[one]), undo)
             elif dice < 0.9:
-                node = self._any(self.full)
-                cost, new = self._any(self.sets[node])
-                price = cost - sum(self.costs[each] for each in chosen[node])
-                if price > left + NOTHING or new == chosen[node]:
+                at = self._any(self.full)
+                cost, new = self._any(self.sets[at])
+                price = cost - sum(self.costs[each] for each in chosen[at])
+                if price > left + NOTHING or new == chosen[at]:
                     continue
-                for each in chosen[node]:
+                for each in chosen[at]:
                     if each not in new:
-                        self._move(each, node, undo)
+                        self._move(each, at, undo)
                 for each in new:
-                    if self.where[each] == node:
+                    if self.where[each] == at:
                         self._move(each, self._best(each), undo)
             elif extra and dice < 0.95:
-                number = self._any(extra)
-                price = -self.costs[number]
-                self._move(number, self.here[number], undo)
+                which = self._any(extra)
+                price = -self.costs[which]
+                self._move(which, self.here[which], undo)
             elif self.others:
-                number = self._any(self.others)
-                price = self.costs[number]
-                if number in extra or price > left + NOTHING:
+                which = self._any(self.others)
+                price = self.costs[which]
+                if which in extra or price > left + NOTHING:
                     continue
-                self._move(number, self._best(number), undo)
+                self._move(which, self._best(which), undo)
             changed = sum(self.over)
             worse = changed - energy
             fine = all(self._alone(each) for each, _ in undo)
@@ -168,12 +169,12 @@ class Covers:
                     self._put(each, back)
                 continue
             energy, left = changed, left - price
-            if node >= 0:
-                chosen[node] = new
+            if at >= 0:
+                chosen[at] = new
             elif price < 0.0:
-                extra.remove(number)
+                extra.remove(which)
             elif price > 0.0:
-                extra.append(number)
+                extra.append(which)
         return list(self.where) if energy <= NOTHING else None
 
     def _reset(self) -> None:

@@ -3,10 +3,11 @@
 A plain greedy search comes first: from the fullest node, the move that takes
 most excess away for its cost. On large clusters that is as good as the proven
 minimum. On small ones it needs a few moves too many, because few servers are on
-a node and the room on the others is odd: there simulated annealing looks for
-a plan within a smaller budget, and the smallest budget that will do is found
-by halving. What it may try is counted, not timed, and its dice are always the
-same, so that the same input gives the same output.
+a node and the room on the others is odd: there a plan within a smaller budget
+is looked for by simulated annealing, among the sets of servers that may leave
+each node (`covers`) and among single moves, and the smallest budget that will
+do is found by halving. What it may try is counted, not timed, and its dice are
+always the same, so that the same input gives the same output.
 
 Everything is numbered here, and loads are plain tuples: this is the one place
 where 10000 servers have to be looked at in a second.
@@ -28,7 +29,7 @@ MANY = 1000
 STEPS = 40_000
 STEPS_A_MOVE = 50
 ROUNDS = 6
-PACKING_STEPS = 15_000
+PACKING_STEPS = 40_000
 """So many steps are weighed for one budget, less where few moves are possible; so many budgets are tried."""
 HOT, COLD = 0.2, 0.02
 """How much more excess a step may leave at the beginning and at the end of a search, as part of a usual server."""
