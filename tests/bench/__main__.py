@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from tests.bench import agents, commands, filesystems, outages, placement, rest, throughput
+from tests.bench import agents, commands, filesystems, outages, peers, placement, rest, throughput
 from tests.bench.table import Table
 from tests.lab.problem import LabProblem
 
@@ -27,6 +27,7 @@ PARTS: dict[str, Callable[[int], Table]] = {
     "throughput": throughput.measure,
     "commands": commands.measure,
     "placement": placement.measure,
+    "peers": peers.measure,
 }
 
 

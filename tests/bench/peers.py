@@ -1,0 +1,245 @@
+"""What do others make of the same uneven clusters: Ganeti's hbal, and Pacemaker's own `balanced`?
+
+hbal (Debian's ganeti-htools) gets the loads as utilisation, moves whatever it
+likes wherever it likes but what is pinned: it knows neither allowed nodes nor
+our limit, and goes on until nothing gains anything. Pacemaker gets one resource
+for each server, with a utilization, a ban for every node that is not allowed
+and no stickiness but that of the pinned.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from lxml import etree
+
+from tests.bench.placement import KINDS, case
+from tests.bench.table import Row, Table
+from vsctl.policy.balance import balance
+from vsctl.policy.demands import Demand, Supply
+
+CLASSES = ((100, 8), (500, 16))
+TOLERANCE = 0.10
+FINE = 1000
+"""Loads as whole numbers, which is what Pacemaker counts in."""
+
+Where = Mapping[str, str]
+Peer = Callable[[Sequence[Demand], Sequence[Supply]], "Answer"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Where everything is then (`stopped`: what is nowhere), and the CPU seconds and mebibytes it took."""
+
+    where: Where
+    seconds: float
+    memory: float
+    stopped: int = 0
+
+
+def hbal(demands: Sequence[Demand], supplies: Sequence[Supply]) -> Answer:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "cluster").write_text(_text(demands, supplies))
+        lines = (" ".join((each.server, *_shares(each, supplies), "0.0")) for each in demands)
+        (folder / "load").write_text("\n".join(lines) + "\n")
+        words = [
+            "hbal",
+            "--text-data",
+            "cluster",
+            "--dynu-file",
+            "load",
+            "--save",
+            "after",
+            "--quiet",
+            "--quiet",
+        ]
+        _, seconds, memory = _run(words, folder)
+        (saved,) = folder.glob("after*.balanced")
+        _, _, instances, *_ = saved.read_text().split("\n\n")
+    fields = [line.split("|") for line in instances.splitlines() if line]
+    return Answer({each[0]: each[6] for each in fields}, seconds, memory)
+
+
+def _shares(demand: Demand, supplies: Sequence[Supply]) -> list[str]:
+    """Return what a server needs, cpu, memory and disk in hbal's words, as parts of a node."""
+    return [f"{load / most:.6f}" for load, most in zip(demand.load, supplies[0].capacity, strict=True)]
+
+
+def _text(demands: Sequence[Demand], supplies: Sequence[Supply]) -> str:
+    """Return a cluster in hbal's text format (its htools/Ganeti/HTools/Backend/Text.hs)."""
+    group = "group|11111111-1111-1111-1111-111111111111|preferred||"
+    counts = {each.node: sum(one.here == each.node for one in demands) for each in supplies}
+    nodes = [
+        f"{each.node}|1000000|0|{1000000 - counts[each.node]}|1000000|1000000|1000|N|{group.split('|')[1]}|1||N|0|0|1.0"
+        for each in supplies
+    ]
+    instances = [
+        f"{each.server}|1|0|1|running|{'N' if each.pinned else 'Y'}|{each.here}||ext||0|-" for each in demands
+    ]
+    spec = "0,0,0,0,0,0"
+    top = "1000000,1000000,1000000,1000000,1000000,1000000"
+    policy = f"|{spec}|{spec};{top}|ext|1000000.0|1000000.0"
+    return "\n\n".join((group, "\n".join(nodes), "\n".join(instances), "", policy)) + "\n"
+
+
+def balanced(demands: Sequence[Demand], supplies: Sequence[Supply]) -> Answer:
+    """Return what the scheduler decides; playing it through would take it minutes."""
+    with TemporaryDirectory() as name:
+        (Path(name) / "cib.xml").write_bytes(_cib(demands, supplies))
+        words = ["crm_simulate", "--run", "--xml-file", "cib.xml", "--output-as", "xml"]
+        said, seconds, memory = _run(words, Path(name))
+    where = {each.server: str(each.here) for each in demands}
+    for action in etree.fromstring(said).iterfind("actions/rsc_action"):
+        server = action.get("resource", "")
+        if action.get("action") == "Stop":
+            del where[server]
+        elif action.get("dest"):
+            where[server] = action.get("dest", "")
+    return Answer(where, seconds, memory, len(demands) - len(where))
+
+
+def _cib(demands: Sequence[Demand], supplies: Sequence[Supply]) -> bytes:
+    empty = subprocess.run(["cibadmin", "--empty"], capture_output=True, check=True).stdout
+    cib = etree.fromstring(empty)
+    cib.set("have-quorum", "1")
+    cib.set("dc-uuid", "1")
+    cib.set("validate-with", "none")
+    parts = {
+        each: cib.find(f"configuration/{each}")
+        for each in ("crm_config", "nodes", "resources", "constraints")
+    }
+    status = cib.find("status")
+    config, nodes, resources, constraints = (part for part in parts.values() if part is not None)
+    assert status is not None
+    options = etree.SubElement(config, "cluster_property_set", id="options")
+    for key, value in (("stonith-enabled", "false"), ("placement-strategy", "balanced")):
+        etree.SubElement(options, "nvpair", id=key, name=key, value=value)
+    histories = {}
+    for number, supply in enumerate(supplies, 1):
+        node = etree.SubElement(nodes, "node", id=str(number), uname=supply.node)
+        _utilization(node, supply.node, supply.capacity)
+        up = {"in_ccm": "true", "crmd": "online", "join": "member", "expected": "member"}
+        state = etree.SubElement(status, "node_state", id=str(number), uname=supply.node, **up)
+        lrm = etree.SubElement(state, "lrm", id=str(number))
+        histories[supply.node] = etree.SubElement(lrm, "lrm_resources")
+    kind = {"class": "ocf", "provider": "pacemaker", "type": "Dummy"}
+    for demand in demands:
+        primitive = etree.SubElement(resources, "primitive", {"id": demand.server, **kind})
+        meta = etree.SubElement(primitive, "meta_attributes", id=f"{demand.server}-meta")
+        sticks = "INFINITY" if demand.pinned else "0"
+        etree.SubElement(meta, "nvpair", id=f"{demand.server}-s", name="resource-stickiness", value=sticks)
+        _utilization(primitive, demand.server, demand.load)
+        for node in histories:
+            if node not in demand.nodes and node != demand.here:
+                ban = {
+                    "id": f"{demand.server}.{node}",
+                    "rsc": demand.server,
+                    "node": node,
+                    "score": "-INFINITY",
+                }
+                etree.SubElement(constraints, "rsc_location", ban)
+        entry = etree.SubElement(histories[str(demand.here)], "lrm_resource", {"id": demand.server, **kind})
+        started = {
+            "id": f"{demand.server}_last_0",
+            "operation_key": f"{demand.server}_start_0",
+            "operation": "start",
+            "transition-key": "1:0:0:00000000-0000-0000-0000-000000000000",
+            "transition-magic": "0:0;1:0:0:00000000-0000-0000-0000-000000000000",
+            "call-id": "1",
+            "rc-code": "0",
+            "op-status": "0",
+            "interval": "0",
+            "op-digest": "f2317cad3d54cec5d7d7aa7d0bf35cf8",
+        }
+        etree.SubElement(entry, "lrm_rsc_op", started)
+    return etree.tostring(cib)
+
+
+def _utilization(of: etree._Element, name: str, amounts: Sequence[float]) -> None:
+    holder = etree.SubElement(of, "utilization", id=f"{name}-u")
+    for kind, amount in zip(KINDS, amounts, strict=True):
+        pair = {"id": f"{name}-u-{kind}", "name": kind, "value": str(round(amount * FINE))}
+        etree.SubElement(holder, "nvpair", pair)
+
+
+def _run(command: Sequence[str], folder: Path) -> tuple[bytes, float, float]:
+    """Return what a program says, and the CPU seconds and mebibytes that it took."""
+    said = folder / "said"
+    with said.open("wb") as output:
+        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.DEVNULL)
+        _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return said.read_bytes(), used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+
+
+PEERS: tuple[tuple[str, str, Peer], ...] = (("hbal", "hbal", hbal), ("balanced", "crm_simulate", balanced))
+
+
+def measure(trials: int) -> Table:
+    return Table(
+        "Placement beside others: from spread by counts to even by load",
+        "vsctl",
+        "the other",
+        tuple(row for sort in CLASSES for row in _rows(*sort, trials)),
+        (
+            f"Ours until no node is {TOLERANCE:.0%} above the best possible; max load in parts of that best.",
+            "hbal knows no allowed nodes; MiB of ours are of the whole benchmark.",
+        ),
+    )
+
+
+def _rows(servers: int, nodes: int, trials: int) -> Iterator[Row]:
+    cases = [case(servers, nodes, seed) for seed in range(1, trials + 1)]
+    ours = [_ours(*each) for each in cases]
+    bounds = [balance(*each, KINDS, tolerance=TOLERANCE).bound for each in cases]
+    for name, program, peer in PEERS:
+        if shutil.which(program) is None:
+            continue
+        theirs = [peer(*each) for each in cases]
+        what = f"{servers}/{nodes} {name}"
+        for title, figure in (
+            ("moves", lambda it, given, _: float(_moves(it, given[0]))),
+            ("max load", lambda it, given, bound: _fullest(it, *given) / bound),
+            ("CPU s", lambda it, *_: it.seconds),
+            ("MiB", lambda it, *_: it.memory),
+        ):
+            columns = (
+                tuple(figure(each, *rest) for each, *rest in zip(answers, cases, bounds, strict=True))
+                for answers in (ours, theirs)
+            )
+            yield Row(f"{what}", title, *columns)
+        if any(each.stopped for each in theirs):
+            stopped = tuple(float(each.stopped) for each in theirs)
+            yield Row(what, "stopped", tuple(0.0 for _ in theirs), stopped)
+
+
+def _ours(demands: Sequence[Demand], supplies: Sequence[Supply]) -> Answer:
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    found = balance(demands, supplies, KINDS, tolerance=TOLERANCE)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    where = {each.server: str(each.here) for each in demands} | {
+        each.server: each.target for each in found.moves
+    }
+    return Answer(where, after.ru_utime - before.ru_utime, after.ru_maxrss / 1024)
+
+
+def _moves(answer: Answer, demands: Sequence[Demand]) -> int:
+    return sum(answer.where.get(each.server, each.here) != each.here for each in demands)
+
+
+def _fullest(answer: Answer, demands: Sequence[Demand], supplies: Sequence[Supply]) -> float:
+    return max(
+        sum(each.load[kind] for each in demands if answer.where.get(each.server) == supply.node) / most
+        for supply in supplies
+        for kind, most in enumerate(supply.capacity)
+    )
