@@ -201,6 +201,7 @@ def _banned(
 ) -> dict[str, dict[str, str]]:
     """Return for each server the nodes it should not be on now, and why."""
     against = weighing.against(tree, up)
+    lost = {(each.node, each.name) for each in facts.attributes if each.value == "0"}
     found: dict[str, dict[str, str]] = {}
     for server in cluster.servers:
         reasons = found.setdefault(server.name, dict(against.get(naming.group(server.name), {})))
@@ -213,10 +214,10 @@ def _banned(
                 reasons[tries.node] = f"{tries.resource} has failed on {tries.node}"
         for node in up:
             for subnet in cluster.subnets_of(server):
-                if facts.attribute(node, f"subnet-{subnet.name}") == "0":
+                if (node, f"subnet-{subnet.name}") in lost:
                     reasons.setdefault(node, f"{subnet.name} is lost there")
             for unit in dict.fromkeys(each.storage for each in server.filesystems):
-                if facts.attribute(node, f"storage-{unit}") == "0":
+                if (node, f"storage-{unit}") in lost:
                     reasons.setdefault(node, f"{unit} is lost there")
     return found
 

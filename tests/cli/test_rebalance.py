@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections import Counter
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +66,18 @@ def loads(path: Path, cpu: Mapping[str, float], clients: Mapping[str, int] | Non
     return path
 
 
-def started(text: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> Living:
+@cache
+def settled(text: str) -> bytes:
     cluster, problems = clusterfile.read(text, "nas.yaml")
     assert cluster is not None, problems
     cib = configuration.fresh(cluster)
     for node in NODES:
         cib = with_attributes(cib, node, {"node-ok": "1"})
-    path.write_bytes(scheduler.settle(cib).cib)
+    return scheduler.settle(cib).cib
+
+
+def started(text: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> Living:
+    path.write_bytes(settled(text))
     living = Living(path)
     monkeypatch.setattr(options, "LiveCluster", lambda: living)
     return living
@@ -128,6 +136,7 @@ def test_it_says_what_should_move_and_changes_nothing(nine: Living, hot: Path) -
     assert not found["applied"]
 
 
+@pytest.mark.slow
 def test_the_same_of_a_cib_in_a_file(nine: Living, hot: Path, tmp_path: Path) -> None:
     found = run("--loads", hot, "--cib", nine.path)
     assert len(found["moves"]) == 2
@@ -155,6 +164,7 @@ def test_a_hot_node_sheds_servers_to_two_others_and_it_holds(nine: Living, hot: 
     assert where(nine) == now
 
 
+@pytest.mark.slow
 def test_a_dead_nodes_load_is_shared_by_the_scores_alone(nine: Living, hot: Path, tmp_path: Path) -> None:
     """Six busy ones, two on each node after it: whichever dies, its two go to two nodes."""
     busy = loads(tmp_path / "busy.json", dict.fromkeys(("vs1", "vs4", "vs7", "vs2", "vs5", "vs3"), 3.0))
@@ -165,6 +175,7 @@ def test_a_dead_nodes_load_is_shared_by_the_scores_alone(nine: Living, hot: Path
     assert used == {"n2": 3, "n3": 3}
 
 
+@pytest.mark.slow
 def test_no_more_at_once_than_the_file_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     living = started(cluster_file(policy="balance: {max_moves: 1}"), tmp_path / "cib.xml", monkeypatch)
     hot = loads(tmp_path / "loads.json", {"vs1": 3.0, "vs4": 3.0, "vs7": 3.0})
@@ -189,6 +200,7 @@ def test_pinned_homed_and_moved_servers_stay(tmp_path: Path, monkeypatch: pytest
     assert where(living)["vs1"] == "n1"
 
 
+@pytest.mark.slow
 def test_a_move_that_costs_more_than_it_gains_is_not_made(nine: Living, tmp_path: Path) -> None:
     slight = {"vs1": 0.8, "vs4": 0.8, "vs7": 0.8}
     many = dict.fromkeys(("vs1", "vs4", "vs7"), 400)
@@ -196,6 +208,7 @@ def test_a_move_that_costs_more_than_it_gains_is_not_made(nine: Living, tmp_path
     assert run("--loads", loads(tmp_path / "many.json", slight, many))["moves"] == []
 
 
+@pytest.mark.slow
 def test_a_drained_node_gets_nothing(nine: Living, hot: Path) -> None:
     assert vsctl("drain", "n3").status == 0
     found = run("--loads", hot)
@@ -231,6 +244,7 @@ def test_killed_in_a_wave_the_next_run_goes_on(
     assert {where(nine)[name] for name in ("vs1", "vs4", "vs7")} == set(NODES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["drain", "n3"], ["move", "vs2", "n3"], ["apply", "nas.yaml"]])
 def test_whoever_writes_next_tidies_up(nine: Living, hot: Path, tmp_path: Path, command: list[str]) -> None:
     def die(_: bytes) -> None:
@@ -248,6 +262,24 @@ def test_whoever_writes_next_tidies_up(nine: Living, hot: Path, tmp_path: Path, 
     nothing_left(nine)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_ends_when_the_moves_under_way_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    living = started(cluster_file(policy="balance: {max_moves: 1}"), tmp_path / "cib.xml", monkeypatch)
+    hot = loads(tmp_path / "loads.json", {"vs1": 3.0, "vs4": 3.0, "vs7": 3.0})
+    before, handlers = where(living), (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
+    living.before_change = lambda _: os.kill(os.getpid(), number) if not living.written else None
+    done = vsctl("rebalance", "--loads", hot, "--apply")
+    assert done.status == 1 and "it was interrupted; 1 of 2 moves done" in " ".join(done.err.split())
+    assert sum(before[name] != node for name, node in where(living).items()) == 1
+    nothing_left(living)
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+    assert len(run("--loads", hot, "--apply")["moves"]) == 1, "the next run makes the rest"
+
+
+@pytest.mark.slow
 def test_a_node_that_dies_in_between_ends_it_and_nothing_is_left(nine: Living, hot: Path) -> None:
     change = nine.happen
 
@@ -263,6 +295,7 @@ def test_a_node_that_dies_in_between_ends_it_and_nothing_is_left(nine: Living, h
     assert None not in where(nine).values()
 
 
+@pytest.mark.slow
 def test_somebody_else_changes_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     living = started(cluster_file(policy="balance: {max_moves: 1}"), tmp_path / "cib.xml", monkeypatch)
     hot = loads(tmp_path / "loads.json", {"vs1": 3.0, "vs4": 3.0, "vs7": 3.0})
@@ -285,6 +318,7 @@ def test_somebody_else_changes_the_configuration(tmp_path: Path, monkeypatch: py
     assert configuration.read(living).hand.drained == ("n3",)
 
 
+@pytest.mark.slow
 def test_the_periodic_one_is_patient_and_moves_no_server_too_often(nine: Living, tmp_path: Path) -> None:
     a_little = loads(tmp_path / "little.json", dict.fromkeys(SERVERS, 1.0) | {"vs1": 1.45})
     assert run("--loads", a_little, "--periodic")["moves"] == []
