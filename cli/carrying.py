@@ -107,14 +107,14 @@ def carry_out(
         try:
             where: dict[str, str] = {}
             for wave in plan.waves:
+                if interruption.asked:
+                    raise Stopped("it was interrupted")
                 where.update({each.server: each.target for each in wave})
                 load = _begin(job, applied, load, wave, where)
                 _await(job, wave, load)
                 told(wave)
                 done += len(wave)
                 applied = _unchanged(job, applied, load)
-                if interruption.asked and done < len(plan.moves):
-                    raise Stopped("it was interrupted")
             last = replace(load, ranked=tuple(plan.ranks.items()), moving=())
             if last != load:
                 _write(job, applied, last)
@@ -187,6 +187,7 @@ def _await(job: Job, wave: Sequence[Move], load: Balanced) -> None:
         for each in wave:
             late = missing_of(job.cluster, job.cluster.server(each.server), facts, each.target)
             if late is not None:
+                _refuse_failure(job, facts, each)
                 break
         else:
             return None
@@ -217,6 +218,13 @@ def _refuse_other_load(applied: Applied, load: Balanced) -> None:
     found = stored.load(etree.fromstring(applied.cib))
     if (found.moving, found.moved) != (load.moving, load.moved):
         raise Stopped("somebody else has changed the configuration")
+
+
+def _refuse_failure(job: Job, facts: Facts, move: Move) -> None:
+    parts = naming.primitives_of(job.cluster, job.cluster.server(move.server))
+    for tries in facts.tries:
+        if tries.banned and tries.node == move.target and tries.resource in parts:
+            raise Stopped(f"{move.server} does not start on {move.target}: {tries.resource} has failed there")
 
 
 def _refuse_other_nodes(job: Job, facts: Facts) -> None:

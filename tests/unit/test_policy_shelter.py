@@ -154,3 +154,12 @@ def test_idle_servers_do_not_all_go_to_one_node() -> None:
     busy = (demand("vs8", 5.0, "n2"), demand("vs9", 5.0, "n3"))
     ranks = shelter.ranks((*idle, *busy), tuple(Supply(node, (10.0,)) for node in NODES[:3]))
     assert sorted(ranks[each.server][1] for each in idle) == ["n2", "n2", "n3", "n3"]
+
+
+def test_what_is_best_is_found_where_the_largest_first_is_not() -> None:
+    """Three and three, and two and two and two: the largest first would put seven on one node."""
+    demands = tuple(demand(f"vs{at}", load, "n1") for at, load in enumerate((3.0, 3.0, 2.0, 2.0, 2.0)))
+    supplies = tuple(Supply(node, (10.0,)) for node in NODES[:3])
+    ranks = shelter.ranks(demands, supplies)
+    (loss,) = (each for each in shelter.losses(demands, supplies, ranks) if each.lost == "n1")
+    assert loss.fill == loss.best == 0.6
