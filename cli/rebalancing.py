@@ -5,7 +5,7 @@ Pure: a situation in, a plan out. What carries it out is `carrying`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vsctl.cli.hand import Stay
@@ -112,10 +112,19 @@ def ranks(
             continue
         home = cluster.server(server).home
         first = before[:1] if home or server in fixed else ()
-        order = tuple(dict.fromkeys((*first, *nodes, *before)))
         possible = cluster.candidates(cluster.server(server))
-        found[server] = tuple(node for node in order if node in possible)
+        wanted = [node for node in dict.fromkeys((*first, *nodes)) if node in possible]
+        found[server] = _exchanged([node for node in before if node in possible], wanted)
     return found
+
+
+def _exchanged(order: list[str], front: Sequence[str]) -> tuple[str, ...]:
+    """Return an order with other nodes in front, and as few in other places as can be: each is a change of the CIB."""
+    order += [node for node in front if node not in order]
+    for place, node in enumerate(front):
+        other = order.index(node)
+        order[place], order[other] = order[other], order[place]
+    return tuple(order)
 
 
 def _losses(

@@ -18,8 +18,8 @@ class Load:
 
     `cpu` is in processors, `memory` in bytes, `network` in bits a second in both
     directions together, `disk` in bytes a second, read and written; `operations`
-    are requests of clients a second, `clients` their connections, `locks` what
-    they hold locked.
+    are reads and writes of clients a second, `clients` the addresses they come
+    from, `locks` what they hold locked.
     """
 
     cpu: float
@@ -58,9 +58,9 @@ def sizes(cluster: Cluster, measured: Measured) -> dict[str, Size]:
     found = {}
     for node in cluster.nodes:
         told, seen = node.capacity, measured.capacities.get(node.name)
-        cpu = told.cpu if told.cpu is not None else seen and seen.cpu
-        memory = told.memory if told.memory is not None else seen and seen.memory
-        network = told.network if told.network is not None else seen and seen.network
+        cpu = seen.cpu if told.cpu is None and seen else told.cpu
+        memory = seen.memory if told.memory is None and seen else told.memory
+        network = seen.network if told.network is None and seen else told.network
         if cpu is not None and memory is not None and network is not None:
             found[node.name] = Size(cpu, memory, network, seen.disk if seen else None)
     return found

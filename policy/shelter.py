@@ -50,16 +50,16 @@ def ranks(
 ) -> Ranks:
     """Return the first three choices of each server. `here` is the first; `nodes` are all it may be on.
 
-    What is `known` is kept for servers that are where it says, while it is good
+    What is `known` is kept for the servers of each node whose loss it answers well
     enough. A server without `here` gets no order.
     """
     board = _Board(demands, supplies)
-    fresh = board.chosen({})
     kept = board.chosen(known or {})
-    good = {each.lost: each.fill for each in board.losses(fresh)}
-    if all(each.fill <= KEPT * good[each.lost] + ROUNDING for each in board.losses(kept)):
+    best = {each.lost: each.fill for each in board.losses(board.chosen({}))}
+    poor = {each.lost for each in board.losses(kept) if each.fill > KEPT * best[each.lost] + ROUNDING}
+    if not poor:
         return kept
-    return fresh
+    return board.chosen({server: kept[server] for server in kept if kept[server][0] not in poor})
 
 
 def losses(

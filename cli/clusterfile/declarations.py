@@ -370,7 +370,7 @@ POLICY = Record(
                     "every": Key(DURATION, "How often auto looks, default 5m."),
                 }
             ),
-            "How load is evened out over the nodes, and over the ports of each.",
+            "How load is evened out over nodes, and over the ports of each.",
         ),
         "repair": Key(
             Record(
