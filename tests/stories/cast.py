@@ -16,6 +16,8 @@ from ipaddress import ip_address, ip_interface, ip_network
 from vsctl.policy.model import (
     ROOT,
     Access,
+    Balance,
+    BalanceMode,
     Bgp,
     Capacity,
     Cluster,
@@ -54,7 +56,9 @@ def cluster(lines: list[str]) -> Cluster:
     """Return the cluster that the lines describe. A line is `name: words`."""
     said = {name: words.split() for name, _, words in (line.partition(": ") for line in lines)}
     nodes = said.pop("nodes")
-    policy = Policy(_failback(_settings(said.pop("policy", [])).get("failback", "manual")))
+    failback = _failback(_settings(said.pop("policy", [])).get("failback", "manual"))
+    # A balancer would count when Pacemaker looks for the node with the fewest resources, and is no part of any story.
+    policy = Policy(failback, Balance(mode=BalanceMode.OFF))
     reach = {
         name: _settings(words).get("nodes")
         for name, words in list(said.items())
