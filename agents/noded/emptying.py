@@ -29,6 +29,9 @@ LATER = 5.0
 """while a unit has been lost here for longer, or has to work for a while,"""
 SELDOM = 15.0
 """and else."""
+NEWS = 1.2
+"""Seconds from a loss here until it counts that others reach the unit: they may be about to lose it, too, and read it
+once a second."""
 WATCH = "emptying"
 """The private attribute by which a daemon on whose node storage is lost says that it lives, and what it does."""
 
@@ -119,7 +122,7 @@ class Emptying:
         if status != 0:
             return  # nobody can tell just now
         heard = stuck.read(words)
-        if scene.here and scene.lost:
+        if scene.here and self._lost_since is not None and now() - self._lost_since >= NEWS:
             self._judge_here(scene, heard)
         if scene.here and not scene.well:
             # Deputies stand back as long as this is heard, also while the unit has to work for a while.

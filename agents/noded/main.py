@@ -551,7 +551,8 @@ class Daemon:
         return Scene(known.node, known.ports, known.servers, _here(), dead, hanging, well)
 
     def _say_emptied(self, node: str, verdict: str, stuck: Collection[str]) -> None:
-        self._note("node", node, verdict)
+        self.diary.write("node", node, verdict, time.time())
+        self._tell_events()
         log(emptying.sentence(node, verdict, stuck))
         self._write()
 

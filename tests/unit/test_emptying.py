@@ -89,6 +89,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Clu
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     for module, name in ((emptying, "SELDOM"), (emptying, "ELSEWHERE"), (emptying, "EVERY")):
         monkeypatch.setattr(module, name, 0.05)
+    monkeypatch.setattr(emptying, "NEWS", 0.0)
     for name in ("SILENCE", "STEP", "PATIENCE"):
         monkeypatch.setattr(deputy, name, SOON)
     return lambda node: Cluster(tmp_path, node)
@@ -133,6 +134,19 @@ def test_deputies_hear_of_a_daemon_that_waits_for_its_unit_to_be_well_for_a_whil
     n1.emptying.begin()
     n1.until(lambda: (n1.folder / "beats").exists())
     assert n1.heard == []
+
+
+def test_what_everybody_loses_a_moment_later_moves_nobody(make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emptying, "NEWS", 2 * SOON)
+    n1 = make("n1")
+    n1.scene = Scene("n1", NODES, GUESTS, ("vs1", "vs2"), ("san1",), ("vs1",))
+    n1.answer(STUCK)
+    n1.emptying.begin()
+    n1.until(lambda: (n1.folder / "beats").exists())
+    n1.answer({**STUCK, "storage-san1": ("0", "0", "0")})
+    begun = now()
+    n1.until(lambda: now() - begun > 4 * SOON)
+    assert (n1.heard, n1.told) == ([], [])
 
 
 def test_what_others_have_left_is_taken_back_at_the_beginning(make) -> None:
