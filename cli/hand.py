@@ -77,8 +77,8 @@ def wait_for(store: Store, cluster: Cluster, moves: Iterable[Move], limit: float
 
 
 def _arrived(store: Store, cluster: Cluster, move: Move) -> output.Condition:
-    server = cluster.server(move.server)
-    return lambda: missing_of(cluster, server, store.facts(), move.target)
+    server, known = cluster.server(move.server), configuration.read(store).quarantines
+    return lambda: missing_of(cluster, server, store.facts(), move.target, known)
 
 
 def as_value(move: Move) -> dict[str, Any]:

@@ -143,21 +143,21 @@ def note(server: str, filesystem: str, report: QuarantineReport, now: float) -> 
     )
 
 
-def blocked(cluster: Cluster, server: VirtualServer, reports: dict[str, QuarantineReport]) -> frozenset[str]:
+def blocked(cluster: Cluster, server: VirtualServer, known: Quarantines) -> frozenset[str]:
     """Return the resources of a server that do not run because filesystems of it are blocked."""
-    return frozenset(_blocked(cluster, server, reports))
+    return frozenset(_blocked(cluster, server, known))
 
 
-def _blocked(cluster: Cluster, server: VirtualServer, reports: dict[str, QuarantineReport]) -> Iterator[str]:
-    for name, report in reports.items():
-        if not report.blocks:
+def _blocked(cluster: Cluster, server: VirtualServer, known: Quarantines) -> Iterator[str]:
+    for each in known:
+        if each.server != server.name or each.stage is Stage.OVER:
             continue
-        if name == ROOT:
-            vips = {naming.announcer(server.name, each.name) for each in cluster.subnets_of(server)}
+        if each.filesystem == ROOT:
+            vips = {naming.announcer(server.name, subnet.name) for subnet in cluster.subnets_of(server)}
             yield from set(naming.primitives_of(cluster, server)) - vips - {naming.net(server.name)}
             return
-        yield naming.filesystem(server.name, name)
-        yield naming.exports(server.name, name)
-        yield naming.shares(server.name, name)
-        if report.stage == Stage.REPAIR.value:
+        yield naming.filesystem(server.name, each.filesystem)
+        yield naming.exports(server.name, each.filesystem)
+        yield naming.shares(server.name, each.filesystem)
+        if each.stage is Stage.REPAIR:
             yield naming.gate(server.name)

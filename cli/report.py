@@ -205,7 +205,7 @@ def of_server(
         problems=(
             *of_quarantines(cluster, server, filesystems, facts),
             *_problems(
-                cluster, server, state, node, mine, hand, facts, _blocked(cluster, server, filesystems)
+                cluster, server, state, node, mine, hand, facts, quarantines.blocked(cluster, server, known)
             ),
         ),
     )
@@ -263,13 +263,6 @@ def _state(
 def _home(server: VirtualServer, hand: Hand) -> str | None:
     """Return where a pinned server belongs: a move by hand pins it elsewhere."""
     return hand.moved_to(server.name) or server.home
-
-
-def _blocked(
-    cluster: Cluster, server: VirtualServer, filesystems: Iterable[FilesystemReport]
-) -> frozenset[str]:
-    reports = {each.name: each.quarantine for each in filesystems if each.quarantine}
-    return quarantines.blocked(cluster, server, reports)
 
 
 def of_quarantines(

@@ -104,11 +104,12 @@ def _wait(store: Store, cluster: Cluster, limit: float) -> None:
     """Wait until all servers serve that can: a pinned one has to wait for its node."""
     up = store.facts().placement.online
     expected = [each for each in cluster.servers if not each.pinned or each.home in up]
+    known = configuration.read(store).quarantines
 
     def missing() -> str | None:
         facts = store.facts()
-        late = [each for each in expected if missing_of(cluster, each, facts)]
+        late = [each for each in expected if missing_of(cluster, each, facts, known=known)]
         ready = f"{len(expected) - len(late)} of {len(expected)} virtual servers serve"
-        return f"{ready}; {missing_of(cluster, late[0], facts)}" if late else None
+        return f"{ready}; {missing_of(cluster, late[0], facts, known=known)}" if late else None
 
     output.wait(missing, limit)
