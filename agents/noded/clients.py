@@ -26,11 +26,14 @@ class Clients:
         self._servers = servers
         self._told: dict[str, list[str]] = {}
         """What was given to be written last: storage that does not take it is not asked again for the same."""
+        self.counts: dict[str, int] = {}
+        """From how many addresses clients are connected to each server that is open to them."""
 
     def look(self) -> None:
         """Look now and again every second."""
         here = list(self._servers())
         self._told = {server: told for server, told in self._told.items() if server in here}
+        self.counts = {}
         for server in here:
             try:
                 self._look_at(server)
@@ -42,6 +45,7 @@ class Clients:
         if gate.CLOSED_BY_GATE in gate.holders(server):
             return  # the list of the former node has not been read yet
         now = connections.established(server)
+        self.counts[server] = len({line.split()[2] for line in now})
         new = set(now) - set(connections.remembered(server))
         if new and now != self._told.get(server):
             self._told[server] = now

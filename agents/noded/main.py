@@ -35,6 +35,7 @@ from vsctl.agents.noded.evictions import Evictions
 from vsctl.agents.noded.judge import Record
 from vsctl.agents.noded.loop import Loop, now
 from vsctl.agents.noded.membership import Membership, MembershipError
+from vsctl.agents.noded.measuring import Measuring
 from vsctl.agents.noded.reading import Storage
 from vsctl.agents.noded.stuck import EMPTY, FENCE, NOTHING
 from vsctl.agents.ocf import Failure, log
@@ -118,7 +119,16 @@ class Daemon:
         self._look_for_stuck()
         self._look_around()
         self._count()
-        Clients(self.loop, _servers).look()
+        clients = Clients(self.loop, _servers)
+        clients.look()
+        Measuring(
+            self.loop,
+            self.attributes,
+            self._netlink,
+            servers=_here,
+            ports=lambda: self.settings.mine,
+            clients=lambda: clients.counts,
+        ).look()
         self._weigh()
         self._even_out()
         self._heed_releases()

@@ -23,7 +23,7 @@ USUAL = 10_000_000_000
 """The speed of a port that does not tell its own, as virtual ones do."""
 
 _GETLINK = 18
-_IFLA_STATS64 = 23
+_IFLA_IFNAME, _IFLA_STATS64 = 3, 23
 _link = "=BxHiII"
 _stats = "=QQQQ"  # packets received and sent, bytes received and sent
 
@@ -68,6 +68,17 @@ def of_port(netlink: Netlink, index: int) -> int:
     (body,) = netlink.ask(_GETLINK, pack(_link, 0, 0, index, 0, 0))
     _, _, received, sent = unpack_from(_stats, attributes(body, calcsize(_link))[_IFLA_STATS64])
     return int(received + sent)
+
+
+def of_interfaces(netlink: Netlink) -> dict[str, tuple[int, int]]:
+    """Return for each interface of the node its index, and how many bytes have gone through it."""
+    found = {}
+    for body in netlink.listed(_GETLINK, pack(_link, 0, 0, 0, 0, 0)):
+        _, _, index, _, _ = unpack_from(_link, body)
+        about = attributes(body, calcsize(_link))
+        _, _, received, sent = unpack_from(_stats, about[_IFLA_STATS64])
+        found[about[_IFLA_IFNAME].rstrip(b"\0").decode()] = (int(index), int(received + sent))
+    return found
 
 
 def speed(port: str) -> int:

@@ -12,6 +12,7 @@ from hypothesis import strategies as some
 
 from tests.stories import cast
 from tests.unit.test_report import facts
+from vsctl.agents.noded import loads as daemon
 from vsctl.cli import measured
 from vsctl.cli.facts import Attribute, Facts
 from vsctl.cli.programs import Refused
@@ -94,3 +95,16 @@ def test_a_file_needs_no_more_than_names_and_numbers(tmp_path: Path) -> None:
     file = tmp_path / "loads"
     file.write_text(json.dumps({"servers": [{"name": "vs1", "load": asdict(BUSY)}]}))
     assert measured.from_file(file) == Measured({"vs1": BUSY})
+
+
+@given(loads, loads, capacities)
+def test_what_daemons_write_is_what_is_read(node: Load, server: Load, most: Size) -> None:
+    """To three digits, which is what they tell."""
+    told = {"cpu": most.cpu, "memory": most.memory, "network": most.network}
+    text = (
+        f"{daemon.text(daemon.Load(**asdict(node)), told)};vs1 {daemon.text(daemon.Load(**asdict(server)))}"
+    )
+    found = measured.read(said(n1=text))
+    assert asdict(found.nodes["n1"]) == pytest.approx(asdict(node), rel=0.01)
+    assert asdict(found.servers["vs1"]) == pytest.approx(asdict(server), rel=0.01)
+    assert found.capacities["n1"].memory == pytest.approx(most.memory, rel=0.01)
