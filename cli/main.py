@@ -21,6 +21,7 @@ COMMANDS = {
     "plan": "Say what applying a cluster file would change and move.",
     "apply": "Make the cluster what a cluster file says.",
     "status": "Show every virtual server: where it is, and what is not right.",
+    "top": "Show what every node and every virtual server needs.",
     "simulate": "Say what a failure would do.",
     "prove": "Rehearse every failure, and say what would mend each loss.",
     "why": "Say why a virtual server is where it is.",

@@ -13,7 +13,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -88,6 +88,17 @@ def redraw(lines: Iterable[str]) -> None:
     page = "".join(f"{row}{_CLEAR_LINE}\n" for row in rows)
     sys.stdout.write(f"{_HOME}{page}{_CLEAR_BELOW}")
     sys.stdout.flush()
+
+
+def watch(page: Callable[[], Iterable[str]], every: float) -> NoReturn:
+    """Show a page again and again; a cluster that does not answer may do so again."""
+    while True:
+        try:
+            lines = list(page())
+        except Refused as problem:
+            lines = fold(str(problem)).split("\n")
+        redraw(lines)
+        time.sleep(every)
 
 
 def remark(text: str) -> None:

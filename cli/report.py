@@ -147,7 +147,7 @@ def of(cluster: Cluster, hand: Hand, facts: Facts, due: Collection[str] = ()) ->
         nodes=tuple(
             NodeReport(
                 node.name,
-                _node_state(node.name, hand, facts),
+                node_state(node.name, hand, facts),
                 tuple(s.name for s in servers if s.node == node.name),
                 tuple(_ports(node, facts)),
             )
@@ -378,7 +378,7 @@ def _what_failed(failed: Failed) -> str:
     return f"{failed.resource} {happened} on {failed.node}" + (f": {failed.reason}" if failed.reason else "")
 
 
-def _node_state(name: str, hand: Hand, facts: Facts) -> str:
+def node_state(name: str, hand: Hand, facts: Facts) -> str:
     state = next((each for each in facts.placement.nodes if each.name == name), None)
     if state is None:
         return "unknown"

@@ -12,7 +12,6 @@ import click
 
 from vsctl.cli import configuration, hand, options, output, report, scheduler
 from vsctl.cli.main import DONE, REFUSED
-from vsctl.cli.programs import Refused
 from vsctl.cli.report import (
     GOOD,
     UNKNOWN,
@@ -48,7 +47,7 @@ def status(
     Exit status 1 if there is a problem.
     """
     if watch and not as_json:
-        _watch(store, servers, details)
+        output.watch(lambda: _lines(_found(store, servers), servers, details), EVERY)
     found = _found(store, servers)
     if as_json:
         output.document(as_document(found))
@@ -68,17 +67,6 @@ def _found(store: Store, names: Sequence[str]) -> ClusterReport:
     if not names:
         return found
     return replace(found, servers=tuple(each for each in found.servers if each.name in names), problems=())
-
-
-def _watch(store: Store, names: Sequence[str], details: bool) -> None:
-    """Show it again and again; a cluster that does not answer may do so again."""
-    while True:
-        try:
-            lines = list(_lines(_found(store, names), names, details))
-        except Refused as problem:
-            lines = output.fold(str(problem)).split("\n")
-        output.redraw(lines)
-        time.sleep(EVERY)
 
 
 def _lines(found: ClusterReport, names: Sequence[str], details: bool) -> Iterator[str]:

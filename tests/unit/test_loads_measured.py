@@ -53,7 +53,9 @@ def test_a_gap_is_no_load() -> None:
     """Somebody copies for a minute while nobody looks: nobody knows when in that minute, or whether it goes on."""
     quiet = [steady(number * EVERY, rate=0) for number in range(3)]
     later = [
-        Sample(each.when + 1.5 * GAP, {SMBD: Process(1, each.when / 2, 0)}, 4096, {"v": 10**12}, {"d": 10**12})
+        Sample(
+            each.when + 1.5 * GAP, {SMBD: Process(1, each.when / 2, 0)}, 4096, {"v": 10**12}, {"d": 10**12}
+        )
         for each in quiet[1:]
     ]
     found = measured(*quiet, *later)
