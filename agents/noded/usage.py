@@ -19,6 +19,8 @@ from vsctl.agents.noded.loads import Process, Sample
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _SECTOR = 512
+_CALLS = {"ganesha.nfsd": 1, "smbd": 3}
+"""How many calls it costs a server to read or write for a client: smbd has a thread do it, which wakes it up again."""
 _OURS = f"{paths.MOUNTS}/"
 
 
@@ -94,11 +96,14 @@ def _processes(
 
 
 def _process(name: str) -> tuple[str, Process]:
-    fields = _read(f"/proc/{name}/stat").rpartition(")")[2].split()
+    about, _, rest = _read(f"/proc/{name}/stat").rpartition(")")
+    fields = rest.split()
     ticks = sum(map(int, fields[11:15]))  # its own, and those of children that it has waited for
-    calls = dict(line.split(": ") for line in _read(f"/proc/{name}/io").splitlines())
-    process = Process(int(fields[1]), ticks / _TICK, int(calls["syscr"]) + int(calls["syscw"]))
-    return fields[19], process
+    operations = 0
+    if calls := _CALLS.get(about.partition("(")[2]):
+        said = dict(line.split(": ") for line in _read(f"/proc/{name}/io").splitlines())
+        operations = (int(said["syscr"]) + int(said["syscw"])) // calls
+    return fields[19], Process(int(fields[1]), ticks / _TICK, operations)
 
 
 def _devices(servers: Collection[str]) -> dict[str, set[tuple[int, int]]]:
@@ -124,11 +129,14 @@ def _disks() -> dict[tuple[int, int], int]:
 
 
 def _locks() -> dict[tuple[int, int], int]:
-    """Return how many locks are held on files of each device; who waits for one does not hold it."""
+    """Return how many locks clients hold on files of each device.
+
+    Both servers take a client's locks by open file (fcntl(2), F_OFD_SETLK), and those for themselves by process.
+    """
     found: dict[tuple[int, int], int] = defaultdict(int)
     for line in _read("/proc/locks").splitlines():
         words = line.split()
-        if words[1] != "->":
+        if words[1] == "OFDLCK":  # `->` instead, and then the kind, waits for one
             major, minor, _ = words[5].split(":")
             found[int(major, 16), int(minor, 16)] += 1
     return found
