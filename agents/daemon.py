@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from vsctl.agents import resident
 from vsctl.agents import system as os
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action
@@ -87,7 +85,9 @@ class Daemon(Agent):
     def start(self) -> None:
         self._write_settings()
         if resident.process() is None:
-            self._spawn()
+            from vsctl.agents import spawning
+
+            spawning.start("noded.main", "daemon.log")
         self._await_answer()
 
     @action("reload-agent", timeout=20)
@@ -111,11 +111,13 @@ class Daemon(Agent):
 
     @action("stop", timeout=20)
     def stop(self) -> None:
+        from vsctl.agents import spawning
+
         for signal in (TERM, KILL):
             process = resident.process()
             if process is None:
                 return
-            _end(process, signal)
+            spawning.end(process, signal, READY / 2)
         if resident.process() is not None:
             raise Failure("the node daemon does not end")
 
@@ -128,27 +130,6 @@ class Daemon(Agent):
         text = settings.write(name, **{each.name: getattr(self, each.name) for each in self.params()})
         node.write_lines(resident.SETTINGS, text.splitlines())
 
-    def _spawn(self) -> None:
-        """Start the daemon from the code that this agent is from; what it says goes to its log."""
-        from vsctl.agents import paths
-
-        os.makedirs(paths.LOGS, mode=0o750, exist_ok=True)
-        out = os.open(f"{paths.LOGS}/daemon.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
-        nothing = os.open("/dev/null", os.O_RDONLY)
-        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        code = f"import sys; sys.path.insert(0, {root!r})\nfrom vsctl.agents.noded.main import main; main()"
-        os.posix_spawn(
-            sys.executable,
-            [sys.executable, "-IS", "-c", code],
-            {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/root"},
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, nothing, 0),
-                (os.POSIX_SPAWN_DUP2, out, 1),
-                (os.POSIX_SPAWN_DUP2, out, 2),
-            ],
-            setsid=True,  # Pacemaker kills what an action leaves in its group
-        )
-
     def _await_answer(self) -> None:
         from vsctl.agents import processes
 
@@ -160,16 +141,3 @@ class Daemon(Agent):
 
         if not processes.until(answers, READY):
             raise Failure(f"the node daemon does not answer after {READY:g} s, see /var/log/vsctl/daemon.log")
-
-
-def _end(process: int, signal: int) -> None:
-    """Send a signal and wait for the end, for READY / 2 seconds."""
-    import select
-
-    try:
-        ended = os.pidfd_open(process)
-        os.kill(process, signal)
-    except ProcessLookupError:
-        return
-    select.select([ended], [], [], READY / 2)
-    os.close(ended)

@@ -12,6 +12,8 @@ RUN = "/run/vsctl"
 NAMESPACES = "/run/netns"
 NFS_GATE, SMB_GATE = "gate", "gate-smb"
 LOGS = "/var/log/vsctl"
+INTERPRETER = "/usr/lib/vsctl/interpreter"
+"""Names the Python that has the command `vsctl`, for the balancer; `vsctl install` writes it."""
 
 
 def namespace(server: str) -> str:

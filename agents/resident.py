@@ -23,9 +23,9 @@ PORTS = f"{DIRECTORY}/ports"
 STATE = f"{DIRECTORY}/state.json"
 
 
-def process() -> int | None:
-    """Return the process id of the daemon, None if it does not live."""
-    for line in node.read_lines(PROCESS):
+def process(file: str = PROCESS) -> int | None:
+    """Return the process id of the daemon, or of who has written it down in another file; None if it lives no more."""
+    for line in node.read_lines(file):
         pid, _, begun = line.partition(" ")
         if pid.isdigit() and born(int(pid)) == begun:
             return int(pid)

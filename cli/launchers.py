@@ -8,6 +8,7 @@ modules that it begins with: to find and open them one by one costs more than
 what most monitors do. So an upgrade or a loss of the environment that
 vsctl was installed from disturbs nothing that runs: the agents in use are
 replaced by `vsctl install` only, launcher by launcher, each in one step.
+One more file names the Python that has vsctl itself: the balancer runs it.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from pathlib import Path
 from py_compile import PycInvalidationMode
 
 import vsctl.agents
-from vsctl.agents import metadata, ocf
+from vsctl.agents import files, metadata, ocf, paths
 from vsctl.cib_templates.timings import declared
 from vsctl.cli.programs import Refused
 
-AGENTS = ("net", "vip", "fs", "nfs", "smb", "exports", "shares", "gate", "daemon", "router")
+AGENTS = ("net", "vip", "fs", "nfs", "smb", "exports", "shares", "gate", "daemon", "router", "balancer")
 LAUNCHERS = Path("usr/lib/ocf/resource.d") / ocf.PROVIDER
 CODE = Path("usr/lib/vsctl")
 KEPT = 2
@@ -47,9 +48,14 @@ def install(prefix: Path) -> tuple[str, ...]:
     with refusing(prefix):
         home = _copied(prefix)
         (prefix / LAUNCHERS).mkdir(parents=True, exist_ok=True)
+        interpreter = prefix / paths.INTERPRETER.lstrip("/")
+        bound = interpreter.is_file() and interpreter.read_text() == f"{sys.executable}\n"
+        if not bound:
+            files.replace(str(interpreter), f"{sys.executable}\n")
         for agent in AGENTS:
             text, path = launcher(agent, f"/{home.relative_to(prefix)}"), prefix / LAUNCHERS / agent
-            if path.is_file() and path.read_text() == text and os.access(path, os.X_OK):
+            same = path.is_file() and path.read_text() == text and os.access(path, os.X_OK)
+            if same and (bound or agent != "balancer"):
                 continue
             new = path.with_name(f".{agent}.new")
             new.write_text(text)
@@ -87,6 +93,7 @@ def remove(prefix: Path) -> tuple[str, ...]:
                 removed.append(agent)
         for version in _versions(prefix / CODE):
             shutil.rmtree(version)
+        (prefix / paths.INTERPRETER.lstrip("/")).unlink(missing_ok=True)
         for directory in (prefix / LAUNCHERS, prefix / CODE):
             if directory.is_dir() and not any(directory.iterdir()):
                 directory.rmdir()

@@ -280,13 +280,26 @@ class BalanceMode(Enum):
 
 
 @dataclass(frozen=True)
+class Hours:
+    """A part of each day, in minutes since midnight, local time; it may span midnight."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Balance:
-    """How eagerly load is evened out: `tolerance` is a fraction (0.1 = 10 %), `every` seconds."""
+    """How eagerly load is evened out: `tolerance` is a fraction (0.1 = 10 %), `every` and `cool_down` seconds.
+
+    The balancer rests in the `quiet` hours, and for `cool_down` after somebody else has moved a server.
+    """
 
     mode: BalanceMode = BalanceMode.MANUAL
     tolerance: float = 0.10
     max_moves: int = 4
     every: int = 300
+    quiet: Hours | None = None
+    cool_down: int = 600
 
 
 class RepairMode(Enum):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from zlib import crc32
 
-from vsctl.policy.model import Cluster, Fencing, VirtualServer
+from vsctl.policy.model import BalanceMode, Cluster, Fencing, VirtualServer
 
 OURS = "vsctl"
 """Every constraint, property and nvpair of ours is called `vsctl-...`, their property set `vsctl`."""
@@ -25,6 +25,9 @@ DAEMONS = f"{DAEMON}-clone"
 ROUTER = f"{OURS}-router"
 ROUTERS = f"{ROUTER}-clone"
 """What tells routers of host routes, and the clone of it that runs on every node with such a router beside it."""
+
+BALANCER = f"{OURS}-balancer"
+"""What has the load evened out, on one node at a time."""
 
 NETBIOS_NAME = 15
 
@@ -130,7 +133,8 @@ def of_cluster(cluster: Cluster) -> tuple[str, ...]:
         for each in of_server(server, [subnet.name for subnet in cluster.subnets_of(server)])
     )
     routers = (ROUTERS, ROUTER) if any(each.told for each in cluster.subnets) else ()
-    return (*of_servers, *of_fences(cluster), DAEMONS, DAEMON, *routers)
+    balancers = () if cluster.policy.balance.mode is BalanceMode.OFF else (BALANCER,)
+    return (*of_servers, *of_fences(cluster), DAEMONS, DAEMON, *routers, *balancers)
 
 
 def of_fences(cluster: Cluster) -> tuple[str, ...]:

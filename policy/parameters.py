@@ -109,6 +109,19 @@ def balance(cluster: Cluster) -> str:
     return f"every={balance.every} tolerance={balance.tolerance:g}"
 
 
+def balancing(cluster: Cluster) -> tuple[tuple[str, str], ...]:
+    """Return what the balancer is told: `quiet` as `22:00-05:00`, times in seconds."""
+    balance = cluster.policy.balance
+    hours = balance.quiet
+    quiet = "-".join(f"{at // 60:02}:{at % 60:02}" for at in (hours.start, hours.end)) if hours else ""
+    return (
+        ("mode", balance.mode.value),
+        ("every", str(balance.every)),
+        ("cool_down", str(balance.cool_down)),
+        *((("quiet", quiet),) if quiet else ()),
+    )
+
+
 def host_routes(cluster: Cluster, subnet: Subnet) -> str:
     """Return the gateways and ports of each subnet by which host routes are announced: `lan-b 198.51.100.1 n1=e1a`."""
     return ";".join(

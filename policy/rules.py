@@ -9,6 +9,7 @@ from vsctl.policy import (
     allowed_nodes,
     apart,
     balanced,
+    balancer,
     bindings,
     capacity,
     daemon,
@@ -71,6 +72,7 @@ def configuration(
             *fencing.devices(cluster),
             *daemon.daemon(cluster),
             *routing.router(cluster),
+            *balancer.balancer(cluster),
             *port_order.ordered(cluster, servers, orders or {}),
         ),
         constraints=(

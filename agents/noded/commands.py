@@ -9,6 +9,8 @@ from vsctl.agents.noded.loop import Loop
 
 LIMIT = 10.0
 """Seconds a program gets; then it is killed."""
+NOTHING_FOUND = 105
+"""What cibadmin exits with if nothing is what it was asked for."""
 MISSING = 127
 """The status of a program that is not there, as shells have it."""
 

@@ -17,8 +17,6 @@ from vsctl.agents.noded.stuck import EMPTY, FENCE, NOTHING, View
 
 EVERY = 1.0
 """Seconds between two looks."""
-NOBODY = 105
-"""What cibadmin exits with if no stop has failed."""
 
 
 class Emptying:
@@ -62,7 +60,7 @@ class Emptying:
 
         def then(status: int, words: str) -> None:
             self._asking = False
-            if status not in (0, NOBODY):
+            if status not in (0, commands.NOTHING_FOUND):
                 return  # nobody can tell just now
             held = stuck.servers(words if status == 0 else "", guests, here)
             if held:

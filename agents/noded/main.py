@@ -611,10 +611,14 @@ class Daemon:
             case ["release", port] if port in self.records:
                 self._release(port)
                 return f"{port} is {self._state(port)}"
+            case ["note", "balancer", about, state]:
+                self.diary.write("balancer", about, state, time.time())
+                self._tell_events()
+                return "done"
             case ["release", port]:
                 return f"this node has no port {port}, only {' '.join(self.records)}"
             case _:
-                return "say ping, state, reload or release PORT"
+                return "say ping, state, reload, note balancer ABOUT STATE or release PORT"
 
 
 def _reader(asker: Asker, wire: _socket.socket) -> Callable[[], None]:

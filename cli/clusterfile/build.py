@@ -22,6 +22,7 @@ from vsctl.policy.model import (
     FenceDevice,
     Fencing,
     Filesystem,
+    Hours,
     Load,
     NfsClient,
     NfsExport,
@@ -175,7 +176,9 @@ def _policy(entry: Entry | None) -> Policy:
 
 
 def _balance(entry: Entry | None) -> Balance:
-    chosen = _given(entry, "mode", "tolerance", "max_moves", "every")
+    chosen = _given(entry, "mode", "tolerance", "max_moves", "every", "quiet", "cool_down")
+    if "quiet" in chosen:
+        chosen["quiet"] = Hours(*chosen["quiet"])
     if "mode" in chosen:
         chosen["mode"] = BalanceMode(chosen["mode"])
     return Balance(**chosen)

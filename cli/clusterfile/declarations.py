@@ -360,14 +360,19 @@ POLICY = Record(
                 {
                     "mode": Key(
                         Choice(tuple(each.value for each in BalanceMode)),
-                        "manual (default: on request; off means the same) or auto (by itself).",
+                        "manual (default: it is said what should move), auto (and done) or off (only on request).",
                     ),
                     "tolerance": Key(PERCENTAGE, "How uneven load may be, default 10%."),
                     "max_moves": Key(
                         _whole(1, 1000, 4),
                         "The most virtual servers that move at a time, default 4.",
                     ),
-                    "every": Key(DURATION, "How often auto looks, default 5m."),
+                    "every": Key(DURATION, "How often the balancer looks, default 5m."),
+                    "quiet": Key(WINDOW, "When it does not, local time; may span midnight."),
+                    "cool_down": Key(
+                        DURATION,
+                        "How long it rests after servers have moved by themselves or by hand, default 10m.",
+                    ),
                 }
             ),
             "How load is evened out over nodes, and over the ports of each.",

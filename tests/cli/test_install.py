@@ -9,7 +9,7 @@ from pathlib import Path
 
 import vsctl.agents
 from tests.cli.vsctl import vsctl as run
-from vsctl.agents import metadata
+from vsctl.agents import metadata, paths
 from vsctl.cib_templates.timings import declared
 from vsctl.cli import launchers
 
@@ -36,10 +36,30 @@ def test_an_installed_agent_says_of_itself_what_its_class_says(tmp_path: Path) -
         assert _asked(tmp_path, agent, "meta-data").stdout == metadata.of(declared(agent))
 
 
+def versions(prefix: Path) -> set[Path]:
+    """Return the directories of code that are installed."""
+    return {each for each in (prefix / launchers.CODE).iterdir() if each.is_dir()}
+
+
+def test_the_balancer_is_told_which_python_has_vsctl(tmp_path: Path) -> None:
+    run("install", "--prefix", tmp_path)
+    named = tmp_path / paths.INTERPRETER.lstrip("/")
+    found = subprocess.run(
+        [named.read_text().strip(), "-I", "-m", "vsctl.cli", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.startswith("vsctl ")
+    named.write_text("/usr/bin/false\n")
+    assert run("install", "--prefix", tmp_path, "--json").json["changed"] == ["balancer"]
+    assert named.read_text() != "/usr/bin/false\n"
+
+
 def test_an_installed_agent_begins_with_all_it_needs(tmp_path: Path) -> None:
     """Nothing is looked for: an agent that is asked for what it does not know has loaded all its own modules."""
     run("install", "--prefix", tmp_path)
-    (home,) = (tmp_path / launchers.CODE).iterdir()
+    (home,) = versions(tmp_path)
     shutil.rmtree(home / "vsctl")
     for agent in launchers.AGENTS:
         done = _asked(tmp_path, agent, "dance")
@@ -71,7 +91,7 @@ def test_what_was_damaged_is_put_right(tmp_path: Path) -> None:
 def test_an_upgrade_keeps_the_code_that_runs(tmp_path: Path, monkeypatch) -> None:
     """Actions that began before still import from the version before."""
     run("install", "--prefix", tmp_path)
-    (before,) = (tmp_path / launchers.CODE).iterdir()
+    (before,) = versions(tmp_path)
     newer = tmp_path / "newer"
     newer.mkdir()
     for file in Path(vsctl.agents.__path__[0]).glob("*.py"):
@@ -79,9 +99,9 @@ def test_an_upgrade_keeps_the_code_that_runs(tmp_path: Path, monkeypatch) -> Non
     (newer / "names.py").write_text((newer / "names.py").read_text() + "\n# newer\n")
     monkeypatch.setattr(vsctl.agents, "__path__", [str(newer)])
     assert set(run("install", "--prefix", tmp_path, "--json").json["changed"]) == set(launchers.AGENTS)
-    versions = set((tmp_path / launchers.CODE).iterdir())
-    assert before in versions and len(versions) == 2
-    (after,) = versions - {before}
+    there = versions(tmp_path)
+    assert before in there and len(there) == 2
+    (after,) = there - {before}
     assert after.name in (tmp_path / launchers.LAUNCHERS / "net").read_text()
 
 

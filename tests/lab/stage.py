@@ -183,8 +183,9 @@ KEPT = {
     "directory /run/vsctl/_node",
     "file /run/vsctl/_node/lock",
     "directory /run/vsctl/_daemon",
+    "directory /run/vsctl/_balancer",
 }
-"""What a node that has had virtual servers keeps until it restarts, by docs/contracts.md, and its daemon's place."""
+"""What a node that has had virtual servers keeps until it restarts, by docs/contracts.md, and the daemons' places."""
 
 TRACES = """
 ip -o link show | sed -E 's/^[0-9]+: ([^:@]+).*/interface \\1/'
@@ -199,7 +200,7 @@ done
 nft list tables | sed 's/^/packet filter /'
 ip netns list | sed 's/ .*//; s/^/namespace /'
 awk '$5 ~ "^/srv|^/run/netns|^/run/vsctl" { print "mount", $5 }' /proc/self/mountinfo
-find /run/vsctl -type f -not -path '/run/vsctl/_daemon/*' 2>/dev/null | sed 's/^/file /'
+find /run/vsctl -type f -not -path '/run/vsctl/_daemon/*' -not -path '/run/vsctl/_balancer/*' 2>/dev/null | sed 's/^/file /'
 find /run/vsctl/* -maxdepth 0 -type d 2>/dev/null | sed 's/^/directory /'
 sysctl -a 2>/dev/null | grep -E \
     'forwarding|rp_filter|proxy_(arp|ndp|delay)|accept_ra |arp_(ignore|announce)|disable_ipv6' | sed 's/^/setting /'

@@ -60,6 +60,8 @@ WORDS: dict[str, list[object]] = {
     "disk": ["200M"],
     "bridge": ["10m", 10],
     "every": ["5m", 5],
+    "cool_down": ["10m", 10],
+    "quiet": ["22:00-05:00", "22-5"],
     "max_moves": [4, 0],
     "tolerance": ["10%", 10],
     "window": ["22:00-05:00", "22-5"],

@@ -101,7 +101,7 @@ def test_nothing_waits_for_the_node_daemon_and_it_costs_no_fencing() -> None:
 def test_a_stop_that_storage_may_hold_up_costs_no_fencing() -> None:
     cib = made(cast.cluster(LINES)).cib
     blocked = cib.xpath("//primitive[operations/op[@name='stop' and @on-fail='block']]/@type")
-    assert set(blocked) == {"fs", "nfs", "smb", "exports", "shares", "daemon"}
+    assert set(blocked) == {"fs", "nfs", "smb", "exports", "shares", "daemon", "balancer"}
 
 
 def test_what_the_cib_remembers_is_read_back() -> None:

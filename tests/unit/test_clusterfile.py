@@ -31,6 +31,7 @@ from vsctl.policy.model import (
     FenceDevice,
     Fencing,
     Filesystem,
+    Hours,
     Load,
     NfsClient,
     NfsExport,
@@ -136,7 +137,10 @@ def test_the_example_says_all_that_a_file_can_say() -> None:
     assert vs2.pinned and vs2.home == "n2"
     assert (vs3.nodes, vs3.apart_from, vs3.bridge) == (("n1", "n3"), ("vs1",), 600)
     assert (vs3.on_subnet_loss, vs3.on_storage_loss) == (OnSubnetLoss.ROUTE, OnStorageLoss.STAY)
-    assert (cluster.policy.balance, cluster.policy.repair) == (Balance(), Repair())
+    assert (cluster.policy.balance, cluster.policy.repair) == (
+        Balance(quiet=Hours(8 * 60, 18 * 60)),
+        Repair(),
+    )
 
 
 def test_fencing_has_levels_of_devices() -> None:

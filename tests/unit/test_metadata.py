@@ -10,6 +10,7 @@ import pytest
 
 import vsctl.agents
 from vsctl.agents import metadata
+from vsctl.agents.balancer import Balancer
 from vsctl.agents.daemon import Daemon
 from vsctl.agents.exports import Exports
 from vsctl.agents.fs import Fs
@@ -25,7 +26,7 @@ from vsctl.agents.vip import Vip
 GOLDEN = Path(__file__).parents[1] / "golden"
 SCHEMA = Path("/usr/share/resource-agents/ra-api-1.dtd")
 
-AGENTS: tuple[type[Agent], ...] = (Net, Fs, Nfs, Smb, Exports, Shares, Vip, Gate, Daemon, Router)
+AGENTS: tuple[type[Agent], ...] = (Net, Fs, Nfs, Smb, Exports, Shares, Vip, Gate, Daemon, Router, Balancer)
 
 
 @pytest.mark.parametrize("agent", AGENTS)

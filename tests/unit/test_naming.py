@@ -21,6 +21,7 @@ def test_the_ids_of_the_example() -> None:
         *["vs3", "vs3-net", "vs3-fs-root", "vs3-vip-lan-b", "vs3-nfs", "vs3-exp-root", "vs3-gate"],
         *["fence-n1", "fence-n2", "fence-n3", "vsctl-daemon-clone", "vsctl-daemon"],
         *["vsctl-router-clone", "vsctl-router"],
+        "vsctl-balancer",
     ]
 
 

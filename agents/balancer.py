@@ -1,0 +1,132 @@
+"""Does the balancer live, and does it look at the clock?"""
+
+from __future__ import annotations
+
+import time
+
+from vsctl.agents import node, resident
+from vsctl.agents import system as os
+from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+DIRECTORY = "/run/vsctl/_balancer"
+SETTINGS, PROCESS, CHILD, ALIVE = (
+    f"{DIRECTORY}/{each}" for each in ("settings", "process", "child", "alive")
+)
+TERM, KILL = 15, 9
+READY = 10.0
+"""Seconds it gets until it works,"""
+FAREWELL = 14.0
+"""and to end: a little more than it gives its child."""
+STALE = 60.0
+"""Seconds after which it has forgotten the clock; it looks every five."""
+
+
+def _checked(reader: str) -> Callable[[str], str]:
+    """Return a parser that has a function of `timing` try a text, and keeps the text."""
+
+    def check(text: str) -> str:
+        from vsctl.agents.balancerd import timing
+
+        getattr(timing, reader)(text)
+        return text
+
+    return check
+
+
+class Balancer(Agent):
+    """Have the load of the nodes evened out
+
+    One process in the whole cluster: the node that runs it is the master of
+    balancing. Every so often it runs `vsctl rebalance --periodic`, which says
+    what should move, and moves it where the mode is auto. It does so neither in
+    quiet hours nor shortly after virtual servers have moved by themselves or
+    by an operator's hand. Nothing depends on it; when its node dies another
+    one runs it.
+    """
+
+    mode = Param(
+        _checked("mode"),
+        "manual: only say what should move; auto: move it, too",
+        default="manual",
+        reloadable=True,
+    )
+    every = Param(_checked("seconds"), "Seconds between two looks", default="300", reloadable=True)
+    cool_down = Param(
+        _checked("seconds"),
+        "Seconds of rest after somebody else, or a failure, has moved a virtual server",
+        default="600",
+        reloadable=True,
+    )
+    quiet = Param(
+        _checked("quiet"),
+        "When not to look, local time: 22:00-05:00; may be empty",
+        default="",
+        reloadable=True,
+    )
+
+    @action("start", timeout=20)
+    def start(self) -> None:
+        self._write_settings()
+        if resident.process(PROCESS) is None:
+            from vsctl.agents import spawning
+
+            self._end_child()
+            spawning.start("balancerd.main", "balancer.log")
+        from vsctl.agents import processes
+
+        if not processes.until(
+            lambda: resident.process(PROCESS) is not None and os.path.exists(ALIVE), READY
+        ):
+            raise Failure(f"the balancer does not begin within {READY:g} s, see /var/log/vsctl/balancer.log")
+
+    @action("reload-agent", timeout=20)
+    def reload(self) -> None:
+        self._write_settings()
+
+    @action("monitor", timeout=20, interval=30)
+    def monitor(self) -> None:
+        if resident.process(PROCESS) is None:
+            if resident.process(CHILD) is not None:
+                raise Failure("the balancer has ended, and what it started goes on")
+            raise NotRunning("the balancer does not run")
+        seen = node.read_lines(ALIVE)
+        if not seen or time.monotonic() - float(seen[0]) > STALE:
+            raise Failure(f"the balancer has not looked at the clock for {STALE:.0f} s")
+
+    @action("stop", timeout=20)
+    def stop(self) -> None:
+        from vsctl.agents import spawning
+
+        for signal, patience in ((TERM, FAREWELL), (KILL, 1.0)):
+            process = resident.process(PROCESS)
+            if process is not None:
+                spawning.end(process, signal, patience)
+        self._end_child()
+        if resident.process(PROCESS) is not None or resident.process(CHILD) is not None:
+            raise Failure("the balancer does not end")
+        for each in (SETTINGS, PROCESS, CHILD, ALIVE):
+            if os.path.exists(each):
+                os.unlink(each)
+
+    def _end_child(self) -> None:
+        """End what a balancer that was killed has left."""
+        from vsctl.agents import spawning
+
+        for signal, patience in ((TERM, 3.0), (KILL, 1.0)):
+            process = resident.process(CHILD)
+            if process is not None:
+                spawning.end(process, signal, patience)
+
+    def _write_settings(self) -> None:
+        from vsctl.agents.balancerd import timing
+
+        os.makedirs(DIRECTORY, mode=0o700, exist_ok=True)
+        text = timing.write(self.mode, float(self.every), float(self.cool_down), self.quiet)
+        node.write_lines(SETTINGS, text.splitlines())

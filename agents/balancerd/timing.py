@@ -1,0 +1,119 @@
+"""When is the load to be looked at again?
+
+Pure: what the cluster file says, when it was done last and when servers were
+moved last by somebody else, in; a time and why not earlier out. All times are
+seconds since the epoch: quiet hours are told by the clock on the wall.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+MANUAL, AUTO = "manual", "auto"
+FIRST = 60.0
+"""Seconds until a balancer that has just come looks: by then the load of every server is known."""
+SLACK = 5.0
+"""Seconds by which the clocks of nodes may differ."""
+
+TURN, COOL_DOWN, QUIET = "turn", "cool-down", "quiet"
+"""Why it is not looked earlier: it is not its turn, servers have just moved, the hours are quiet."""
+
+DAY = 24 * 60
+_QUIET = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
+_CHANGED = re.compile(r' last-rc-change="(\d+)"')
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`every` and `cool_down` are seconds; `quiet` are minutes since midnight, from and to, None for no such hours."""
+
+    mode: str
+    every: float
+    cool_down: float
+    quiet: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Due:
+    at: float
+    why: str
+
+
+def mode(text: str) -> str:
+    if text not in (MANUAL, AUTO):
+        raise ValueError(f"the mode is {MANUAL} or {AUTO}")
+    return text
+
+
+def seconds(text: str) -> float:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError("a number of seconds is needed")
+    return float(text)
+
+
+def quiet(text: str) -> tuple[int, int] | None:
+    """Read `22:00-05:00`; nothing is never."""
+    if not text:
+        return None
+    found = _QUIET.fullmatch(text)
+    if found is None:
+        raise ValueError("the hours have the form 22:00-05:00")
+    hour, minute, last_hour, last_minute = map(int, found.groups())
+    return hour * 60 + minute, last_hour * 60 + last_minute
+
+
+def write(mode: str, every: float, cool_down: float, quiet: str) -> str:
+    """Return the text of the file of settings."""
+    return f"mode {mode}\nevery {every:.0f}\ncool_down {cool_down:.0f}\nquiet {quiet}\n"
+
+
+def read(text: str) -> Settings:
+    """Read what `write` wrote."""
+    said = dict(line.partition(" ")[::2] for line in text.splitlines())
+    return Settings(said["mode"], float(said["every"]), float(said["cool_down"]), quiet(said["quiet"]))
+
+
+def due(
+    settings: Settings,
+    *,
+    came: float,
+    looked: float | None,
+    disturbed: float | None,
+    minute: Callable[[float], float],
+) -> Due:
+    """Return when to look next.
+
+    `came` is when this balancer has begun, `looked` when it looked last, `disturbed` when
+    somebody else last moved a server, or a failure did; `minute` returns the
+    minutes since midnight of a time.
+    """
+    found = Due(came + min(FIRST, settings.every) if looked is None else looked + settings.every, TURN)
+    if disturbed is not None and disturbed + settings.cool_down > found.at:
+        found = Due(disturbed + settings.cool_down, COOL_DOWN)
+    if settings.quiet is not None:
+        start, end = settings.quiet
+        at = minute(found.at)
+        if (at - start) % DAY < (end - start) % DAY:
+            found = Due(found.at + 60 * ((end - at) % DAY), QUIET)
+    return found
+
+
+def query() -> list[str]:
+    """Return the command that asks when servers have last been started, on every node."""
+    history = "//lrm_resource[@provider='vsctl' and @type='net']/lrm_rsc_op"
+    return ["cibadmin", "--query", "--xpath", f"{history}[@operation='start' and @rc-code='0']"]
+
+
+def last_by_others(said: str, own: Iterable[tuple[float, float]]) -> float | None:
+    """Return when a server was last started that we have not moved, from the answer to `query`.
+
+    `own` are the times in which we did, from and to.
+    """
+    spans = list(own)
+    starts = (float(each) for each in _CHANGED.findall(said))
+    return max(
+        (at for at in starts if not any(first - SLACK <= at <= last + SLACK for first, last in spans)),
+        default=None,
+    )
