@@ -27,7 +27,7 @@ SUBNETS = {"good": "is there", "lost": "is lost", "routed": "is reached by host 
 
 @dataclass(frozen=True, order=True)
 class Event:
-    """`at` is in seconds since the epoch; `kind` port, subnet, address, route, server, daemon or node."""
+    """`at` is in seconds since the epoch; `kind` port, subnet, address, route, server, daemon, balancer or node."""
 
     at: float
     node: str
@@ -56,6 +56,12 @@ class Event:
                 return f"{server} is asked to leave: nobody routes to it, or has for too long"
             case "server":
                 return f"{server} is no longer asked to leave"
+            case "balancer" if self.state == "started":
+                return "the balancer has started here"
+            case "balancer" if self.state == "failed":
+                return "the balancer could not look whether the load is even"
+            case "balancer":
+                return f"the balancer has moved {self.about} {self.state.replace(':', ' -> ')}"
             case "daemon":
                 return "the node daemon has started"
         return f"{self.about} {self.state}"

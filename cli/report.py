@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from vsctl.cli import balancing
+from vsctl.cli.balancing import BalancerReport
 from vsctl.cli.facts import Facts, Failed
 from vsctl.policy import capacity, naming
 from vsctl.policy.constraints import identity
@@ -123,6 +125,7 @@ class ClusterReport:
     name: str
     nodes: tuple[NodeReport, ...]
     servers: tuple[ServerReport, ...]
+    balancer: BalancerReport | None
     problems: tuple[str, ...]
 
     @property
@@ -142,6 +145,7 @@ def is_whole(cluster: Cluster, facts: Facts) -> bool:
 def of(cluster: Cluster, hand: Hand, facts: Facts, due: Collection[str] = ()) -> ClusterReport:
     """Report on a cluster that vsctl has applied."""
     servers = tuple(of_server(cluster, server, hand, facts, due) for server in cluster.servers)
+    balancer = balancing.of(cluster, facts)
     return ClusterReport(
         name=cluster.name,
         nodes=tuple(
@@ -154,7 +158,8 @@ def of(cluster: Cluster, hand: Hand, facts: Facts, due: Collection[str] = ()) ->
             for node in cluster.nodes
         ),
         servers=servers,
-        problems=tuple(_cluster_problems(cluster, facts)),
+        balancer=balancer,
+        problems=(*_cluster_problems(cluster, facts), *balancing.problems(balancer)),
     )
 
 

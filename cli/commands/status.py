@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from vsctl.cli import configuration, hand, options, output, report, scheduler
+from vsctl.cli import balancing, configuration, hand, options, output, report, scheduler
 from vsctl.cli.main import DONE, REFUSED
 from vsctl.cli.report import (
     GOOD,
@@ -61,7 +61,7 @@ def _found(store: Store, names: Sequence[str]) -> ClusterReport:
     applied, cluster = configuration.needed(store)
     for name in names:
         configuration.server(cluster, name)
-    facts = store.facts(report.OF_DAEMONS)
+    facts = store.facts((*report.OF_DAEMONS, *balancing.OF_DAEMONS))
     due = frozenset[str]() if report.is_whole(cluster, facts) else scheduler.due(applied.cib)
     found = report.of(cluster, applied.hand, facts, due)
     if not names:
@@ -81,6 +81,9 @@ def _lines(found: ClusterReport, names: Sequence[str], details: bool) -> Iterato
             yield from _server(server, now)
     else:
         yield from _table(found.servers, now)
+    if found.balancer is not None and not names:
+        yield ""
+        yield output.fold(f"balancer: {balancing.sentence(found.balancer, now)}", "    ")
     about_servers = [] if names or details else found.servers
     problems = [*found.problems, *(each for server in about_servers for each in server.problems)]
     notes = [each for server in about_servers for each in server.notes]

@@ -87,6 +87,43 @@ def test_a_server_is_banned_from_a_node(cib: Path, request: pytest.FixtureReques
     compare("a server is banned from a node", cib, request)
 
 
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ("", "balancer: on {node}"),
+        ("mode=manual next={soon} why=turn", "balancer: on {node}, looks in 5 min"),
+        ("mode=manual next={soon} why=turn begun={ago} took=2.1", "looked 2 min ago and had nothing to move, looks again in 5 min"),
+        (
+            "mode=manual next={soon} why=cool-down begun={ago} took=2.1 move=vs1:n1:n2 move=vs3:n3:n1",
+            "would move vs1 n1 -> n2, vs3 n3 -> n1 (`vsctl rebalance --apply` does it), looks again in 5 min, as servers "
+            "have just moved",
+        ),
+        ("mode=manual next={soon} why=quiet", "looks at {clock}, after the quiet hours"),
+        (
+            "mode=manual next={soon} why=turn begun={ago} took=1 problem=no%20luck%3B",
+            "! the balancer on {node} could not look whether the load is even: no luck;",
+        ),
+    ],
+)  # fmt: skip
+def test_the_balancer_is_shown(told: str, said: str, cib: Path) -> None:
+    now = time.time()
+    node = vsctl("status", "--cib", cib, "--json").json["balancer"]["node"]
+    soon = now + 300.9
+    clock = time.strftime("%H:%M", time.localtime(soon))
+    about = {"node": node, "soon": f"{soon:.1f}", "ago": f"{now - 130:.1f}", "clock": clock}
+    if told:
+        cib.write_bytes(with_attributes(cib.read_bytes(), node, {"balancer": told.format(**about)}))
+    shown = " ".join(vsctl("status", "--cib", cib).out.split())
+    assert said.format(**about) in shown
+
+
+def test_where_nobody_is_to_look_none_is_shown(tmp_path: Path) -> None:
+    file = tmp_path / "cib.xml"
+    file.write_bytes(settled(f"{CLUSTER_FILE}policy: {{balance: {{mode: off}}}}\n"))
+    assert "balancer" not in vsctl("status", "--cib", file).out
+    assert vsctl("status", "--cib", file, "--json").json["balancer"] is None
+
+
 def test_announced_by_host_route(cib: Path, request: pytest.FixtureRequest) -> None:
     said = {"ports-announced": "vs1/lan-a=e1a vs1/lan-b=e1a"}
     cib.write_bytes(aged(with_attributes(cib.read_bytes(), "n1", said)))
