@@ -6,6 +6,9 @@ from vsctl.policy import daemon, naming, parameters
 from vsctl.policy.model import BalanceMode, Cluster
 from vsctl.policy.resources import PROVIDER, Resource
 
+LAST = -1
+"""Pacemaker gives it its place after everything else: where nodes are equal it prefers the one with fewer resources."""
+
 
 def balancer(cluster: Cluster) -> tuple[Resource, ...]:
     """Run one balancer in the whole cluster: the node that it is on is the master of balancing.
@@ -22,7 +25,7 @@ def balancer(cluster: Cluster) -> tuple[Resource, ...]:
             f"{PROVIDER}:balancer",
             parameters.balancing(cluster),
             "it has the load of the nodes evened out",
-            meta=(*daemon.PATIENT, ("resource-stickiness", "100")),
+            meta=(*daemon.PATIENT, ("resource-stickiness", "100"), ("priority", str(LAST))),
             on_fail=(("stop", "block"),),
         ),
     )

@@ -91,6 +91,7 @@ class Balancer:
             settings,
             came=self.came,
             looked=self.outcome.begun if self.outcome else None,
+            failed=bool(self.outcome and self.outcome.problem),
             disturbed=self.disturbed,
             minute=_minute,
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 MANUAL, AUTO = "manual", "auto"
 FIRST = 60.0
-"""Seconds until a balancer that has just come looks: by then the load of every server is known."""
+"""Seconds until one looks that has just come, or could not the last time: by then every load is known."""
 SLACK = 5.0
 """Seconds by which the clocks of nodes may differ."""
 
@@ -80,16 +80,18 @@ def due(
     *,
     came: float,
     looked: float | None,
+    failed: bool,
     disturbed: float | None,
     minute: Callable[[float], float],
 ) -> Due:
     """Return when to look next.
 
-    `came` is when this balancer has begun, `looked` when it looked last, `disturbed` when
-    somebody else last moved a server, or a failure did; `minute` returns the
-    minutes since midnight of a time.
+    `came` is when this balancer has begun, `looked` when it looked last, `failed` whether
+    something stood in its way then, `disturbed` when somebody else last moved a server, or a
+    failure did; `minute` returns the minutes since midnight of a time.
     """
-    found = Due(came + min(FIRST, settings.every) if looked is None else looked + settings.every, TURN)
+    soon = min(FIRST, settings.every)
+    found = Due(came + soon if looked is None else looked + (soon if failed else settings.every), TURN)
     if disturbed is not None and disturbed + settings.cool_down > found.at:
         found = Due(disturbed + settings.cool_down, COOL_DOWN)
     if settings.quiet is not None:

@@ -108,7 +108,7 @@ def test_a_server_is_banned_from_a_node(cib: Path, request: pytest.FixtureReques
 def test_the_balancer_is_shown(told: str, said: str, cib: Path) -> None:
     now = time.time()
     node = vsctl("status", "--cib", cib, "--json").json["balancer"]["node"]
-    soon = now + 300.9
+    soon = now + 330
     clock = time.strftime("%H:%M", time.localtime(soon))
     about = {"node": node, "soon": f"{soon:.1f}", "ago": f"{now - 130:.1f}", "clock": clock}
     if told:

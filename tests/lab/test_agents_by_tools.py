@@ -8,6 +8,7 @@ import pytest
 
 from tests.lab.lab import Lab
 from tests.lab.machine import Machine
+from vsctl.cib_templates.timings import declared
 
 pytestmark = pytest.mark.lab
 
@@ -26,8 +27,17 @@ PARAMETERS = {
     "exports": {"filesystem": "root", "exports": "/a /root/a id=9 squash=root 192.0.2.0/24=rw"},
     "shares": {"filesystem": "root", "shares": "b /b access=rw users=alice"},
     "gate": {},
+    "balancer": {"mode": "manual", "quiet": "22:00-05:00"},
 }
-"""Every agent with parameters for one server, in the order in which they start."""
+"""Agents with parameters, in the order in which they start; those of a server are all for one."""
+
+CHILD = """\
+#!/bin/sh
+echo "begun $*" >> /tmp/child
+trap 'echo tidied >> /tmp/child; exit 1' TERM
+sleep 1000 & wait
+"""
+"""What the balancer is made to run instead of vsctl: it goes on until it is told to end."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +47,8 @@ def node(lab: Lab) -> Iterator[Machine]:
 
 
 def options(agent: str) -> dict[str, str]:
-    return {"server": "vs9", **PARAMETERS[agent]}
+    own = {each.name for each in declared(agent).params()}
+    return {**({"server": "vs9"} if "server" in own else {}), **PARAMETERS[agent]}
 
 
 @pytest.mark.parametrize("agent", PARAMETERS)
@@ -65,3 +76,39 @@ def test_stopping_leaves_nothing(node: Machine) -> None:
     assert node.run(["ip", "netns", "list"]).stdout == ""
     assert "vsctl" not in node.run(["nft", "list", "tables"]).stdout
     assert "/srv/vsctl/" not in node.run(["cat", "/proc/self/mounts"]).stdout
+
+
+def balancer(node: Machine, action: str) -> int:
+    environment = ["OCF_RESKEY_mode=auto", "OCF_RESKEY_every=1", "OCF_RESKEY_cool_down=0"]
+    interval = ["OCF_RESKEY_CRM_meta_interval=30000"] if action == "monitor" else []
+    return node.run(["env", *environment, *interval, f"{DIRECTORY}/balancer", action], check=False).returncode
+
+
+def test_a_balancer_ends_with_what_it_started(node: Machine, lab: Lab) -> None:
+    """And one that was killed leaves nothing to the next."""
+    before = node.path("/usr/lib/vsctl/interpreter").read_text()
+    node.write("/tmp/slow", CHILD, 0o755)
+    node.write("/usr/lib/vsctl/interpreter", "/tmp/slow\n")
+
+    def said() -> str:
+        return node.run(["cat", "/tmp/child"], check=False).stdout
+
+    try:
+        assert balancer(node, "start") == 0
+        lab.wait(lambda: "begun" in said(), "the balancer has begun to look")
+        assert said() == "begun -I -m vsctl.cli rebalance --periodic --json --apply\n"
+        assert balancer(node, "monitor") == 0
+        assert balancer(node, "stop") == 0
+        assert said().endswith("tidied\n"), "the child was asked to end, and has"
+        assert balancer(node, "monitor") == 7
+        assert balancer(node, "start") == 0
+        lab.wait(lambda: said().count("begun") == 2, "the balancer has begun to look again")
+        node.run(["sh", "-c", "read pid rest < /run/vsctl/_balancer/process && kill -9 $pid"])
+        assert balancer(node, "monitor") == 1, "its child goes on"
+        assert balancer(node, "stop") == 0
+        assert said().count("tidied") == 2
+        assert balancer(node, "monitor") == 7
+        assert node.run(["ls", "/run/vsctl/_balancer"]).stdout == ""
+    finally:
+        balancer(node, "stop")
+        node.write("/usr/lib/vsctl/interpreter", before)

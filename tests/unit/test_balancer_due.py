@@ -21,8 +21,10 @@ def minute(at: float) -> float:
     return at / 60 % DAY
 
 
-def when(settings: Settings, looked: float | None = None, disturbed: float | None = None) -> Due:
-    return due(settings, came=0.0, looked=looked, disturbed=disturbed, minute=minute)
+def when(
+    settings: Settings, looked: float | None = None, disturbed: float | None = None, *, failed: bool = False
+) -> Due:
+    return due(settings, came=0.0, looked=looked, failed=failed, disturbed=disturbed, minute=minute)
 
 
 def test_one_that_has_just_come_waits_until_loads_are_known() -> None:
@@ -32,6 +34,11 @@ def test_one_that_has_just_come_waits_until_loads_are_known() -> None:
 
 def test_after_a_look_it_waits_for_its_turn() -> None:
     assert when(PLAIN, looked=1000) == Due(1300, TURN)
+
+
+def test_one_that_could_not_look_tries_again_soon() -> None:
+    assert when(PLAIN, looked=1000, failed=True) == Due(1000 + FIRST, TURN)
+    assert when(PLAIN, looked=1000, disturbed=990, failed=True) == Due(1590, COOL_DOWN)
 
 
 def test_after_a_failover_it_lets_the_dust_settle() -> None:
