@@ -34,8 +34,8 @@ from vsctl.agents.noded.emptying import Emptying
 from vsctl.agents.noded.evictions import Evictions
 from vsctl.agents.noded.judge import Record
 from vsctl.agents.noded.loop import Loop, now
-from vsctl.agents.noded.membership import Membership, MembershipError
 from vsctl.agents.noded.measuring import Measuring
+from vsctl.agents.noded.membership import Membership, MembershipError
 from vsctl.agents.noded.reading import Storage
 from vsctl.agents.noded.stuck import EMPTY, FENCE, NOTHING
 from vsctl.agents.ocf import Failure, log
