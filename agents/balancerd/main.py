@@ -73,7 +73,12 @@ class Balancer:
     def _dismiss(self, child: int) -> None:
         """Tell a child to end, and see that it does."""
         os.kill(child, signal.SIGTERM)
-        self.loop.after(FAREWELL, lambda: self.child == child and os.kill(child, signal.SIGKILL))
+
+        def kill() -> None:
+            if self.child == child:
+                os.kill(child, signal.SIGKILL)
+
+        self.loop.after(FAREWELL, kill)
 
     def _tick(self) -> None:
         node.write_lines(ALIVE, [f"{now():.0f}"])
