@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from vsctl.agents import node, resident
+from vsctl.agents import node, paths, resident
 from vsctl.agents import system as os
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-DIRECTORY = "/run/vsctl/_balancer"
+DIRECTORY = f"{paths.RUN}/_balancer"
 SETTINGS, PROCESS, CHILD, ALIVE = (
     f"{DIRECTORY}/{each}" for each in ("settings", "process", "child", "alive")
 )
