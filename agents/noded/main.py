@@ -618,7 +618,7 @@ class Daemon:
             case ["release", port]:
                 return f"this node has no port {port}, only {' '.join(self.records)}"
             case _:
-                return "say ping, state, reload, note balancer ABOUT STATE or release PORT"
+                return "say ping, state, reload or release PORT"
 
 
 def _reader(asker: Asker, wire: _socket.socket) -> Callable[[], None]:
