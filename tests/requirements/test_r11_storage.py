@@ -45,7 +45,8 @@ def test_errors_move_exactly_the_servers_of_the_unit_and_failback_decides_who_re
     assert {four.node_of(name) for name in LOST} <= {"n2", "n3"}, "failback is manual"
     assert four.document
     four.apply({**four.document, "policy": {"failback": "auto"}}, "--yes")
-    lab.wait(lambda: {four.node_of(name) for name in LOST} == {"n1"}, "failback is auto: they go home", 60)
+    for name in LOST:
+        lab.wait(lambda it=name: lab.where(f"{it}-gate") == "n1", f"failback is auto: {name} goes home", 90)
 
 
 def test_where_no_node_reaches_it_servers_stay_or_stop_as_the_file_says(bare: Stage) -> None:
