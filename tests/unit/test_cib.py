@@ -152,7 +152,7 @@ def test_what_the_file_no_longer_has_goes() -> None:
     none = cast.cluster(LINES[:1])
     ours = render(configuration(none), Stored("{}", ()))
     after = merge(ours, cib, frozenset(naming.of_cluster(before))).cib
-    kept = ["dummy", "drbd-clone", "fence-n1", "fence-n2", "fence-n3", "vsctl-daemon-clone", "vsctl-balancer"]
+    kept = ["dummy", "drbd-clone", "fence-n1", "fence-n2", "fence-n3", "vsctl-daemon-clone"]
     assert after.xpath("//resources/*/@id") == kept
     assert not after.xpath("//*[contains(@id, 'vs1')]")
 
