@@ -363,18 +363,25 @@ class Cluster:
 
     def subnet_of(self, address: Interface) -> Subnet:
         """Return the subnet one of whose networks holds the address."""
-        return next(each for each in self.subnets if any(address.ip in network for network in each.networks))
+        found = self._by_address.get(address)
+        if found is None:
+            found = self._by_address[address] = next(
+                each for each in self.subnets if any(address.ip in network for network in each.networks)
+            )
+        return found
+
+    @cached_property
+    def _by_address(self) -> dict[Interface, Subnet]:
+        """What `subnet_of` has found so far: each rule asks for the same addresses."""
+        return {}
 
     def subnets_of(self, server: VirtualServer) -> tuple[Subnet, ...]:
         """Return the subnets a server has addresses on, in the order of the subnets."""
-        return tuple(
-            each
-            for each in self.subnets
-            if any(self.subnet_of(address) == each for address in server.addresses)
-        )
+        named = {self.subnet_of(address).name for address in server.addresses}
+        return tuple(each for each in self.subnets if each.name in named)
 
     def addresses_on(self, server: VirtualServer, subnet: Subnet) -> tuple[Interface, ...]:
-        return tuple(address for address in server.addresses if self.subnet_of(address) == subnet)
+        return tuple(address for address in server.addresses if self.subnet_of(address).name == subnet.name)
 
     def vias(self, subnet: Subnet) -> tuple[Subnet, ...]:
         """Return the subnets by whose routers all addresses on a subnet can be announced, host by host."""
