@@ -31,7 +31,7 @@ LEAST = {"cpu": 0.02, "memory": 4 << 20, "network": 100_000.0, "disk": 100_000.0
 
 @dataclass(frozen=True)
 class Process:
-    """What a process and the children that it has waited for have used: seconds of processors, reads and writes."""
+    """What a process has used: seconds of processors, with those of children it has waited for; reads and writes."""
 
     parent: int
     cpu: float
@@ -132,10 +132,13 @@ def spent(
 ) -> tuple[float, float]:
     """Return the time and the operations that processes have used between two samples.
 
-    What a process has used passes to its parent when that has waited for it. So
+    The time that a process has used passes to its parent when that has waited for it. So
     of a process that has gone only what it used since the first sample is new to its
     parent; one that has come counts if a process forked it that was there before:
     otherwise it is a daemon that has just been started, or no part of the server.
+
+    Operations count while a process is there: those with which it begins are its own affairs,
+    and monitors connect for a moment.
     """
     cpu = operations = 0.0
     for each in before.keys() & after.keys():
@@ -144,11 +147,9 @@ def spent(
     stayed = {process for process, _ in before.keys() & after.keys()}
     for each in _descended(after, stayed):
         cpu += after[each].cpu
-        operations += after[each].operations
     for each in _descended(before, stayed):
         cpu -= before[each].cpu
-        operations -= before[each].operations
-    return max(0.0, cpu), max(0.0, operations)
+    return max(0.0, cpu), operations
 
 
 def _descended(processes: Mapping[tuple[int, str], Process], ancestors: set[int]) -> set[tuple[int, str]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from vsctl.agents import names, paths
 from vsctl.agents.netlink import Netlink
@@ -79,6 +80,7 @@ def _processes(
         except FileNotFoundError:
             continue
     found: dict[str, dict[tuple[int, str], Process]] = {server: {} for server in servers}
+    smbds = set()
     memory = dict.fromkeys(servers, 0)
     for name in os.listdir("/proc"):
         if not name.isdigit():
@@ -86,24 +88,32 @@ def _processes(
         try:
             home = os.readlink(f"/proc/{name}/ns/net")
             if home in homes:
-                born, process = _process(name)
+                about, born, process = _process(name)
                 found[homes[home]][int(name), born] = process
+                if about == "smbd":
+                    smbds.add(int(name))
                 _, resident, shared, *_ = _read(f"/proc/{name}/statm").split()
                 memory[homes[home]] += (int(resident) - int(shared)) * _PAGE
         except OSError:
             continue  # it ended while we looked
+    for processes in found.values():
+        for key, process in processes.items():
+            # The first smbd serves nobody, but what its children have done is added to it when they are gone.
+            if key[0] in smbds and process.parent not in smbds:
+                processes[key] = replace(process, operations=0)
     return found, memory
 
 
-def _process(name: str) -> tuple[str, Process]:
-    about, _, rest = _read(f"/proc/{name}/stat").rpartition(")")
-    fields = rest.split()
+def _process(name: str) -> tuple[str, str, Process]:
+    """Return what a process is called, when it was born, and what it has used."""
+    begin, _, rest = _read(f"/proc/{name}/stat").rpartition(")")
+    about, fields = begin.partition("(")[2], rest.split()
     ticks = sum(map(int, fields[11:15]))  # its own, and those of children that it has waited for
     operations = 0
-    if calls := _CALLS.get(about.partition("(")[2]):
+    if calls := _CALLS.get(about):
         said = dict(line.split(": ") for line in _read(f"/proc/{name}/io").splitlines())
         operations = (int(said["syscr"]) + int(said["syscw"])) // calls
-    return fields[19], Process(int(fields[1]), ticks / _TICK, operations)
+    return about, fields[19], Process(int(fields[1]), ticks / _TICK, operations)
 
 
 def _devices(servers: Collection[str]) -> dict[str, set[tuple[int, int]]]:
