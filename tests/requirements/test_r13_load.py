@@ -21,6 +21,8 @@ POLICY = {"balance": {"mode": "manual", "every": "20s", "cool_down": "1s"}}
 SETTLED = 90
 """Seconds until a load is known, which takes half a minute, on a slow machine."""
 WINDOW = 60
+IDLE = 2.5
+"""Operations a second: less than one more or less is not told again."""
 QUANTITIES = ("cpu", "network", "disk")
 
 
@@ -87,7 +89,7 @@ def test_clients_raise_the_load_of_their_server_and_of_no_other(busy: Stage) -> 
     vs1, vs2, n1 = (found[each]["load"] for each in ("vs1", "vs2", "n1"))
     assert vs1["clients"] == 2
     assert vs1["cpu"] > 0 and vs1["memory"] > 0
-    assert vs2["operations"] < 1 and vs2["network"] < vs1["network"] / 10 and vs2["clients"] == 0
+    assert vs2["operations"] < IDLE and vs2["network"] < vs1["network"] / 10 and vs2["clients"] == 0
     assert n1["operations"] >= vs1["operations"] - 1 and n1["memory"] > vs1["memory"]
     assert found["n1"]["capacity"]["cpu"] >= 1
     assert found["n2"]["load"]["operations"] == 0
@@ -128,7 +130,7 @@ def test_the_load_of_a_moved_server_appears_where_it_is_without_a_peak(
         for quantity in QUANTITIES:
             usual = before[quantity] / before["operations"] * each["operations"]
             assert each[quantity] <= 3 * usual + 0.1, f"{quantity} of {each}, and before the move {before}"
-    busy.lab.wait(lambda: load(busy, "n1")["operations"] < 1, "nothing of it is left on n1", SETTLED)
+    busy.lab.wait(lambda: load(busy, "n1")["operations"] < IDLE, "nothing of it is left on n1", SETTLED)
     busy.vsctl("failback", "vs1")
 
 
