@@ -111,6 +111,7 @@ class Place:
         some, and from the mark in the processes' environment.
         """
         found = self.path.exists()
+        devices = self.loops()  # while the kernel still shows where their files are
         pids = self.path / "pids"
         recorded = [each.name for each in pids.iterdir() if each.name != OWNER] if pids.exists() else []
         for what in sorted(recorded, key=lambda what: what == "holder"):  # the holder last
@@ -120,8 +121,8 @@ class Place:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         wait(lambda: not self.marked(), f"all processes of lab {self.name} end", 30)
-        for device in self.loops():
-            subprocess.run(["losetup", "--detach", device], check=False)
+        for device in {*devices, *self.loops()}:
+            subprocess.run(["losetup", "--detach", device], check=False, capture_output=True)
         wait(lambda: not self.loops(), f"the loop devices of lab {self.name} are released", 30)
         shutil.rmtree(self.path, ignore_errors=True)
         with contextlib.suppress(OSError):
@@ -129,11 +130,20 @@ class Place:
         return found
 
     def loops(self) -> list[str]:
-        """Return the loop devices whose files are this lab's."""
+        """Return the loop devices whose files are this lab's.
+
+        Of a file whose mount has ended the kernel shows the end of its path only: then what was recorded decides.
+        """
+        recorded = {
+            (Path(device).name, f"/disks/{disk['name']}")
+            for disk in self.load("disks", [])
+            for device in disk["loops"].values()
+        }
         found = []
         for each in Path("/sys/block").glob("loop*/loop/backing_file"):
             with contextlib.suppress(OSError):
-                if f"{self.store}/" in each.read_text():
+                file = each.read_text().strip()
+                if f"{self.store}/" in file or (each.parts[3], file) in recorded:
                     found.append(f"/dev/{each.parts[3]}")
         return found
 
