@@ -288,7 +288,7 @@ def test_an_interrupted_removal_is_finished_or_taken_back(nas: Path, cib: Path) 
     plan = planning.plan(configuration.read(store), smaller)
     store.change(plan.applied.cib, configuration.retiring(plan.applied, plan.retired))
     marked = cib.read_bytes()
-    assert marked.count(b'id="vsctl-retired-vs3') == len(plan.retired) == 7
+    assert marked.count(b'id="vsctl-retired-vs3') == len(plan.retired) == 8
     assert "vs3 starts on n3\n" in vsctl("plan", nas, "--cib", marked_and_stopped(cib)).out
 
     put_back = vsctl("apply", nas, "--cib", cib)
