@@ -27,6 +27,7 @@ class State(Enum):
 
     SERVING = "serving"
     PARTLY = "partly"
+    STUCK = "stuck"
     STARTING = "starting"
     WAITING = "waiting"
     STOPPED = "stopped"
@@ -257,7 +258,11 @@ def _state(
     if node is None:
         waits = server.pinned and _home(server, hand) not in facts.placement.online
         return State.WAITING if waits else State.STOPPED
-    return State.SERVING if all(map(facts.placement.node_of, mine)) else State.PARTLY
+    if all(map(facts.placement.node_of, mine)):
+        return State.SERVING
+    blocked = any(each.blocked for each in facts.placement.resources if each.resource in mine)
+    closed = facts.placement.node_of(naming.gate(server.name)) is None
+    return State.STUCK if blocked and closed else State.PARTLY
 
 
 def _home(server: VirtualServer, hand: Hand) -> str | None:

@@ -41,8 +41,9 @@ def status(
     """Show where every virtual server is, since when, and what is not right.
 
     With names of virtual servers, show these with their addresses and
-    filesystems. States: serving, partly (some of it does not run), starting,
-    waiting (pinned to a node that is down), stopped.
+    filesystems. States: serving, partly (some of it does not run), stuck (it
+    cannot be stopped, and serves nothing), starting, waiting (pinned to a node
+    that is down), stopped.
 
     Exit status 1 if there is a problem.
     """
