@@ -17,6 +17,8 @@ LOOK, MEND = "check", "auto"
 
 _MENDED = 1 | 2
 """Bits of e2fsck's exit status that mean success: errors were corrected, and so that a reboot is due."""
+_LEFT = 4 | 8
+"""Those that say that `-p` left errors, or could not begin, as without a superblock: `-y` may answer for them."""
 _DIRTY_LOG, _XFS_REPAIRED = 2, 4
 """Of xfs_repair's, with -e."""
 
@@ -73,6 +75,10 @@ def _ext4(device: str, mode: str, run: Run) -> Result:
         return Result(CLEAN, "nothing was wrong with it, or its journal has mended it")
     if not status & ~_MENDED:
         return Result(REPAIRED, "it is repaired: see the log for what was wrong")
+    if status < 0 or status & ~(_MENDED | _LEFT):
+        return _undecided(
+            status, by_hand
+        )  # it was not the filesystem that stopped it: nothing may be answered yes
     status = run("repairing", ["e2fsck", "-f", "-y", device])
     if not status & ~_MENDED:
         status = run("checking again", ["e2fsck", "-f", "-p", device])

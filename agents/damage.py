@@ -25,9 +25,11 @@ _OF_STORAGE = ("2", "3", "6", "8")
 """Codes of errors that ext4 keeps which are no damage: I/O, memory, space, read-only (EXT4_ERR_*, fs/ext4/ext4.h)."""
 
 _FSGEOMETRY, _GEOMETRY = 0x8100587E, 256
-_AG_GEOMETRY, _AG = 0xC080583D, 128
-_SICK, _AGS, _AG_SICK = 112, 12, 20
-"""Ioctls of XFS, the sizes of what they fill in, and where it says what is sick (fs/xfs/libxfs/xfs_fs.h)."""
+_SICK = 112
+"""An ioctl of XFS, the size of what it fills in, and where it says what is sick (fs/xfs/libxfs/xfs_fs.h).
+
+It answers from memory. That of an allocation group reads the device, and would wait for one that hangs.
+"""
 
 
 def noted(mount: Mount) -> str | None:
@@ -76,15 +78,9 @@ def is_sick(directory: int) -> bool:
     whole = bytearray(_GEOMETRY)
     try:
         fcntl.ioctl(directory, _FSGEOMETRY, whole)
-        sick = _number(whole, _SICK)
-        for number in range(_number(whole, _AGS)):
-            part = bytearray(_AG)
-            part[:4] = number.to_bytes(4, "little")
-            fcntl.ioctl(directory, _AG_GEOMETRY, part)
-            sick |= _number(part, _AG_SICK)
     except OSError:
         return False  # a kernel that does not say
-    return bool(sick)
+    return bool(int.from_bytes(whole[_SICK : _SICK + 4], "little"))
 
 
 def in_words(words: str) -> bool:
@@ -98,6 +94,7 @@ def report(server: str, filesystem: str, device: str, why: str) -> str:
 
     from vsctl.agents import background, mounts, quarantine
 
+    seen = time.time()
     if unit := _lost_lately(device):
         return f"storage {unit} was lost here lately, which explains it"
     try:
@@ -108,6 +105,8 @@ def report(server: str, filesystem: str, device: str, why: str) -> str:
         record = quarantine.read(server, filesystem)
         if record.get("stage") in (quarantine.REPAIR, quarantine.PERSON):
             return ""
+        if record.get("ended", 0) >= seen:
+            return ""  # what was seen has been repaired meanwhile
         quarantine.write(server, filesystem, found(record, here(), why, time.time()))
     except quarantine.Unknown as problem:
         return str(problem)
@@ -150,14 +149,10 @@ def _lost_lately(device: str) -> str:
         return ""
     device, long_ago = os.path.realpath(device), time.monotonic() - LATELY
     for name, unit in units.items():
-        lost = unit["good"] is False or any(each > long_ago for each in unit["losses"])
+        lost = False in (unit["good"], unit["works"]) or any(each > long_ago for each in unit["losses"])
         if lost and device in map(os.path.realpath, unit["devices"]):
             return str(name)
     return ""
-
-
-def _number(of: bytearray, at: int) -> int:
-    return int.from_bytes(of[at : at + 4], "little")
 
 
 def _read(file: str) -> str:

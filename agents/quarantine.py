@@ -59,11 +59,13 @@ def write(server: str, filesystem: str, record: Record) -> None:
 def forgive(server: str, filesystem: str) -> None:
     """Let Pacemaker forget where a filesystem could not be mounted while it was damaged; or raise Unknown."""
     try:
-        programs.ask(
-            ["crm_resource", "--cleanup", "--resource", f"{server}-fs-{filesystem}"], limit=4 * PATIENCE
-        )
+        # Without --force it would be done to all of a group.
+        command = ["crm_resource", "--cleanup", "--force", "--resource", f"{server}-fs-{filesystem}"]
+        status, said = programs.ask(command, limit=4 * PATIENCE)
     except TimeoutError:
         raise Unknown("the cluster does not say that it forgets failures") from None
+    if status != 0:
+        raise Unknown(f"the cluster does not forget failures: {said or f'crm_resource exited {status}'}")
 
 
 def change(server: str, filesystem: str, record: Record, there: frozenset[str]) -> str:

@@ -7,10 +7,8 @@ from vsctl.agents import system as os
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
 TERM, KILL = 15, 9
-READY = 5.0
-"""Seconds a repair gets to begin."""
-ENDING = 0.4
-"""Share of the stop's time for a checker to end by itself, and as much again to be ended."""
+ENDING = 0.3
+"""Share of the stop's time for a checker to end by itself, as much again to be ended, and for its last mount."""
 
 
 def _yes(text: str) -> bool:
@@ -53,15 +51,17 @@ class Repair(Agent):
 
     @action("start", timeout=20)
     def start(self) -> None:
-        from vsctl.agents import processes
+        from vsctl.agents import node
 
         if self.process is not None:
             return
+        if self._left():
+            raise Failure(f"{self._checker} that was begun before still lives: see {self._log}")
         self._clear()
         os.makedirs(self.place, mode=0o700, exist_ok=True)
         child = self._spawn()
-        if not processes.until(lambda: os.path.exists(f"{self.place}/process"), READY):
-            raise Failure(f"the repair of {self.filesystem} does not begin: see {self._log}")
+        # Written here, not by the child: a stop finds whatever was begun, however slow that is.
+        node.write_lines(f"{self.place}/process", [f"{child} {resident.born(child)}"])
         log(f"{self.filesystem} of {self.server} is being repaired by process {child}: see {self._log}")
 
     @action("reload-agent", timeout=20)
@@ -72,6 +72,8 @@ class Repair(Agent):
     def monitor(self) -> None:
         if self.process is not None:
             return
+        if self._left():  # a checker that waits for its device may still write when it answers
+            raise Failure(f"{self._checker} still lives, and what began it has ended: see {self._log}")
         if not os.path.exists(f"{self.place}/process") or self.probing:
             raise NotRunning(f"{self.filesystem} of {self.server} is not being repaired here")
         if os.path.exists(f"{self.place}/done"):
@@ -83,23 +85,39 @@ class Repair(Agent):
 
     @action("stop", timeout=20)
     def stop(self) -> None:
-        from vsctl.agents import node, processes, progress
+        from vsctl.agents import mounts, node, processes, progress
 
-        lines = node.read_lines(f"{self.place}/process")
+        begun = bool(node.read_lines(f"{self.place}/process"))
         for signal in (TERM, KILL):
-            if not processes.kill(lambda: _session(lines), signal, self.timeout * ENDING):
+            if not processes.kill(self._left, signal, self.timeout * ENDING):
                 break
         else:
             raise Failure(
                 f"the repair of {self.filesystem} does not end: its storage does not answer; see {self._log}"
             )
-        if lines:
+        # The mount for an XFS's log ends with the process that made it, and a moment later.
+        mounted = begun and self.type == "xfs"
+        if mounted and not processes.until(
+            lambda: not mounts.has_superblock(self.device), self.timeout * ENDING
+        ):
+            raise Failure(f"the kernel is not done with {self.device} yet, which was mounted for its log")
+        if begun:
             progress.forget(f"repair-{self.server}.{self.filesystem}")
         self._clear()
 
     @property
     def _log(self) -> str:
         return paths.repair_log(self.server, self.filesystem)
+
+    @property
+    def _checker(self) -> str:
+        return f"a repair of {self.filesystem} of {self.server}"
+
+    def _left(self) -> list[int]:
+        """Return what lives of the repair that was begun here last, its checkers included."""
+        from vsctl.agents import node
+
+        return _session(node.read_lines(f"{self.place}/process"))
 
     def _clear(self) -> None:
         for each in ("process", "done", "unreached"):

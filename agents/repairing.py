@@ -20,8 +20,12 @@ from dataclasses import dataclass
 from vsctl.agents import background, checking, mounts, node, paths, processes, progress, quarantine, resident
 from vsctl.agents.checking import MEND, PERSON, Result
 
-AGAIN = 24 * 3600
-"""Seconds after a repair in which the same filesystem is not repaired again by itself."""
+AGAIN, SOON = 24 * 3600, 600
+"""Seconds after a repair in which the same filesystem is not repaired again by itself; after one that found nothing."""
+BEGINNING = 10.0
+"""Seconds for the agent to write down which process this is."""
+FAILS = b"Input/output error"
+"""What every checker says of a device that fails it."""
 PAUSE = 2.0
 """Seconds until the next try when the device is in use, or the cluster does not answer."""
 READ = 5.0
@@ -66,7 +70,11 @@ class Task:
 
 
 class Unreached(Exception):  # noqa: N818 - how the device is
-    """The device cannot be read here; the sentence says how it answers."""
+    """The device cannot be had here; the sentence says why. Another node may."""
+
+
+class Superseded(Exception):  # noqa: N818 - what became of it
+    """Nobody wants this repair any more: it was stopped, or another has taken its place."""
 
 
 class Repair:
@@ -76,11 +84,14 @@ class Repair:
         self.task = task
         self.node = node_name
         self.teller = progress.Teller(f"repair-{task.name}", time.time())
+        self.since: object = None
+        """When the damage was found that this is about."""
 
     def run(self) -> None:
         record = self._asked()
         if record.get("stage") != quarantine.REPAIR:
             return
+        self.since = record.get("since")
         begun = time.time()
         result = self._refused(record, begun) or self._repaired(record)
         self._conclude(record, result, begun)
@@ -102,7 +113,7 @@ class Repair:
         if self.task.mode not in (checking.LOOK, MEND):
             return Result(PERSON, "nothing is repaired unasked (policy: repair: mode: off)", again)
         before = record.get("before") or {}
-        if now - before.get("ended", 0) < AGAIN:
+        if now - before.get("ended", 0) < (SOON if before.get("result") == checking.CLEAN else AGAIN):
             return Result(
                 PERSON, "it is damaged again within a day of its last repair: see to what is below it", again
             )
@@ -128,12 +139,26 @@ class Repair:
     def _wait_for_device(self) -> None:
         """Wait until nobody here has the device; what this node remembers of it may be old, and is forgotten."""
         self._insist_on_device()
-        while not mounts.is_free(self.task.device) or mounts.has_superblock(self.task.device):
+        end = time.monotonic() + UNMOUNTING
+        while not self._is_free():
+            if time.monotonic() > end:
+                raise Unreached(f"{self.task.device} is in use on {self.node}")
             self._say(f"waiting: {self.task.device} is in use on {self.node}")
             time.sleep(PAUSE)
             self._insist_on_device()
         with open(self.task.device, "rb") as device:
             fcntl.ioctl(device, BLKFLSBUF, 0)
+
+    def _is_free(self) -> bool:
+        return mounts.is_free(self.task.device) and not mounts.has_superblock(self.task.device)
+
+    def _insist_on_order(self) -> None:
+        """See that this is still the repair that the cluster wants, before anything is changed."""
+        if not is_wanted(self.task):
+            raise Superseded("it was stopped")
+        record = self._asked()
+        if record.get("stage") != quarantine.REPAIR or record.get("since") != self.since:
+            raise Superseded("the quarantine that it was for is over")
 
     def _insist_on_device(self) -> None:
         try:
@@ -144,16 +169,26 @@ class Repair:
             ) from None
 
     def _run(self, about: str, command: list[str]) -> int:
-        """Run a command of the repair, gently, all it says going to the log; return its exit status."""
+        """Run a command of the repair, gently, all it says going to the log; return its exit status.
+
+        Unreached if the device failed it: no checker's word counts then.
+        """
+        self._insist_on_order()
+        before = os.path.getsize(self.task.log)
         print(f"\n{time.strftime('%F %T')} {' '.join(command)}", flush=True)
         self.teller.tell(about)
         if command[0] == "e2fsck":
-            return self._run_e2fsck(about, command)
-        status = _await(
-            _spawn(command), lambda: self.teller.tell(about, progress.of_xfs_repair(_end_of(self.task.log)))
-        )
+            status = self._run_e2fsck(about, command)
+        else:
+            status = _await(
+                _spawn(command),
+                lambda: self.teller.tell(about, progress.of_xfs_repair(_end_of(self.task.log))),
+            )
         # A mount that ends with the process that made it takes a moment longer than that.
-        processes.until(lambda: mounts.is_free(self.task.device), UNMOUNTING)
+        if not processes.until(self._is_free, UNMOUNTING):
+            raise Unreached(f"{self.task.device} is in use on {self.node}")
+        if status != 0 and _has_failed(self.task.log, before):
+            raise Unreached(f"{self.task.device} failed while it was checked: see the log")
         return status
 
     def _run_e2fsck(self, about: str, command: list[str]) -> int:
@@ -187,10 +222,11 @@ class Repair:
             **({"advice": result.advice} if result.advice else {}),
             "on": self.node,
             "began": round(begun),
-            "ended": round(time.time()),
+            "ended": int(time.time()),
             "log": self.task.log,
         }
         print(f"\n{time.strftime('%F %T')} {result.result}: {result.said}", flush=True)
+        self._insist_on_order()
         while True:
             try:
                 if done["stage"] == quarantine.OVER:
@@ -224,6 +260,18 @@ def _await(child: int, look: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+def _has_failed(log: str, begin: int) -> bool:
+    """Say whether a checker has had errors of its device, by what it has said since a place in the log."""
+    with open(log, "rb") as file:
+        file.seek(begin)
+        return FAILS in file.read()
+
+
+def is_wanted(task: Task) -> bool:
+    """Say whether this process is the one that the agent has written down."""
+    return node.read_lines(f"{task.directory}/process") == [f"{os.getpid()} {resident.born(os.getpid())}"]
+
+
 def _end_of(log: str) -> str:
     with open(log, "rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - LINES))
@@ -233,10 +281,13 @@ def _end_of(log: str) -> str:
 def main() -> None:
     """Repair what the command line says: a task as JSON, and the name of this node."""
     task = Task(**json.loads(sys.argv[1]))
-    node.write_lines(f"{task.directory}/process", [f"{os.getpid()} {resident.born(os.getpid())}"])
+    if not processes.until(lambda: is_wanted(task), BEGINNING):
+        sys.exit("nobody has written down that this repair is to be")
     print(f"{time.strftime('%F %T')} a repair of {task.filesystem} of {task.server} begins", flush=True)
     try:
         Repair(task, sys.argv[2]).run()
+    except Superseded as problem:
+        print(f"{time.strftime('%F %T')} it ends here: {problem}", flush=True)
     except Unreached as problem:
         print(f"{time.strftime('%F %T')} {problem}", flush=True)
         node.write_lines(f"{task.directory}/unreached", [str(problem)])

@@ -8,6 +8,7 @@ from vsctl.cli import configuration, hand, options, output
 from vsctl.cli.programs import Refused, run
 from vsctl.cli.store import Store
 from vsctl.policy import naming
+from vsctl.policy.model import Cluster, VirtualServer
 
 
 @click.command()
@@ -27,7 +28,7 @@ def cleanup(server: str | None, limit: float, store: Store, as_json: bool) -> No
     servers = [cluster.server(configuration.server(cluster, server))] if server else list(cluster.servers)
     facts = store.facts()
     failed = {each.resource for each in facts.failed} | {each.resource for each in facts.tries}
-    cleaned = [id for each in servers for id in naming.primitives_of(cluster, each) if id in failed]
+    cleaned = [id for each in servers for id in _all_of(cluster, each) if id in failed]
     ran = tuple(id for id in cleaned if facts.placement.node_of(id))
     for id in cleaned:
         run("crm_resource", "--cleanup", "--resource", id)
@@ -36,6 +37,11 @@ def cleanup(server: str | None, limit: float, store: Store, as_json: bool) -> No
         output.document({"cleaned": cleaned})
     else:
         output.say(f"tried again: {', '.join(cleaned)}" if cleaned else "nothing had failed")
+
+
+def _all_of(cluster: Cluster, server: VirtualServer) -> tuple[str, ...]:
+    repairs = (naming.repair(server.name, each.name) for each in server.filesystems)
+    return (*naming.primitives_of(cluster, server), *repairs)
 
 
 def _unseen(resources: tuple[str, ...], store: Store) -> str | None:

@@ -66,8 +66,13 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(tmp_path, monkeypatch):
+def cluster(node, tmp_path, monkeypatch):
+    """A CIB in a file. Only a controller forgets failures: one that says yes stands for it."""
     monkeypatch.setenv("CIB_file", str(tmp_path / "cib.xml"))
+    forgetful = tmp_path / "crm_resource"
+    forgetful.write_text("#!/bin/sh\n")
+    forgetful.chmod(0o755)
+    node.run(f"mount --bind {forgetful} /usr/sbin/crm_resource")
     return Cluster(tmp_path / "cib.xml")
 
 

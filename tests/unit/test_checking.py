@@ -35,6 +35,9 @@ REPLAY = " ".join(checking.replay(DEVICE)).replace(f" {DEVICE}", "")
         ("ext4", MEND, [("e2fsck -f -p", 4), ("e2fsck -f -y", 1), ("e2fsck -f -p", 4)], PERSON),
         ("ext4", MEND, [("e2fsck -f -p", 4), ("e2fsck -f -y", 5)], PERSON),
         ("ext4", MEND, [("e2fsck -f -p", 8), ("e2fsck -f -y", 8)], PERSON),
+        ("ext4", MEND, [("e2fsck -f -p", -9)], PERSON),
+        ("ext4", MEND, [("e2fsck -f -p", 32)], PERSON),
+        ("ext4", MEND, [("e2fsck -f -p", 127)], PERSON),
         ("ext4", MEND, [("e2fsck -f -p", 8), ("e2fsck -f -y", 1), ("e2fsck -f -p", 0)], REPAIRED),
         (
             "ext4",
