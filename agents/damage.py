@@ -41,13 +41,21 @@ def noted(mount: Mount) -> str | None:
         count = _read(f"{place}/errors_count")
         if count == "0":
             return None
-        codes = (_read(f"{place}/first_error_errcode"), _read(f"{place}/last_error_errcode"))
-        if all(each in _OF_STORAGE for each in codes):
+        first, last = (_error(place, each) for each in ("first", "last"))
+        if is_of_storage(first, last):
             return None
         where = _read(f"{place}/last_error_func")
     except OSError:
         return None  # it is being unmounted
     return f"{mount.type} has found errors in itself ({count}, the last in {where})"
+
+
+def is_of_storage(first: tuple[str, int], last: tuple[str, int]) -> bool:
+    """Say whether the errors of an ext4 are its storage's, by code and time (seconds) of the first and the last.
+
+    A journal that storage has stopped makes ext4 complain of itself at once, in the words of damage.
+    """
+    return first[0] in _OF_STORAGE and (last[0] in _OF_STORAGE or last[1] - first[1] <= WAKE)
 
 
 def stopped_by_storage(mount: Mount) -> bool:
@@ -113,6 +121,8 @@ def report(server: str, filesystem: str, device: str, why: str) -> str:
     return ""
 
 
+WAKE = 60
+"""Seconds after an error of storage in which what else ext4 finds is its doing."""
 PATIENCE = 5.0
 """Seconds for a device to be read."""
 LATELY = 600.0
@@ -153,6 +163,11 @@ def _lost_lately(device: str) -> str:
         if lost and device in map(os.path.realpath, unit["devices"]):
             return str(name)
     return ""
+
+
+def _error(place: str, which: str) -> tuple[str, int]:
+    """Return the code of ext4's first or last error, and when it was, in seconds since the epoch."""
+    return _read(f"{place}/{which}_error_errcode"), int(_read(f"{place}/{which}_error_time"))
 
 
 def _read(file: str) -> str:

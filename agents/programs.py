@@ -48,7 +48,8 @@ def ask(command: list[str], text: str = "", limit: float | None = 10.0) -> tuple
 def finish(name: str, begin: Callable[[Files], int], text: str, limit: float | None) -> tuple[int, str]:
     """Have `begin` start a child with these files, and see it end; as `ask` otherwise.
 
-    A child that is late is killed and not waited for: it may hang on storage.
+    A child that is late is killed, with all that it has begun (mount(8) has
+    helpers), and not waited for: it may hang on storage.
     """
     import select
 
@@ -58,7 +59,7 @@ def finish(name: str, begin: Callable[[Files], int], text: str, limit: float | N
         ended = os.pidfd_open(child)
         try:
             if not select.select([ended], [], [], limit)[0]:
-                os.kill(child, 9)
+                _kill(child)
                 raise TimeoutError(f"{name} did not end within {limit:g} s")
         finally:
             os.close(ended)
@@ -67,6 +68,21 @@ def finish(name: str, begin: Callable[[Files], int], text: str, limit: float | N
     finally:
         os.close(given)
         os.close(said)
+
+
+def _kill(process: int) -> None:
+    tree = [process]
+    for each in tree:
+        try:
+            with open(f"/proc/{each}/task/{each}/children") as children:
+                tree += map(int, children.read().split())
+        except OSError:  # it has ended
+            continue
+    for each in tree:
+        try:
+            os.kill(each, 9)
+        except ProcessLookupError:
+            continue
 
 
 def _file(text: str) -> int:

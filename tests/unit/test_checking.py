@@ -64,6 +64,22 @@ def test_the_exit_status_decides(type: str, mode: str, foretold: list[tuple[str,
     assert bool(found.advice) is (result == PERSON), "who is needed is told what to do"
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "storage"),
+    [
+        (("2", 100), ("2", 100), True),
+        (("2", 100), ("5", 101), True),
+        (("2", 100), ("5", 500), False),
+        (("5", 100), ("2", 101), False),
+        (("5", 100), ("5", 100), False),
+    ],
+)
+def test_what_storage_has_stopped_is_not_called_damaged(
+    first: tuple[str, int], last: tuple[str, int], storage: bool
+) -> None:
+    assert damage.is_of_storage(first, last) is storage
+
+
 def test_nothing_is_repaired_whose_metadata_could_not_be_saved() -> None:
     saved = Checkers((f"xfs_metadump {DEVICE} /image".replace(f" {DEVICE}", ""), 0))
     assert checking.save("xfs", DEVICE, "/image", saved.run) is None

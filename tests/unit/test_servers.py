@@ -16,6 +16,7 @@ from vsctl.agents import (
     mounts,
     processes,
     programs,
+    resident,
     samba,
 )
 from vsctl.agents.nfs import Nfs
@@ -164,6 +165,15 @@ def test_only_a_type_that_cannot_be_told_is_believed():
 
 def test_a_command_of_the_node_says_what_it_said():
     assert programs.ask(["sh", "-c", "echo out; echo err >&2; exit 3"]) == (3, "out\nerr")
+
+
+def test_what_is_late_is_killed_with_all_that_it_has_begun(tmp_path):
+    """As the helper of a mount(8), which would else mount when nobody expects it any more."""
+    begun = tmp_path / "begun"
+    with pytest.raises(TimeoutError):
+        programs.ask(["sh", "-c", f"sh -c 'echo $$ > {begun}; sleep 300' & wait"], limit=0.5)
+    process = int(begun.read_text())
+    assert processes.until(lambda: resident.born(process) is None, 5)
 
 
 def test_a_condition_is_asked_until_it_holds_or_patience_runs_out():
