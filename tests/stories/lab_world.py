@@ -195,7 +195,10 @@ def file_of(cluster: Cluster) -> dict[str, Any]:
         },
         "fencing": stage.fencing(each.name for each in cluster.nodes),
         "virtual_servers": {each.name: _server(each) for each in cluster.servers},
-        "policy": {"failback": cluster.policy.failback.mode.value},
+        "policy": {
+            "failback": cluster.policy.failback.mode.value,
+            "balance": {"mode": cluster.policy.balance.mode.value},
+        },
     }
 
 
