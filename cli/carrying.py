@@ -138,17 +138,17 @@ def carry_out(
             ) from None
 
 
-def tidy(store: Store, interruption: Interruption, ours: Collection[Balanced] | None = None) -> None:
+def tidy(store: Store, interruption: Interruption, ours: Collection[Balanced]) -> None:
     """Let every server stick to where it is, and like it best, if any are still said to be moving.
 
-    With `ours` only if one of these is what is there: what somebody else is moving meanwhile goes on.
+    Only if what is there is one of `ours`: what somebody else is moving meanwhile goes on.
     What waits for a wave of its own, or has arrived, keeps the preferences that it has.
     """
     applied = interruption.spare(lambda: configuration.read(store))
     load = stored.load(etree.fromstring(applied.cib))
     if applied.cluster is None or not load.moving:
         return
-    if ours is not None and not any(_is_under_way(load, each) for each in ours):
+    if not any(_is_under_way(load, each) for each in ours):
         return
     here = _places(applied.cluster, interruption.spare(store.facts))
     where = {server: here[server] for server, _ in load.moving if server in here}
@@ -176,7 +176,7 @@ def take_over(store: Store, limit: float, *, wait: bool) -> None:
     elif any(time.time() - times[-1] < limit for server, times in load.moved if server in dict(load.moving)):
         return
     with Interruption() as interruption:
-        tidy(store, interruption, None if wait else [load])
+        tidy(store, interruption, [load])
 
 
 def _finish(store: Store, cluster: Cluster, load: Balanced, limit: float) -> None:
