@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import FrameType, TracebackType
 from typing import TypeVar
 
@@ -25,7 +25,7 @@ from vsctl.cli.facts import Facts
 from vsctl.cli.programs import Refused
 from vsctl.cli.ready import missing_of
 from vsctl.cli.rebalancing import Plan
-from vsctl.cli.situation import nodes_up
+from vsctl.cli.situation import Situation, nodes_up
 from vsctl.cli.store import Store
 from vsctl.policy import naming
 from vsctl.policy.balance import Move
@@ -38,6 +38,8 @@ ARRIVAL = 30.0
 """So long, in seconds, a server is waited for that somebody else has sent on its way."""
 
 T = TypeVar("T")
+Look = Callable[[Applied, Facts], Situation]
+"""Says what every server needs and where it may go, by what is configured and known now."""
 
 
 class Stopped(Refused):
@@ -78,14 +80,19 @@ class Interruption:
 
 @dataclass(frozen=True)
 class Job:
-    """What is being carried out, and what has to stay as it is meanwhile."""
+    """What is being carried out, and what has to stay as it is meanwhile.
+
+    `written` is what evening out came to by each change that this job tried: one may be there though it was refused.
+    """
 
     store: Store
     cluster: Cluster
     plan: Plan
+    look: Look
     up: tuple[str, ...]
     limit: float
     interruption: Interruption
+    written: list[Balanced] = field(default_factory=list)
 
 
 def carry_out(
@@ -93,63 +100,91 @@ def carry_out(
     applied: Applied,
     cluster: Cluster,
     plan: Plan,
+    look: Look,
     limit: float,
     told: Callable[[Sequence[Move]], None],
 ) -> None:
     """Do what a plan for what is applied says, wave by wave; `told` hears of each that is done.
 
-    Raises Stopped if the cluster changes meanwhile, a server does not arrive
+    Before each wave it is looked again whether its servers may still go there. Raises Stopped if one
+    may not, if the cluster changes meanwhile, a server does not arrive
     within `limit` seconds, or somebody interrupts. Nothing is left half done.
     """
     with Interruption() as interruption:
-        job = Job(store, cluster, plan, nodes_up(cluster, store.facts()), limit, interruption)
+        job = Job(store, cluster, plan, look, nodes_up(cluster, store.facts()), limit, interruption)
         load, done = stored.load(etree.fromstring(applied.cib)), 0
         try:
             where: dict[str, str] = {}
             for wave in plan.waves:
                 if interruption.asked:
                     raise Stopped("it was interrupted")
+                applied, now = _looked(job, applied, load)
+                _refuse_other_places(now, wave)
                 where.update({each.server: each.target for each in wave})
-                load = _begin(job, applied, load, wave, where)
+                load = _begin(job, applied, now, load, wave, where)
                 _await(job, wave, load)
                 told(wave)
                 done += len(wave)
-                applied = _unchanged(job, applied, load)
-            last = replace(load, ranked=tuple(plan.ranks.items()), moving=())
+            applied, now = _looked(job, applied, load)
+            ranks = rebalancing.ranks(cluster, now, plan.known, where)
+            last = replace(load, ranked=tuple(ranks.items()), moving=())
             if last != load:
                 _write(job, applied, last)
         except Refused as problem:
-            tidy(store, cluster, plan, interruption)
+            tidy(store, interruption, job.written)
             raise Stopped(
                 f"{problem}; {done} of {output.count(len(plan.moves), 'move')} done, nothing is left behind: "
                 "`vsctl rebalance` says what there is to do now"
             ) from None
 
 
-def tidy(store: Store, cluster: Cluster, plan: Plan, interruption: Interruption) -> None:
-    """Let every server stick to where it is, and like it best, if any are still said to be moving."""
+def tidy(store: Store, interruption: Interruption, ours: Collection[Balanced]) -> None:
+    """Let every server stick to where it is, and like it best, if any are still said to be moving.
+
+    Only if what is there is one of `ours`: what somebody else is moving meanwhile goes on.
+    What waits for a wave of its own, or has arrived, keeps the preferences that it has.
+    """
     applied = interruption.spare(lambda: configuration.read(store))
     load = stored.load(etree.fromstring(applied.cib))
-    if not load.moving:
+    if applied.cluster is None or not load.moving:
         return
-    here = _places(cluster, interruption.spare(store.facts))
+    if not any(_is_under_way(load, each) for each in ours):
+        return
+    here = _places(applied.cluster, interruption.spare(store.facts))
     where = {server: here[server] for server, _ in load.moving if server in here}
-    ranks = rebalancing.ranks(cluster, plan.situation, load.ranks, where)
+    ranks = rebalancing.staying(applied.cluster, load.ranks, where)
     wanted = configuration.with_load(applied, replace(load, ranked=tuple(ranks.items()), moving=()))
     interruption.spare(lambda: store.change(applied.cib, wanted.cib))
 
 
-def finish(store: Store, cluster: Cluster, limit: float) -> None:
-    """Wait for servers that somebody has left on their way.
+def _is_under_way(found: Balanced, load: Balanced) -> bool:
+    return (found.moving, found.moved) == (load.moving, load.moved)
 
-    They still move, or did so long ago. Where one does not arrive, that is as it is.
+
+def take_over(store: Store, limit: float, *, wait: bool) -> None:
+    """Let servers stick that somebody has left on their way.
+
+    They still move, or did so long ago: who is to move servers next waits for them, and where one does
+    not arrive, that is as it is. Who does not, leaves them alone as long as somebody may be waiting for them.
     """
-    moving = stored.load(etree.fromstring(configuration.read(store).cib)).moving
+    applied = configuration.read(store)
+    load = stored.load(etree.fromstring(applied.cib))
+    if applied.cluster is None or not load.moving:
+        return
+    if wait:
+        _finish(store, applied.cluster, load, min(limit, ARRIVAL))
+    elif any(time.time() - times[-1] < limit for server, times in load.moved if server in dict(load.moving)):
+        return
+    with Interruption() as interruption:
+        tidy(store, interruption, [load])
+
+
+def _finish(store: Store, cluster: Cluster, load: Balanced, limit: float) -> None:
     up = nodes_up(cluster, store.facts())
-    for server, node in moving:
+    for server, node in load.moving:
         if node in up and server in {each.name for each in cluster.servers}:
             try:
-                output.wait(_arrived(store, cluster, server, node), min(limit, ARRIVAL))
+                output.wait(_arrived(store, cluster, server, node), limit)
             except output.Late:
                 continue
 
@@ -159,10 +194,14 @@ def _arrived(store: Store, cluster: Cluster, server: str, node: str) -> output.C
 
 
 def _begin(
-    job: Job, applied: Applied, load: Balanced, wave: Sequence[Move], where: Mapping[str, str]
+    job: Job,
+    applied: Applied,
+    now: Situation,
+    load: Balanced,
+    wave: Sequence[Move],
+    where: Mapping[str, str],
 ) -> Balanced:
-    known = load.ranks or job.plan.known
-    ranks = rebalancing.ranks(job.cluster, job.plan.situation, known, where)
+    ranks = rebalancing.ranks(job.cluster, now, load.ranks or job.plan.known, where)
     moving = tuple(sorted((each.server, each.target) for each in wave))
     noted = load.noted((each.server for each in wave), time.time())
     wanted = replace(noted, ranked=tuple(ranks.items()), moving=moving)
@@ -173,6 +212,7 @@ def _begin(
 def _write(job: Job, applied: Applied, load: Balanced) -> None:
     wanted = configuration.with_load(applied, load)
     verification.verify(applied.cib, wanted.cib)
+    job.written.append(load)
     job.interruption.spare(lambda: job.store.change(applied.cib, wanted.cib))
 
 
@@ -204,20 +244,37 @@ def _await(job: Job, wave: Sequence[Move], load: Balanced) -> None:
         raise Stopped(str(late)) from None
 
 
-def _unchanged(job: Job, before: Applied, load: Balanced) -> Applied:
-    """Return what is configured now, and refuse to go on where somebody else has changed it."""
+def _looked(job: Job, before: Applied, load: Balanced) -> tuple[Applied, Situation]:
+    """Return what is configured and so now, and refuse to go on where somebody else has changed it."""
     applied = job.interruption.spare(lambda: configuration.read(job.store))
     _refuse_other_load(applied, load)
-    if (applied.cluster, applied.hand) != (before.cluster, before.hand):
+    if (applied.cluster, applied.hand, applied.quarantines) != (
+        before.cluster,
+        before.hand,
+        before.quarantines,
+    ):
         raise Stopped("somebody else has changed the configuration")
-    _refuse_other_nodes(job, job.interruption.spare(job.store.facts))
-    return applied
+    facts = job.interruption.spare(job.store.facts)
+    _refuse_other_nodes(job, facts)
+    return applied, job.look(applied, facts)
 
 
 def _refuse_other_load(applied: Applied, load: Balanced) -> None:
-    found = stored.load(etree.fromstring(applied.cib))
-    if (found.moving, found.moved) != (load.moving, load.moved):
+    if not _is_under_way(stored.load(etree.fromstring(applied.cib)), load):
         raise Stopped("somebody else has changed the configuration")
+
+
+def _refuse_other_places(now: Situation, wave: Sequence[Move]) -> None:
+    """Refuse a wave of which a server is not to be moved any more, or not to where the plan sends it."""
+    fixed = {each.server: each for each in now.stays}
+    nodes = {each.server: each.nodes for each in now.demands}
+    for each in wave:
+        if each.server in fixed:
+            raise Stopped(str(fixed[each.server]))
+        if each.server not in nodes:
+            raise Stopped(f"{each.server} has stopped meanwhile")
+        if each.target not in nodes[each.server]:
+            raise Stopped(f"{each.server} cannot go to {each.target} any more")
 
 
 def _refuse_failure(job: Job, facts: Facts, move: Move) -> None:

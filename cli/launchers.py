@@ -55,6 +55,7 @@ def install(prefix: Path) -> tuple[str, ...]:
         bound = interpreter.is_file() and interpreter.read_text() == f"{sys.executable}\n"
         if not bound:
             files.replace(str(interpreter), f"{sys.executable}\n")
+        interpreter.chmod(0o644)  # whatever the umask: the balancer runs nothing that others could have named
         for agent in AGENTS:
             text, path = launcher(agent, f"/{home.relative_to(prefix)}"), prefix / LAUNCHERS / agent
             same = path.is_file() and path.read_text() == text and os.access(path, os.X_OK)

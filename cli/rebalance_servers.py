@@ -12,11 +12,13 @@ from lxml import etree
 
 from vsctl.cib_templates import stored
 from vsctl.cli import carrying, configuration, measured, output, rebalancing, situation
+from vsctl.cli.carrying import Look
 from vsctl.cli.configuration import Applied
 from vsctl.cli.programs import Refused
 from vsctl.cli.rebalancing import Plan
 from vsctl.cli.store import Store
 from vsctl.policy.balance import Move
+from vsctl.policy.load import Measured
 from vsctl.policy.model import Cluster
 
 
@@ -27,33 +29,34 @@ def rebalance(
     applied, cluster = configuration.needed(store)
     if apply and not store.live:
         raise Refused("--apply is for a running cluster: who moves servers has to see that they arrive")
-    if apply and stored.load(etree.fromstring(applied.cib)).moving:
-        carrying.finish(store, cluster, limit)
-        applied = configuration.read(store)
-    plan = _plan(store, applied, cluster, loads, periodic)
+    if apply or (periodic and store.live):
+        carrying.take_over(store, limit, wait=apply)
+        applied, cluster = configuration.needed(store)
+    facts = store.facts(measured.OF_DAEMONS)
+    look = _look(
+        applied, cluster, measured.read(facts) if loads is None else measured.from_file(loads), periodic
+    )
+    plan = rebalancing.plan(
+        cluster, look(applied, facts), stored.preferences(etree.fromstring(applied.cib)), patient=periodic
+    )
     if not as_json:
         _tell(plan, store, applied, apply=apply)
     if apply:
-        _do(store, applied, cluster, plan, limit, as_json)
+        _do(store, applied, cluster, plan, look, limit, as_json)
     if as_json:
         output.document(_document(plan, applied=apply))
 
 
-def _plan(store: Store, applied: Applied, cluster: Cluster, loads: Path | None, periodic: bool) -> Plan:
-    facts = store.facts(measured.OF_DAEMONS)
-    tree = etree.fromstring(applied.cib)
-    load, now = stored.load(tree), time.time()
-    found = situation.of(
-        applied,
-        cluster,
-        facts,
-        measured.read(facts) if loads is None else measured.from_file(loads),
-        often={each.name: load.often(each.name, now) for each in cluster.servers} if periodic else None,
-    )
-    return rebalancing.plan(cluster, found, stored.preferences(tree), patient=periodic)
+def _look(applied: Applied, cluster: Cluster, loads: Measured, periodic: bool) -> Look:
+    """Return what tells how it is at any time, with these loads; what moved too often is fixed from the start."""
+    load, now = stored.load(etree.fromstring(applied.cib)), time.time()
+    often = {each.name: load.often(each.name, now) for each in cluster.servers} if periodic else None
+    return lambda applied, facts: situation.of(applied, cluster, facts, loads, often=often)
 
 
-def _do(store: Store, applied: Applied, cluster: Cluster, plan: Plan, limit: float, as_json: bool) -> None:
+def _do(
+    store: Store, applied: Applied, cluster: Cluster, plan: Plan, look: Look, limit: float, as_json: bool
+) -> None:
     def told(wave: Sequence[Move]) -> None:
         if not as_json:
             output.say(
@@ -61,10 +64,7 @@ def _do(store: Store, applied: Applied, cluster: Cluster, plan: Plan, limit: flo
             )
 
     if not plan.nothing_to_do:
-        carrying.carry_out(store, applied, cluster, plan, limit, told)
-    elif stored.load(etree.fromstring(applied.cib)).moving:
-        with carrying.Interruption() as interruption:
-            carrying.tidy(store, cluster, plan, interruption)
+        carrying.carry_out(store, applied, cluster, plan, look, limit, told)
 
 
 def _tell(plan: Plan, store: Store, applied: Applied, *, apply: bool) -> None:

@@ -118,6 +118,18 @@ def ranks(
     return found
 
 
+def staying(
+    cluster: Cluster, known: Mapping[str, tuple[str, ...]], where: Mapping[str, str]
+) -> dict[str, tuple[str, ...]]:
+    """Return what every server likes, with some of them liking where they are best; a home stays the first choice."""
+    return {
+        server: _exchanged(list(nodes), [where[server]])
+        if server in where and not cluster.server(server).home
+        else nodes
+        for server, nodes in known.items()
+    }
+
+
 def _exchanged(order: list[str], front: Sequence[str]) -> tuple[str, ...]:
     """Return an order with other nodes in front, and as few in other places as can be: each is a change of the CIB."""
     order += [node for node in front if node not in order]

@@ -125,11 +125,13 @@ def due(cib: bytes) -> frozenset[str]:
 def _actions(result: etree._Element) -> Iterator[Action]:
     for each in result.iterfind("actions/rsc_action"):
         kind, resource = each.get("action", "").lower(), each.get("resource", "").partition(":")[0]
-        if each.get("blocked") == "true" or "unrunnable" in each.get("reason", ""):
+        if each.get("blocked") == "true":
             continue
         node = each.get("node", "")
         if kind in _STOPS:
             yield Action("stop", resource, each.get("source", node))
+        if "unrunnable" in each.get("reason", ""):
+            continue  # what hangs on something that cannot start only stops
         if kind in _RELOADS:
             yield Action("reload-agent", resource, node)
         if kind in _STARTS:

@@ -15,7 +15,7 @@ from vsctl.agents import files, node, paths, resident
 from vsctl.agents.balancer import ALIVE, CHILD, PROCESS, SETTINGS
 from vsctl.agents.balancerd import outcome, timing
 from vsctl.agents.balancerd.outcome import Outcome
-from vsctl.agents.balancerd.timing import AUTO, Due, Settings
+from vsctl.agents.balancerd.timing import AUTO, Due, Own, Settings
 from vsctl.agents.noded import commands
 from vsctl.agents.noded.attributes import Attributes
 from vsctl.agents.noded.loop import Loop, now
@@ -41,7 +41,7 @@ class Balancer:
         self.came = time.time()
         self.outcome: Outcome | None = None
         self.disturbed: float | None = None
-        self.own: deque[tuple[float, float]] = deque(maxlen=OWN)
+        self.own: deque[Own] = deque(maxlen=OWN)
         self.child: int | None = None
         self.ending = False
         self._asking = False
@@ -60,7 +60,12 @@ class Balancer:
         signal.set_wakeup_fd(write)
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, lambda *_: None)
-        self.loop.watch(read, self._end)
+
+        def heed() -> None:
+            os.read(read, 64)  # or it would be called again and again while the child tidies up
+            self._end()
+
+        self.loop.watch(read, heed)
 
     def _end(self) -> None:
         """End, but let the child tidy up first."""
@@ -98,6 +103,7 @@ class Balancer:
             looked=self.outcome.begun if self.outcome else None,
             failed=bool(self.outcome and self.outcome.problem),
             disturbed=self.disturbed,
+            now=time.time(),
             minute=_minute,
         )
 
@@ -138,14 +144,19 @@ class Balancer:
             os.close(complaint)
             self._looked(settings, outcome.of(begun, time.time(), status, *texts))
 
+        def refuse(why: str) -> None:
+            os.write(complaint, f"{why}; run vsctl install".encode())
+            finish(commands.MISSING)
+
         try:
+            if (others := others_write(paths.INTERPRETER, interpreter)) is not None:
+                refuse(
+                    f"{others} could be changed by others than root, so nothing is run: let root alone write it"
+                )
+                return
             self.child = _spawn(command, said, complaint)
         except OSError as problem:
-            os.write(
-                complaint,
-                f"{interpreter or paths.INTERPRETER}: {problem.strerror}; run vsctl install".encode(),
-            )
-            finish(commands.MISSING)
+            refuse(f"{interpreter or paths.INTERPRETER}: {problem.strerror}")
             return
         child = self.child
         node.write_lines(CHILD, [f"{child} {resident.born(child)}"])
@@ -167,7 +178,9 @@ class Balancer:
     def _looked(self, settings: Settings, found: Outcome) -> None:
         self.outcome = found
         if settings.mode == AUTO:
-            self.own.append((found.begun, found.begun + found.took))
+            # One that ended with a problem does not say what it has moved: that counts as moved by others.
+            moved = frozenset(each.server for each in found.moves)
+            self.own.append(Own(found.begun, found.begun + found.took, moved))
             for each in found.moves:
                 self._note(each.server, f"{each.origin}:{each.target}")
         if found.problem:
@@ -181,6 +194,15 @@ class Balancer:
             resident.ask(f"note balancer {about} {state}", 1.0)
         except OSError:
             return
+
+
+def others_write(*files: str) -> str | None:
+    """Return the first of some files that somebody else than root could write."""
+    for each in files:
+        about = os.stat(each)
+        if about.st_uid != 0 or about.st_mode & 0o022:
+            return each
+    return None
 
 
 def _spawn(command: list[str], said: int, complaint: int) -> int:

@@ -8,7 +8,7 @@ seconds since the epoch: quiet hours are told by the clock on the wall.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 MANUAL, AUTO = "manual", "auto"
@@ -22,6 +22,8 @@ TURN, COOL_DOWN, QUIET = "turn", "cool-down", "quiet"
 
 DAY = 24 * 60
 _QUIET = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
+_START = re.compile(r"<lrm_rsc_op [^>]*>")
+_ID = re.compile(r' id="([^"]*)-net_[^"]*"')
 _CHANGED = re.compile(r' last-rc-change="(\d+)"')
 
 
@@ -82,13 +84,15 @@ def due(
     looked: float | None,
     failed: bool,
     disturbed: float | None,
+    now: float,
     minute: Callable[[float], float],
 ) -> Due:
     """Return when to look next.
 
     `came` is when this balancer has begun, `looked` when it looked last, `failed` whether
     something stood in its way then, `disturbed` when somebody else last moved a server, or a
-    failure did; `minute` returns the minutes since midnight of a time.
+    failure did; `minute` returns the minutes since midnight of a time. What is overdue is done
+    `now`, unless these hours are quiet.
     """
     soon = min(FIRST, settings.every)
     found = Due(came + soon if looked is None else looked + (soon if failed else settings.every), TURN)
@@ -96,9 +100,10 @@ def due(
         found = Due(disturbed + settings.cool_down, COOL_DOWN)
     if settings.quiet is not None:
         start, end = settings.quiet
-        at = minute(found.at)
+        soonest = max(found.at, now)
+        at = minute(soonest)
         if (at - start) % DAY < (end - start) % DAY:
-            found = Due(found.at + 60 * ((end - at) % DAY), QUIET)
+            found = Due(soonest + 60 * ((end - at) % DAY), QUIET)
     return found
 
 
@@ -108,14 +113,29 @@ def query() -> list[str]:
     return ["cibadmin", "--query", "--xpath", f"{history}[@operation='start' and @rc-code='0']"]
 
 
-def last_by_others(said: str, own: Iterable[tuple[float, float]]) -> float | None:
-    """Return when a server was last started that we have not moved, from the answer to `query`.
+@dataclass(frozen=True)
+class Own:
+    """The servers that we have moved in one go, and from when to when."""
 
-    `own` are the times in which we did, from and to.
-    """
-    spans = list(own)
-    starts = (float(each) for each in _CHANGED.findall(said))
+    begun: float
+    ended: float
+    servers: frozenset[str]
+
+    def has_started(self, server: str, at: float) -> bool:
+        return server in self.servers and self.begun - SLACK <= at <= self.ended + SLACK
+
+
+def last_by_others(said: str, own: Iterable[Own]) -> float | None:
+    """Return when a server was last started that we have not moved, from the answer to `query`."""
+    ours = list(own)
     return max(
-        (at for at in starts if not any(first - SLACK <= at <= last + SLACK for first, last in spans)),
+        (at for server, at in _starts(said) if not any(each.has_started(server, at) for each in ours)),
         default=None,
     )
+
+
+def _starts(said: str) -> Iterator[tuple[str, float]]:
+    for start in _START.findall(said):
+        about, changed = _ID.search(start), _CHANGED.search(start)
+        if about and changed:
+            yield about[1], float(changed[1])

@@ -129,7 +129,7 @@ class Daemon:
             self.attributes,
             self._netlink,
             servers=_here,
-            ports=lambda: self.settings.mine,
+            ports=self._connected,
             clients=lambda: clients.counts,
         ).look()
         self._weigh()
@@ -348,6 +348,12 @@ class Daemon:
         mine = self.settings.mine
         by = {mine[port] for port, record in self.records.items() if record.good and port in self._told}
         return frozenset(subnet for subnet, vias in self.settings.routed.items() if by & set(vias))
+
+    def _connected(self) -> list[str]:
+        """Return the ports that have a carrier: what the others could carry is nothing."""
+        return [
+            port for port in self.settings.mine if (link := self.links.get(port)) is not None and link.carrier
+        ]
 
     def _state(self, port: str) -> str:
         link = self.links.get(port)

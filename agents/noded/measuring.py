@@ -29,7 +29,7 @@ class Measuring:
         netlink: Netlink,
         *,
         servers: Callable[[], Collection[str]],
-        ports: Callable[[], Collection[str]],
+        ports: Callable[[], Collection[str]],  # those that can carry something now
         clients: Callable[[], Mapping[str, int]],
     ) -> None:
         self._loop = loop
@@ -41,16 +41,17 @@ class Measuring:
         self._node = Meter()
         self._meters: dict[str, Meter] = {}
         self._told: dict[str, Load | None] = {}
+        self._told_most: dict[str, float] = {}
 
     def look(self) -> None:
         """Measure now and again every ten seconds."""
+        self._loop.after(loads.EVERY, self.look)
         try:
             self._measure()
-        except OSError as problem:
-            log(f"the load cannot be measured now: {problem.strerror}")
+        except (OSError, ValueError) as problem:  # or the kernel says something in another form
+            log(f"the load cannot be measured now: {getattr(problem, 'strerror', None) or problem}")
         else:
             self._tell()
-        self._loop.after(loads.EVERY, self.look)
 
     def _measure(self) -> None:
         self._node.take(usage.of_node(self._netlink, self._ports(), now()))
@@ -62,14 +63,15 @@ class Measuring:
     def _tell(self) -> None:
         servers = {server: meter.load for server, meter in sorted(self._meters.items())}
         node = loads.of_node(self._node.load, [each for each in servers.values() if each is not None])
-        now_known = {"": node, **servers}
+        now_known, most = {"": node, **servers}, self._most()
         if node is None or (
-            now_known.keys() == self._told.keys()
+            most == self._told_most
+            and now_known.keys() == self._told.keys()
             and not any(loads.differs(self._told[each], load) for each, load in now_known.items())
         ):
             return
-        self._told = now_known
-        sections = [loads.text(node, self._most())]
+        self._told, self._told_most = now_known, most
+        sections = [loads.text(node, most)]
         sections += [f"{server} {loads.text(load)}" for server, load in servers.items() if load is not None]
         self._attributes.want([(LOAD, ";".join(sections))], private=True)
 

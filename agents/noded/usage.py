@@ -119,7 +119,8 @@ def _process(name: str) -> tuple[str, str, Process]:
 def _devices(servers: Collection[str]) -> dict[str, set[tuple[int, int]]]:
     """Return the devices of each server's filesystems, by major and minor number."""
     found: dict[str, set[tuple[int, int]]] = defaultdict(set)
-    for line in _read("/proc/self/mountinfo").splitlines():
+    # Names of others' mounts are any bytes, also some that `splitlines` takes for ends of lines.
+    for line in filter(None, _read("/proc/self/mountinfo").split("\n")):
         _, _, device, _, place, *_ = line.split(" ", 5)
         if place.startswith(_OURS):
             server, _, filesystem = place.removeprefix(_OURS).partition("/")
@@ -146,7 +147,8 @@ def _locks() -> dict[tuple[int, int], int]:
     found: dict[tuple[int, int], int] = defaultdict(int)
     for line in _read("/proc/locks").splitlines():
         words = line.split()
-        if words[1] == "OFDLCK":  # `->` instead, and then the kind, waits for one
+        # `->` instead, and then the kind, waits for one; a file that is gone has no device but `<none>:0`.
+        if words[1] == "OFDLCK" and words[5].count(":") == 2:
             major, minor, _ = words[5].split(":")
             found[int(major, 16), int(minor, 16)] += 1
     return found
@@ -168,5 +170,5 @@ def _memory(what: str) -> int:
 
 
 def _read(path: str) -> str:
-    with open(path) as file:
+    with open(path, errors="surrogateescape") as file:
         return file.read()

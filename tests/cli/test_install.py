@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 from pathlib import Path
+
+import pytest
 
 import vsctl.agents
 from tests.cli.vsctl import vsctl as run
@@ -54,6 +57,20 @@ def test_the_balancer_is_told_which_python_has_vsctl(tmp_path: Path) -> None:
     named.write_text("/usr/bin/false\n")
     assert run("install", "--prefix", tmp_path, "--json").json["changed"] == ["balancer"]
     assert named.read_text() != "/usr/bin/false\n"
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_only_root_names_the_python_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        run("install", "--prefix", tmp_path)
+    finally:
+        os.umask(before)
+    named = tmp_path / paths.INTERPRETER.lstrip("/")
+    assert stat.S_IMODE(named.stat().st_mode) == 0o644
+    named.chmod(0o666)
+    run("install", "--prefix", tmp_path)
+    assert stat.S_IMODE(named.stat().st_mode) == 0o644
 
 
 def test_an_installed_agent_begins_with_all_it_needs(tmp_path: Path) -> None:

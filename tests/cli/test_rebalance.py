@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,9 @@ from tests.cli.vsctl import vsctl
 from vsctl.cib_templates import stored
 from vsctl.cli import clusterfile, configuration, options, scheduler
 from vsctl.cli.faults import with_attributes
+from vsctl.cli.programs import Refused
 from vsctl.policy import naming
+from vsctl.policy.quarantine import Quarantine, Stage
 
 NODES = ("n1", "n2", "n3")
 SERVERS = tuple(f"vs{number}" for number in range(1, 10))
@@ -335,3 +339,131 @@ def test_without_news_nothing_is_evened_out(nine: Living) -> None:
     done = vsctl("rebalance")
     assert (done.status, done.out) == (1, "")
     assert done.err.startswith("nobody says what n1 and n2 and n3 could carry")
+
+
+@pytest.fixture
+def one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Living:
+    """The same nine, of which one moves at a time."""
+    return started(cluster_file(policy="balance: {max_moves: 1}"), tmp_path / "cib.xml", monkeypatch)
+
+
+def after_the_first_wave(living: Living, monkeypatch: pytest.MonkeyPatch, then: Callable[[], None]) -> None:
+    """Let something happen when the first wave has been written and has arrived."""
+    happen = living.happen
+
+    def and_then(*events: str) -> None:
+        happen(*events)
+        if len(living.written) == 1:
+            monkeypatch.setattr(living, "happen", happen)
+            then()
+
+    monkeypatch.setattr(living, "happen", and_then)
+
+
+def moving(living: Living) -> list[int]:
+    return [len(stored.load(etree.fromstring(each)).moving) for each in living.written]
+
+
+def test_a_wave_does_not_begin_when_its_nodes_have_lost_the_storage(
+    one_by_one: Living, hot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    living, (first, second) = one_by_one, run("--loads", hot)["moves"]
+
+    def lose() -> None:
+        living.path.write_bytes(with_attributes(living.read(), second["to"], {"storage-san1": "0"}))
+
+    after_the_first_wave(living, monkeypatch, lose)
+    done = vsctl("rebalance", "--loads", hot, "--apply", "--limit", "3")
+    said = " ".join(done.err.split())
+    assert done.status == 1 and f"{second['server']} cannot go to {second['to']} any more; 1 of 2" in said
+    assert moving(living) == [1, 0], "the second wave was never written"
+    nothing_left(living)
+    assert where(living)[first["server"]] == first["to"]
+
+
+def test_a_wave_does_not_begin_when_a_filesystem_is_found_damaged(
+    one_by_one: Living, hot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    living, (_, second) = one_by_one, run("--loads", hot)["moves"]
+
+    def damage() -> None:
+        applied = configuration.read(living)
+        found = Quarantine(second["server"], "root", Stage.PERSON, '{"stage": "person"}')
+        assert applied.cluster is not None
+        load = stored.load(etree.fromstring(applied.cib))
+        wanted = configuration.with_(applied, applied.cluster, applied.hand, {}, (found,), load)
+        living.path.write_bytes(wanted.cib)
+
+    after_the_first_wave(living, monkeypatch, damage)
+    done = vsctl("rebalance", "--loads", hot, "--apply", "--limit", "3")
+    assert done.status == 1 and "somebody else has changed the configuration; 1 of 2" in " ".join(
+        done.err.split()
+    )
+    assert moving(living) == [1, 0], "the second wave was never written"
+    nothing_left(living)
+
+
+def test_what_ends_the_second_wave_leaves_the_first_one_where_it_is(
+    one_by_one: Living, hot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The preferences decide where it goes when failback is automatic."""
+    living, (first, second) = one_by_one, run("--loads", hot)["moves"]
+    change = living.change
+
+    def refuse(old: bytes, new: bytes) -> None:
+        """Take the second wave, and let nothing come of it."""
+        if len(living.written) != 1:
+            return change(old, new)
+        living.written.append(new)
+        living.path.write_bytes(new)
+        raise Refused("the cluster did not answer")
+
+    monkeypatch.setattr(living, "change", refuse)
+    done = vsctl("rebalance", "--loads", hot, "--apply")
+    assert done.status == 1 and "1 of 2 moves done" in " ".join(done.err.split())
+    monkeypatch.setattr(living, "change", change)
+    assert moving(living) == [1, 1, 0]
+    nothing_left(living)
+    tree = etree.fromstring(living.read())
+    assert stored.preferences(tree)[first["server"]][0] == first["to"]
+    assert stored.preferences(tree)[second["server"]][0] == second["from"]
+    assert stored.load(tree).ranks == stored.preferences(tree)
+    living.happen()
+    assert where(living)[second["server"]] == second["from"]
+
+
+def test_one_that_is_overtaken_leaves_the_others_marks(
+    one_by_one: Living, hot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    living = one_by_one
+
+    def overtake() -> None:
+        """Another one sends a server somewhere."""
+        applied = configuration.read(living)
+        load = stored.load(etree.fromstring(applied.cib))
+        theirs = replace(load.noted(["vs2"], 2e9), moving=(("vs2", "n3"),))
+        living.path.write_bytes(configuration.with_load(applied, theirs).cib)
+
+    after_the_first_wave(living, monkeypatch, overtake)
+    done = vsctl("rebalance", "--loads", hot, "--apply")
+    assert done.status == 1 and "somebody else has changed the configuration" in " ".join(done.err.split())
+    assert stored.load(etree.fromstring(living.read())).moving == (("vs2", "n3"),)
+
+
+@pytest.mark.parametrize(("ago", "left"), [(1000, ()), (10, (("vs1", "n1"),))])
+def test_what_a_killed_one_left_sticks_again_though_nobody_knows_the_load(
+    nine: Living, ago: int, left: tuple[tuple[str, str], ...]
+) -> None:
+    """Who does not move servers leaves alone what somebody may be waiting for."""
+    applied = configuration.read(nine)
+    load = stored.load(etree.fromstring(applied.cib)).noted(["vs1"], time.time() - ago)
+    ranked = tuple(stored.preferences(etree.fromstring(applied.cib)).items())
+    marked = replace(load, moving=(("vs1", "n1"),), ranked=ranked)
+    nine.path.write_bytes(configuration.with_load(applied, marked).cib)
+    done = vsctl("rebalance", "--periodic")
+    assert done.status == 1 and done.err.startswith("nobody says what")
+    assert stored.load(etree.fromstring(nine.read())).moving == left
+    vsctl("rebalance")
+    assert stored.load(etree.fromstring(nine.read())).moving == left, "who only asks changes nothing"
+    vsctl("rebalance", "--apply")
+    nothing_left(nine)

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from vsctl.agents.balancerd import outcome, timing
 from vsctl.agents.balancerd.outcome import Move, Outcome
-from vsctl.agents.balancerd.timing import AUTO, COOL_DOWN, DAY, FIRST, QUIET, TURN, Due, Settings, due
+from vsctl.agents.balancerd.timing import AUTO, COOL_DOWN, DAY, FIRST, QUIET, TURN, Due, Own, Settings, due
 
 PLAIN = Settings(AUTO, 300, 600)
 NIGHT = Settings(AUTO, 300, 600, (22 * 60, 5 * 60))
@@ -22,9 +22,14 @@ def minute(at: float) -> float:
 
 
 def when(
-    settings: Settings, looked: float | None = None, disturbed: float | None = None, *, failed: bool = False
+    settings: Settings,
+    looked: float | None = None,
+    disturbed: float | None = None,
+    *,
+    failed: bool = False,
+    now: float = 0.0,
 ) -> Due:
-    return due(settings, came=0.0, looked=looked, failed=failed, disturbed=disturbed, minute=minute)
+    return due(settings, came=0.0, looked=looked, failed=failed, disturbed=disturbed, now=now, minute=minute)
 
 
 def test_one_that_has_just_come_waits_until_loads_are_known() -> None:
@@ -57,6 +62,12 @@ def test_after_a_failover_it_lets_the_dust_settle() -> None:
 )
 def test_in_quiet_hours_it_does_not_look(looked: float, expected: Due) -> None:
     assert when(NIGHT, looked=looked) == expected
+
+
+def test_what_is_overdue_waits_for_the_end_of_quiet_hours_too() -> None:
+    """It could not look in time: nobody answered, or the mode was another one."""
+    assert when(NIGHT, looked=21 * 3600, now=23 * 3600) == Due(29 * 3600, QUIET)
+    assert when(NIGHT, looked=4 * 3600, now=6 * 3600) == Due(4 * 3600 + 300, TURN)
 
 
 times = some.floats(0, 10 * 86400)
@@ -97,10 +108,17 @@ SAID = """<xpath-query>
 
 
 def test_own_moves_are_no_failover() -> None:
+    vs1, vs2 = frozenset({"vs1"}), frozenset({"vs2"})
     assert timing.last_by_others(SAID, []) == 2000
-    assert timing.last_by_others(SAID, [(1990.5, 1998.0)]) == 1000, "clocks differ a little"
-    assert timing.last_by_others(SAID, [(990, 1001), (1999, 2001)]) is None
+    assert timing.last_by_others(SAID, [Own(1990.5, 1998.0, vs2)]) == 1000, "clocks differ a little"
+    assert timing.last_by_others(SAID, [Own(990, 1001, vs1), Own(1999, 2001, vs2)]) is None
+    assert timing.last_by_others(SAID, [Own(990, 2001, vs1 | vs2)]) is None
     assert timing.last_by_others("", []) is None
+
+
+def test_what_fails_over_while_others_are_moved_is_a_failover() -> None:
+    assert timing.last_by_others(SAID, [Own(990, 2001, frozenset({"vs1"}))]) == 2000
+    assert timing.last_by_others(SAID, [Own(990, 2001, frozenset())]) == 2000
 
 
 def test_settings_are_read_as_written() -> None:

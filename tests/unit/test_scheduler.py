@@ -93,3 +93,32 @@ def test_the_removal_of_a_running_resource_comes_to_an_end(tmp_path: Path) -> No
     assert "vs1-smb" in {each.resource for each in outcome.actions if each.operation == "stop"}
     assert outcome.after.node_of("vs1-smb") is None
     assert outcome.after.node_of("vs1-nfs") is not None
+
+
+def test_what_hangs_on_a_part_that_cannot_start_stops_and_does_not_start() -> None:
+    cib = etree.fromstring(configuration.fresh(cast.cluster(["nodes: n1 n2", "vs1: "])))
+    resources, constraints = cib.find("configuration/resources"), cib.find("configuration/constraints")
+    assert resources is not None and constraints is not None
+    for name in ("first", "second", "third"):
+        etree.SubElement(
+            resources, "primitive", {"id": name, "provider": "pacemaker", "type": "Dummy", "class": "ocf"}
+        )
+    for name, node in (("first", "n1"), ("first", "n2"), ("third", "n1"), ("third", "n2")):
+        _forbid(constraints, name, node)
+    cib = etree.fromstring(scheduler.settle(etree.tostring(cib)).cib)
+    constraints = cib.find("configuration/constraints")
+    assert constraints is not None
+    for each in constraints.findall("rsc_location[@rsc='third']"):
+        constraints.remove(each)
+    for name in ("second", "third"):
+        etree.SubElement(constraints, "rsc_order", {"id": f"before-{name}", "first": "first", "then": name})
+    actions = scheduler.decide(etree.tostring(cib)).actions
+    assert [(each.operation, each.resource) for each in actions] == [("stop", "second")]
+    assert scheduler.settle(etree.tostring(cib)).after.node_of("second") is None
+
+
+def _forbid(constraints: etree._Element, resource: str, node: str) -> None:
+    id = f"no-{resource}-{node}"
+    etree.SubElement(
+        constraints, "rsc_location", {"id": id, "rsc": resource, "node": node, "score": "-INFINITY"}
+    )
