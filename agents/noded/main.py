@@ -547,8 +547,9 @@ class Daemon:
     def _scene(self) -> Scene:
         known = self.settings
         hanging = silence.servers() if self.storage.silent else ()
-        dead, well = self.storage.dead, not self.storage.lost
-        return Scene(known.node, known.ports, known.servers, _here(), dead, hanging, well)
+        dead = self.storage.dead
+        waiting = [each for each in self.storage.lost if each not in dead]
+        return Scene(known.node, known.ports, known.servers, _here(), dead, hanging, waiting)
 
     def _say_emptied(self, node: str, verdict: str, stuck: Collection[str]) -> None:
         self.diary.write("node", node, verdict, time.time())
