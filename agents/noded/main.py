@@ -138,6 +138,7 @@ class Daemon:
         self.loop.run()
         for each in (resident.SOCKET, resident.PROCESS):
             os.unlink(each)
+        node.write_lines(resident.SILENT, [])  # nobody corrects it any more
 
     # what it hears
 
