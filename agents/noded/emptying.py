@@ -144,10 +144,10 @@ class Emptying:
         self._asking = False
         scene = self._look()
         self._due = now() + self._pause(scene)
-        if status != 0:
+        heard = stuck.read(words)
+        if status != 0 or not heard.said:
             self._shaken |= frozenset(shaken)
             return  # nobody can tell just now
-        heard = stuck.read(words)
         failed = heard.stops.get(scene.node, frozenset())
         self._held = (self._held | stuck.waiting(failed, scene.guests, scene.here, shaken)) & failed
         # A stop may fail until its storage is back: what was said before does not tell all of them.
@@ -157,7 +157,7 @@ class Emptying:
         if scene.here and scene.unwell:
             # Deputies stand back as long as this is heard, also while the unit has to work for a while.
             self._attributes.want([(WATCH, f"{self.verdict} {now() // BEAT:.0f}")], private=True)
-            self._correct(heard.said)
+        self._correct(heard.said)
         self._look_at_others(scene, heard)
 
     def _pause(self, scene: Scene) -> float:
@@ -256,7 +256,7 @@ class Emptying:
             self._order(node, verdict, sorted(suffering.get(node, ())), heard)
 
     def _watched(self, said: dict[str, str]) -> None:
-        self._beats = said
+        self._beats = said or self._beats  # none: nobody could tell
 
     def _order(self, node: str, verdict: str, freed: Collection[str], heard: Heard) -> None:
         """Have another node say what its daemon should have."""

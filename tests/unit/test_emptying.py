@@ -218,6 +218,32 @@ def test_what_others_have_left_is_taken_back_at_the_beginning(make) -> None:
     assert n1.heard[:2] == ["--name evacuate --delete", "--name terminate --delete"]
 
 
+def test_what_a_deputy_says_late_is_taken_back_also_when_all_is_well(make) -> None:
+    n1 = make("n1")
+    n1.answer({"node-ok": ("1", "1", "1")}, failed="")
+    n1.emptying.begin()
+    begun = now()
+    n1.until(lambda: now() - begun > SOON)
+    assert n1.heard == []
+    n1.answer(
+        {"node-ok": ("1", "1", "1"), "evacuate": ("1", "", ""), "terminate": ("true", "", "")}, failed=""
+    )
+    n1.until(lambda: {"--name evacuate --delete", "--name terminate --delete"} <= set(n1.heard))
+
+
+def test_a_deputy_does_not_forget_what_it_has_said_while_nobody_can_tell(make) -> None:
+    n2 = make("n2")
+    n2.answer(STUCK)
+    n2.emptying.begin()
+    n2.until(lambda: bool(n2.heard))
+    (n2.folder / "cib").write_text("")
+    begun = now()
+    n2.until(lambda: now() - begun > SOON)
+    n2.answer({"node-ok": ("1", "1", "1"), "evacuate": ("1", "", "")}, failed="")
+    n2.until(lambda: "--name evacuate --delete --node n1" in n2.heard)
+    assert n2.told == [("n1", "empty"), ("n1", "nothing")]
+
+
 def test_a_deputy_speaks_for_a_daemon_that_is_silent(make) -> None:
     n2 = make("n2")
     n2.answer(STUCK)
