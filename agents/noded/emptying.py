@@ -209,8 +209,10 @@ class Emptying:
     def _judge(self, node: str, view: View, most: str) -> None:
         if most == NOTHING or not (view.freed or view.hopeless):
             self._since = None
-        elif self._since is None:
-            self._since = now()
+        elif self._since is None or (view.freed and self.verdict == NOTHING):
+            self._since = (
+                now()
+            )  # the others get all their time, however long nobody wanted to stop what hangs
         verdict = stuck.verdict(view, self._since or now(), self._left, now(), most)
         if verdict == self.verdict:
             return

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vsctl.agents.noded import deputy, emptying
+from vsctl.agents.noded import deputy, emptying, stuck
 from vsctl.agents.noded.attributes import Attributes
 from vsctl.agents.noded.emptying import Emptying, Scene
 from vsctl.agents.noded.leaving import Guest
@@ -127,6 +127,20 @@ def test_what_hangs_lets_the_others_go_before_a_stop_has_failed_and_nobody_is_fe
     n1.scene = Scene("n1", NODES, GUESTS, ("vs1",), ("san1",), ())
     n1.until(lambda: n1.told[1:] == [("n1", "nothing")])
     assert not [each for each in n1.heard if "terminate --update" in each]
+
+
+def test_the_others_get_their_time_also_when_a_stop_fails_long_after_a_unit_hangs(
+    make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stuck, "PATIENCE", SOON)
+    n1 = make("n1")
+    n1.scene = Scene("n1", NODES, GUESTS, ("vs1", "vs2"), ("san1",), ("vs1",))
+    n1.answer({**STUCK, "evacuate": ("1", "", "")}, failed="")
+    n1.emptying.begin()
+    n1.until(lambda: n1.told == [("n1", "empty"), ("n1", "nothing")])
+    n1.answer({**STUCK, "evacuate": ("1", "", "")})
+    n1.until(lambda: len(n1.told) == 4)
+    assert n1.told[2:] == [("n1", "empty"), ("n1", "fence")]
 
 
 def test_deputies_hear_of_a_daemon_that_waits_for_its_unit_to_be_well_for_a_while(make) -> None:
