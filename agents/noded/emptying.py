@@ -145,7 +145,7 @@ class Emptying:
         scene = self._look()
         self._due = now() + self._pause(scene)
         heard = stuck.read(words)
-        if status != 0 or not heard.said:
+        if status != 0 or heard.said.keys() <= {stuck.STANDBY}:
             self._shaken |= frozenset(shaken)
             return  # nobody can tell just now
         failed = heard.stops.get(scene.node, frozenset())
