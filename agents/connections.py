@@ -112,10 +112,9 @@ def record(server: str, lines: list[str]) -> None:
     """
     if os.path.exists(_memory(server)) and remembered(server) == lines:
         return
-    from vsctl.agents import background, mounts, silence
+    from vsctl.agents import background, silence
 
-    mount = mounts.at(paths.mount_point(server, "root"))
-    if mount and silence.is_noted(mount.device):
+    if silence.of_server(server, "root"):
         raise TimeoutError(110, "its storage does not answer")  # ETIMEDOUT
     background.within(LIMIT, lambda: _write(server, lines))
 

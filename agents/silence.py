@@ -43,23 +43,30 @@ def servers() -> set[str]:
     return {each.point.removeprefix(below).partition("/")[0] for each in found} if noted else set()
 
 
-def is_noted(number: int) -> bool:
-    """Say whether a device, by its number, is noted to hang; it is not asked."""
-    return number in _noted()
-
-
 def answer(device: str) -> str:
     """Say, as the end of a sentence, what is wrong with how a device answers a read, nothing if all is well."""
     try:
         background.within(PROOF, lambda: mounts.read(device))
     except TimeoutError:
-        return _NONE
+        return "" if _is_held_up() else _NONE
     except OSError as problem:
         return f"its storage answers: {problem.strerror}"
     return ""
 
 
 _NONE = "its storage does not answer"
+
+
+def _is_held_up() -> bool:
+    """Whether a process that this one has begun waits for its turn on a processor, and not for storage."""
+    for child in " ".join(node.read_lines("/proc/thread-self/children")).split():
+        try:
+            with open(f"/proc/{child}/stat") as file:
+                if file.read().rpartition(")")[2].split()[0] == "R":
+                    return True
+        except OSError:  # it has just ended
+            continue
+    return False
 
 
 def _proved(number: int) -> str:
@@ -70,8 +77,13 @@ def _proved(number: int) -> str:
 
 
 def _noted() -> dict[int, str]:
-    """Return the devices that the daemon has written down, by number; one that has left /dev cannot be told."""
-    found = {}
+    """Return the devices that the daemon has written down, by number, nothing if it does not live.
+
+    One that has left /dev cannot be told.
+    """
+    found: dict[int, str] = {}
+    if not os.path.exists(resident.SILENT) or resident.process() is None:
+        return found
     for device in node.read_lines(resident.SILENT):
         try:
             found[os.stat(device).st_rdev] = device

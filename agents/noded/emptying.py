@@ -24,11 +24,13 @@ AT_ONCE = 0.3
 FRESH = 60.0
 """so many seconds;"""
 ELSEWHERE = 2.0
-"""seconds between two while something is stuck on another node,"""
+"""seconds between two while something is stuck on another node, or was here,"""
 LATER = 5.0
 """while a unit has been lost here for longer, or has to work for a while,"""
 SELDOM = 15.0
 """and else."""
+AGAIN = commands.LIMIT
+"""Seconds until a failed stop is to be forgotten once more that has not been."""
 NEWS = 1.2
 """Seconds from a loss here until it counts that others reach the unit: they may be about to lose it, too, and read it
 once a second."""
@@ -40,8 +42,8 @@ WATCH = "emptying"
 class Scene:
     """The node, all nodes, the servers that may leave theirs, those that are here, and the units not reached here now.
 
-    `hanging` are the servers here that have something mounted from a unit that hangs. `well`: every unit is reached
-    here, and has been for a while.
+    `hanging` are the servers here that have something mounted from a unit that hangs; `waiting` the
+    units that are reached again, but have not been for a while.
     """
 
     node: str
@@ -50,7 +52,12 @@ class Scene:
     here: Collection[str]
     lost: Collection[str]
     hanging: Collection[str] = ()
-    well: bool = False
+    waiting: Collection[str] = ()
+
+    @property
+    def unwell(self) -> frozenset[str]:
+        """The units that count as lost here."""
+        return frozenset({*self.lost, *self.waiting})
 
 
 class Emptying:
@@ -74,6 +81,9 @@ class Emptying:
         self._here: frozenset[str] = frozenset()
         self._gone: set[str] = set()
         self._held: frozenset[str] = frozenset()
+        self._tried: dict[str, float] = {}
+        self._shaken: frozenset[str] = frozenset()
+        self._asked: Scene | None = None
         self._asking = False
         self._due = 0.0
         self._cases: dict[str, Case] = {}
@@ -106,41 +116,60 @@ class Emptying:
         if not scene.lost:
             self._lost_since = None
         elif self._lost_since is None:
-            self._lost_since, self._due = now(), 0.0
+            self._lost_since = now()
         if not (scene.here and scene.lost):
             self._judge(scene.node, View(), NOTHING)
-        if scene.well and self._held:
-            self._let_go(scene.node)
-        if not self._asking and now() >= self._due:
+        self._shaken |= scene.unwell
+        if not self._asking and (now() >= self._due or self._is_news(scene)):
             self._asking = True
-            commands.start(self._loop, stuck.query(), self._answered)
+            self._asked = scene
+            shaken, self._shaken = self._shaken, scene.unwell
+            commands.start(
+                self._loop,
+                stuck.query(),
+                lambda status, words: self._answered(status, words, shaken, scene.unwell),
+            )
 
-    def _answered(self, status: int, words: str) -> None:
+    def _is_news(self, scene: Scene) -> bool:
+        """Whether other units are lost, or work again, than when the cluster was asked last."""
+        asked = self._asked
+        return asked is None or (set(asked.lost), asked.unwell) != (set(scene.lost), scene.unwell)
+
+    def _answered(self, status: int, words: str, shaken: Collection[str], unwell: Collection[str]) -> None:
+        """Take in what the cluster says.
+
+        `unwell` were the units that counted as lost when it was asked, `shaken` those that did since
+        it had been asked before that.
+        """
         self._asking = False
         scene = self._look()
         self._due = now() + self._pause(scene)
-        if status != 0:
-            return  # nobody can tell just now
         heard = stuck.read(words)
+        if status != 0 or heard.said.keys() <= {stuck.STANDBY}:
+            self._shaken |= frozenset(shaken)
+            return  # nobody can tell just now
+        failed = heard.stops.get(scene.node, frozenset())
+        self._held = (self._held | stuck.waiting(failed, scene.guests, scene.here, shaken)) & failed
+        # A stop may fail until its storage is back: what was said before does not tell all of them.
+        self._let_go(scene, {*unwell, *scene.unwell})
         if scene.here and self._lost_since is not None and now() - self._lost_since >= NEWS:
             self._judge_here(scene, heard)
-        if scene.here and not scene.well:
+        if scene.here and scene.unwell:
             # Deputies stand back as long as this is heard, also while the unit has to work for a while.
             self._attributes.want([(WATCH, f"{self.verdict} {now() // BEAT:.0f}")], private=True)
-            self._correct(heard.said)
+        self._correct(heard.said)
         self._look_at_others(scene, heard)
 
     def _pause(self, scene: Scene) -> float:
         if scene.here and self._lost_since is not None and now() - self._lost_since < FRESH:
             return AT_ONCE
-        if self._cases:
+        if self._cases or self._held:
             return ELSEWHERE
-        return LATER if scene.here and not scene.well else SELDOM
+        return LATER if scene.here and scene.unwell else SELDOM
 
     def _judge_here(self, scene: Scene, heard: Heard) -> None:
         failed = heard.stops.get(scene.node, frozenset())
         held = stuck.servers(failed, scene.guests, scene.here)
-        self._held = stuck.waiting(failed, scene.guests, scene.here, scene.lost)
         freed, hopeless = (
             stuck.freed(each, scene.guests, scene.lost, heard.said, scene.node)
             for each in (held, set(scene.hanging) - held)
@@ -148,11 +177,21 @@ class Emptying:
         view = View(held, frozenset(scene.here), freed, hopeless, self._moving(scene, heard))
         self._judge(scene.node, view, stuck.turn(scene.node, scene.nodes, heard.said))
 
-    def _let_go(self, node: str) -> None:
-        """Have stops tried again that failed while storage was lost: nothing keeps them any more."""
-        for resource in sorted(self._held):
-            commands.start(self._loop, arrivals.forget(resource, node), lambda *_: None)
-        self._held = frozenset()
+    def _let_go(self, scene: Scene, unwell: Collection[str]) -> None:
+        """Have stops tried again that failed while storage was lost, and that nothing keeps any more."""
+        kept = stuck.waiting(self._held, scene.guests, scene.guests, unwell)
+        self._tried = {each: when for each, when in self._tried.items() if each in self._held - kept}
+        for resource in sorted(self._held - kept):
+            if now() - self._tried.get(resource, -AGAIN) >= AGAIN:
+                self._tried[resource] = now()
+                commands.start(self._loop, arrivals.forget(resource, scene.node), self._forgotten)
+
+    def _forgotten(self, status: int, _: str) -> None:
+        if (
+            status == 0
+        ):  # look at once whether it is: a stop that fails anew, by itself, is somebody's to look at
+            self._asked = None
+            self.look()
 
     def _moving(self, scene: Scene, heard: Heard) -> frozenset[str]:
         """Return the servers that have left since this node is to be empty, and that nobody has seen serve since."""
@@ -170,8 +209,10 @@ class Emptying:
     def _judge(self, node: str, view: View, most: str) -> None:
         if most == NOTHING or not (view.freed or view.hopeless):
             self._since = None
-        elif self._since is None:
-            self._since = now()
+        elif self._since is None or (view.freed and self.verdict == NOTHING):
+            self._since = (
+                now()
+            )  # the others get all their time, however long nobody wanted to stop what hangs
         verdict = stuck.verdict(view, self._since or now(), self._left, now(), most)
         if verdict == self.verdict:
             return
@@ -217,7 +258,7 @@ class Emptying:
             self._order(node, verdict, sorted(suffering.get(node, ())), heard)
 
     def _watched(self, said: dict[str, str]) -> None:
-        self._beats = said
+        self._beats = said or self._beats  # none: nobody could tell
 
     def _order(self, node: str, verdict: str, freed: Collection[str], heard: Heard) -> None:
         """Have another node say what its daemon should have."""

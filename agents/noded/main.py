@@ -36,7 +36,7 @@ from vsctl.agents.noded.evictions import Evictions
 from vsctl.agents.noded.judge import Record
 from vsctl.agents.noded.loop import Loop, now
 from vsctl.agents.noded.measuring import Measuring
-from vsctl.agents.noded.membership import Membership, MembershipError
+from vsctl.agents.noded.membership import Membership
 from vsctl.agents.noded.reading import Storage
 from vsctl.agents.noded.stuck import NOTHING
 from vsctl.agents.ocf import Failure, log
@@ -138,6 +138,7 @@ class Daemon:
         self.loop.run()
         for each in (resident.SOCKET, resident.PROCESS):
             os.unlink(each)
+        node.write_lines(resident.SILENT, [])  # nobody corrects it any more
 
     # what it hears
 
@@ -271,10 +272,7 @@ class Daemon:
         self.loop.after(max(0.0, due - now()), self._tick)
 
     def _follow_members(self) -> None:
-        try:
-            self._membership = Membership(self.loop, self._nudge)
-        except MembershipError as problem:
-            log(f"the membership cannot be followed: {problem}")
+        self._membership = Membership(self.loop, self._nudge, log)
 
     def _nudge(self, number: int) -> None:
         """Give Pacemaker a reason to ask for the CIB once more after a node's loss.
@@ -553,8 +551,9 @@ class Daemon:
     def _scene(self) -> Scene:
         known = self.settings
         hanging = silence.servers() if self.storage.silent else ()
-        dead, well = self.storage.dead, not self.storage.lost
-        return Scene(known.node, known.ports, known.servers, _here(), dead, hanging, well)
+        dead = self.storage.dead
+        waiting = [each for each in self.storage.lost if each not in dead]
+        return Scene(known.node, known.ports, known.servers, _here(), dead, hanging, waiting)
 
     def _say_emptied(self, node: str, verdict: str, stuck: Collection[str]) -> None:
         self.diary.write("node", node, verdict, time.time())

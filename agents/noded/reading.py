@@ -142,8 +142,10 @@ class Storage:
 
     @property
     def silent(self) -> list[str]:
-        """Return the devices of the units that hang."""
-        hung = (unit for unit in self.units.values() if unit.state == storage.HUNG)
+        """Return the devices of the units that hang; one whose reader is only short of a processor does not."""
+        hung = (
+            unit for unit in self.units.values() if unit.state == storage.HUNG and unit.record.works is False
+        )
         return [device for unit in hung for device in unit.devices]
 
     @property

@@ -32,6 +32,9 @@ ARRIVAL = 5.0
 NOTHING, EMPTY, FENCE = "nothing", "empty", "fence"
 EMPTYING, ENDING = "evacuate", "terminate"
 """The node attributes by which a node says so."""
+STANDBY = "standby"
+"""That by which an operator, or Pacemaker, keeps servers off a node; permanent ones come with the nodes."""
+_YES = ("on", "true", "yes", "y", "1")  # crm_is_true() of Pacemaker
 
 _ELEMENT = re.compile(r"<(node|nvpair|lrm_rsc_op) ([^>]*)>")
 _PAIR = re.compile(r'([\w-]+)="([^"]*)"')
@@ -92,7 +95,7 @@ def verdict(view: View, since: float, left: float, now: float, most: str) -> str
 def query() -> list[str]:
     """Return the command that asks which stops have failed (one under way is none), who serves, and what nodes say."""
     failed = "[@operation='stop' and @rc-code!='0' and @rc-code!='193']"
-    names = " or ".join(f"@name='{each}'" for each in ("node-ok", EMPTYING, ENDING))
+    names = " or ".join(f"@name='{each}'" for each in ("node-ok", STANDBY, EMPTYING, ENDING))
     wanted = (
         f"//lrm_resource[@provider='vsctl']/lrm_rsc_op{failed}",
         "//lrm_rsc_op[@operation='start' and @rc-code='0' and contains(@id, '-gate_last_0')]",
@@ -103,7 +106,10 @@ def query() -> list[str]:
 
 
 def read(words: str) -> Heard:
-    """Read the answer to `query`. A node's attribute has the id `status-<id of the node>-<its name>`."""
+    """Read the answer to `query`.
+
+    A node's attribute has the id `status-<id of the node>-<its name>`, a permanent one `nodes-` in place of `status-`.
+    """
     found = [(kind, dict(_PAIR.findall(rest))) for kind, rest in _ELEMENT.findall(words)]
     nodes = {each["id"]: each["uname"] for kind, each in found if kind == "node" and "uname" in each}
     stops: dict[str, set[str]] = {}
@@ -116,9 +122,10 @@ def read(words: str) -> Heard:
                 (stops, resource) if operation == "stop" else (serving, resource.removesuffix("-gate"))
             )
             known.setdefault(each.get("on_node", ""), set()).add(name)
-        elif kind == "nvpair" and each["id"].startswith("status-"):
-            node = nodes.get(each["id"].removeprefix("status-").removesuffix(f"-{each['name']}"))
-            if node:
+        elif kind == "nvpair":
+            section, _, rest = each["id"].partition("-")
+            node = nodes.get(rest.removesuffix(f"-{each['name']}"))
+            if node and (section == "status" or (section, each["name"]) == ("nodes", STANDBY)):
                 said.setdefault(each["name"], {})[node] = each.get("value", "")
     return Heard(_frozen(stops), _frozen(serving), said)
 
@@ -155,17 +162,19 @@ def freed(
     """Return the stuck servers that could start elsewhere if this node ended.
 
     `lost` are the units that this node has lost. A stop that fails while the
-    server has lost none is somebody's to look at; a pinned server is no guest.
+    server has lost none is somebody's to look at; a pinned server is no guest. Elsewhere
+    is a node that is up, takes servers and reaches all units of the server.
     """
 
     def reaches(peer: str, units: Collection[str]) -> bool:
         return all(said.get(f"storage-{unit}", {}).get(peer) == "1" for unit in units)
 
+    standby = {each for each, value in said.get(STANDBY, {}).items() if value.lower() in _YES}
     found = set()
     for server in set(stuck) & set(guests):
         guest = guests[server]
-        units = [unit for unit in guest.units if unit in lost]
-        if units and any(reaches(peer, units) for peer in guest.nodes if peer != node):
+        peers = [peer for peer in others(node, guest.nodes, said) if peer not in standby]
+        if set(guest.units) & set(lost) and any(reaches(peer, guest.units) for peer in peers):
             found.add(server)
     return frozenset(found)
 

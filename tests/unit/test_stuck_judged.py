@@ -81,13 +81,25 @@ def test_it_knows_whose_stop_has_failed() -> None:
         (["vs1"], ["san2"], {"storage-san2": {"n2": "1"}}, set()),
         (["vs2"], ["san1"], {"storage-san1": {"n3": "1"}}, set()),
         (["vs2"], ["san1", "san2"], {"storage-san1": {"n2": "1"}, "storage-san2": {"n2": "0"}}, set()),
+        (["vs2"], ["san1"], {"storage-san1": {"n2": "1"}, "storage-san2": {"n2": "0"}}, set()),
+        (["vs2"], ["san1"], {"storage-san1": {"n2": "1"}, "storage-san2": {"n2": "1"}}, {"vs2"}),
+        (["vs1"], ["san1"], {"storage-san1": {"n2": "1"}, "node-ok": {"n3": "1"}}, set()),
+        (["vs1"], ["san1"], {"storage-san1": {"n2": "1"}, "standby": {"n2": "on"}}, set()),
+        (["vs1"], ["san1"], {"storage-san1": {"n2": "1"}, "standby": {"n2": "off"}}, {"vs1"}),
         (["pinned"], ["san1"], {"storage-san1": {"n2": "1"}}, set()),
     ],
 )
 def test_fencing_has_to_gain_something(
     held: list[str], lost: list[str], said: dict[str, dict[str, str]], freed: set[str]
 ) -> None:
+    said = {"node-ok": dict.fromkeys(NODES, "1"), **said}
     assert stuck.freed(held, GUESTS, lost, said, "n1") == freed
+
+
+def test_it_reads_which_nodes_take_no_servers() -> None:
+    said = """<node id="1" uname="n1"><nvpair id="nodes-1-standby" name="standby" value="on"/></node>
+      <node id="2" uname="n2"/><nvpair id="status-2-standby" name="standby" value="off"/>"""
+    assert stuck.read(said).said == {"standby": {"n1": "on", "n2": "off"}}
 
 
 @pytest.mark.parametrize(
