@@ -74,7 +74,10 @@ def nudge(server: str, addresses: Collection[bytes]) -> None:
     """
     from vsctl.agents import background
 
-    background.leave(lambda: _nudge(server, addresses))
+    try:
+        background.leave(lambda: _nudge(server, addresses))
+    except OSError:  # no process can be had: what waits asks again by itself, later
+        pass
 
 
 def _nudge(server: str, addresses: Collection[bytes]) -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import sys
+
+from vsctl.agents import nudge
 from vsctl.agents.noded.balancing import Announcement
 from vsctl.agents.noded.clients import changed
 
@@ -16,6 +21,23 @@ def test_when_a_server_here_is_announced_on_another_port() -> None:
 
 def test_when_it_is_announced_at_all_again() -> None:
     assert changed({}, {"vs1/lan-a": ON_E0A}) == [("vs1", (IP,))]
+
+
+def test_what_is_there_when_the_daemon_begins_is_no_news() -> None:
+    assert changed(None, {"vs1/lan-a": ON_E0A}) == []
+
+
+def test_no_news_are_told_where_no_process_can_be_had() -> None:
+    child = os.fork()
+    if child == 0:
+        try:
+            resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+            if os.getuid() == 0:  # who may have as many as it likes
+                os.setresuid(65534, 65534, 65534)
+            nudge.nudge("vs1", [IP])
+        finally:
+            os._exit(sys.exc_info()[0] is not None)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_not_for_what_stays_what_goes_and_what_is_on_another_node() -> None:
