@@ -6,6 +6,8 @@ import os
 import resource
 import sys
 
+import pytest
+
 from vsctl.agents import nudge
 from vsctl.agents.noded.balancing import Announcement
 from vsctl.agents.noded.clients import changed
@@ -43,3 +45,15 @@ def test_no_news_are_told_where_no_process_can_be_had() -> None:
 def test_not_for_what_stays_what_goes_and_what_is_on_another_node() -> None:
     assert changed({"vs1/lan-a": ON_E0A, "vs2/lan-a": ON_E0A}, {"vs1/lan-a": ON_E0A}) == []
     assert changed({"vs1/lan-a": ON_E0A}, {"vs1/lan-a": ROUTED}) == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may send what TCP did not ask for")
+def test_errors_come_from_the_address_that_the_client_knows() -> None:
+    ours = [bytes((127, 0, 0, 2)), bytes((127, 0, 0, 3))]
+    found = nudge.senders([*ours, *ours, IP])
+    assert {address: each.getsockname()[0] for address, each in found.items()} == {
+        ours[0]: "127.0.0.2",
+        ours[1]: "127.0.0.3",
+    }
+    for each in found.values():
+        each.close()
