@@ -36,7 +36,7 @@ from vsctl.agents.netlink import Netlink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from vsctl.agents.connections import Connection
 
@@ -74,7 +74,10 @@ def nudge(server: str, addresses: Collection[bytes]) -> None:
     """
     from vsctl.agents import background
 
-    background.leave(lambda: _nudge(server, addresses))
+    try:
+        background.leave(lambda: _nudge(server, addresses))
+    except OSError:  # no process can be had: what waits asks again by itself, later
+        pass
 
 
 def _nudge(server: str, addresses: Collection[bytes]) -> None:
@@ -83,17 +86,29 @@ def _nudge(server: str, addresses: Collection[bytes]) -> None:
     with namespaces.inside(server):
         link = rtnetlink.link(Netlink(), names.INSIDE)
         known = [each for each in connections.listed(closely=True) if each.local in addresses][:MOST]
-        clients = {
-            family: socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, _ICMP[family])
-            for family in rtnetlink.FAMILIES
-        }
+        clients = senders(each.local for each in known)
     if link is None:
         return
     waiting = _ask(server, link.hardware, known)
     for pause in (0.0, *AGAIN):
         time.sleep(pause)
         for each in waiting:
-            _tell(server, link.hardware, each, clients[each.connection.family])
+            _tell(server, link.hardware, each, clients.get(each.connection.local))
+
+
+def senders(addresses: Iterable[bytes]) -> dict[bytes, socket]:
+    """Return by address what sends errors from it: clients heed only the one they are connected to."""
+    found = {}
+    for address in set(addresses):
+        family = AF_INET if len(address) == 4 else AF_INET6
+        wire = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, _ICMP[family])
+        try:
+            wire.bind((inet_ntop(family, address), 0))
+        except OSError:  # the server has just lost it
+            wire.close()
+        else:
+            found[address] = wire
+    return found
 
 
 def _ask(server: str, hardware: bytes, known: Sequence[Connection]) -> list[Waiting]:
@@ -137,7 +152,7 @@ def _answers(
             found.append(Waiting(connection, heard, (sequence - sent) % (1 << 32) if sent else None))
 
 
-def _tell(server: str, hardware: bytes, waiting: Waiting, client: socket) -> None:
+def _tell(server: str, hardware: bytes, waiting: Waiting, client: socket | None) -> None:
     """Tell both ends that what they wait for could not be delivered."""
     each = waiting.connection
     quoted = _packet(
@@ -147,7 +162,8 @@ def _tell(server: str, hardware: bytes, waiting: Waiting, client: socket) -> Non
         _tcp.pack(each.remote_port, each.local_port, waiting.heard, 0),
     )
     try:
-        client.sendto(_error(each.family, quoted), (inet_ntop(each.family, each.remote), 0))
+        if client:
+            client.sendto(_error(each.family, quoted), (inet_ntop(each.family, each.remote), 0))
     except OSError:  # no way to this client now; the next round may find one
         pass
     if waiting.unheard is not None:

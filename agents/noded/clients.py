@@ -53,16 +53,21 @@ class Clients:
             connections.record_later(server, now)
 
 
-def hurry(before: Mapping[str, Announcement], after: Mapping[str, Announcement]) -> None:
+def hurry(before: Mapping[str, Announcement] | None, after: Mapping[str, Announcement]) -> None:
     """Have what waits on connections sent again where the way to them has changed."""
     for server, addresses in changed(before, after):
         nudge.nudge(server, addresses)
 
 
 def changed(
-    before: Mapping[str, Announcement], after: Mapping[str, Announcement]
+    before: Mapping[str, Announcement] | None, after: Mapping[str, Announcement]
 ) -> list[tuple[str, tuple[bytes, ...]]]:
-    """Return the servers here, with the addresses of theirs that are announced on another port than before."""
+    """Return the servers here, with the addresses of theirs that are announced on another port than before.
+
+    None: nobody has looked before, which is no change.
+    """
+    if before is None:
+        return []
     return [
         (name.partition("/")[0], each.addresses)
         for name, each in after.items()

@@ -40,7 +40,6 @@ class Detours:
         detour = reroute.Detour(subnet, _addresses(record), record.ports)
         found = reroute.port_to_peer(self._netlink, server, detour, self._asks(server, subnet, True))
         if found is None:
-            self._peers.pop((server, subnet), None)
             return False
         way, peer = found
         self._take(server, subnet, True, way, partial(reroute.answer_by, server, detour))

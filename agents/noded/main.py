@@ -92,6 +92,7 @@ class Daemon:
         self.emptying.remember(remembered.get("emptying", NOTHING))
         self.peers: dict[str, dict[str, list[bytes]]] = {}
         self.announced: dict[str, Announcement] = {}
+        self._hurried: dict[str, Announcement] | None = None
         self._recorded: dict[str, dict[str, float]] = {}
         self._good: frozenset[str] | None = None
         self._told: frozenset[str] = frozenset()
@@ -390,8 +391,9 @@ class Daemon:
 
     def _tell_announced(self) -> None:
         """Say which port announces what: `vs1/lan-a=e0b`."""
-        before, self.announced = self.announced, self._announcements()
-        clients.hurry(before, self.announced)
+        self.announced = self._announcements()
+        clients.hurry(self._hurried, self.announced)
+        self._hurried = self.announced
         self._note_announced()
         told = [f"{name}={each.port}" for name, each in self.announced.items()]
         self.attributes.want([(ANNOUNCED, " ".join(told) or "none")], private=True)
