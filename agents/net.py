@@ -93,7 +93,7 @@ class Net(Agent):
                 f"{server} is cut off: {names.interface(server)} is {'down' if outside else 'gone'}"
             )
         for family in _families(self.addresses):
-            there = rtnetlink.routes(netlink, family, rtnetlink.MAIN, outside.index)
+            there = self._routes(netlink, family, outside)
             for route in _into(outside, self.addresses):
                 if route.family == family and route not in there:
                     raise Failure(f"no route leads to {server} for one of its addresses")
@@ -107,11 +107,17 @@ class Net(Agent):
         if inside is None:
             raise Failure(f"{server} is cut off: {names.INSIDE} in its namespace is gone")
         for family in _families(self.addresses):
-            if _out_of(inside, family, self.addresses) not in rtnetlink.routes(
-                netlink, family, rtnetlink.MAIN, inside.index
-            ):
+            if _out_of(inside, family, self.addresses) not in self._routes(netlink, family, inside):
                 raise Failure(f"{server} has lost its default route")
         self._meet_peers()
+
+    def _routes(self, netlink: Netlink, family: int, link: Link) -> list[Route]:
+        try:
+            return rtnetlink.routes(netlink, family, rtnetlink.MAIN, link.index)
+        except OSError as problem:
+            raise Failure(
+                f"{self.server} is cut off: {link.name} has just gone ({problem.strerror})"
+            ) from None
 
     @action("stop", timeout=20)
     def stop(self) -> None:

@@ -25,7 +25,7 @@ vs1:
       exports:
         - nfs: {path: /projects, clients: {192.0.2.0/24: rw}}
         - smb: {share: projects, path: /projects, users: [alice]}
-    more:
+    spare:
       type: xfs
       exports: [{nfs: {path: /media, clients: {192.0.2.0/24: rw}}}]
     other:
@@ -126,13 +126,13 @@ def test_damage_of_ext4_is_repaired_and_nobody_is_told_of_a_stale_handle(stage: 
 
 def test_an_xfs_that_has_shut_itself_down_is_repaired(stage: Stage) -> None:
     lab = stage.lab
-    clients = {"more": Client.nfs(lab.client("c1"), "192.0.2.11", "/more/media")}
+    clients = {"spare": Client.nfs(lab.client("c1"), "192.0.2.11", "/spare/media")}
     with working(clients):
-        lab.node("n1").run(["xfs_io", "-x", "-c", "shutdown -f", "/srv/vsctl/vs1/more"])
-        lab.wait(lambda: is_over(stage, "more"), "more is repaired, and served again", 90)
-    said = {each.text.rpartition(" ")[2] for each in clients["more"].report().errors}
+        lab.node("n1").run(["xfs_io", "-x", "-c", "shutdown -f", "/srv/vsctl/vs1/spare"])
+        lab.wait(lambda: is_over(stage, "spare"), "spare is repaired, and served again", 90)
+    said = {each.text.rpartition(" ")[2] for each in clients["spare"].report().errors}
     assert said <= {"NFS3ERR_IO"}, "what XFS answered before anybody knew, and no stale handle"
-    assert clients["more"].missing() == []
+    assert clients["spare"].missing() == []
 
 
 def test_all_clients_wait_while_the_root_filesystem_is_repaired(stage: Stage) -> None:
@@ -190,7 +190,7 @@ def test_a_repair_goes_on_elsewhere_when_its_node_dies(stage: Stage) -> None:
 
 def test_what_cannot_be_repaired_stays_blocked_and_the_rest_is_served(stage: Stage) -> None:
     lab, n1 = stage.lab, stage.lab.node("n1")
-    there = device(lab, "n1", "vs1-more")
+    there = device(lab, "n1", "vs1-spare")
     start = n1.run(["xfs_db", "-r", "-c", "sb 0", "-c", "print logstart", there]).stdout.split()[-1]
     at = (
         n1.run(["xfs_db", "-r", "-c", f"convert fsblock {start} daddr", there]).stdout.split()[-1].strip("()")
@@ -198,9 +198,9 @@ def test_what_cannot_be_repaired_stays_blocked_and_the_rest_is_served(stage: Sta
     clients = {"data": Client.nfs(lab.client("c1"), "192.0.2.11", "/data/projects")}
     with working(clients):
         n1.run(
-            ["sh", "-c", "cd /srv/vsctl/vs1/more/media; seq 50 | xargs touch; sync; seq 51 99 | xargs touch"]
+            ["sh", "-c", "cd /srv/vsctl/vs1/spare/media; seq 50 | xargs touch; sync; seq 51 99 | xargs touch"]
         )
-        n1.run(["xfs_io", "-x", "-c", "shutdown", "/srv/vsctl/vs1/more"])
+        n1.run(["xfs_io", "-x", "-c", "shutdown", "/srv/vsctl/vs1/spare"])
         n1.run(
             [
                 "dd",
@@ -212,9 +212,9 @@ def test_what_cannot_be_repaired_stays_blocked_and_the_rest_is_served(stage: Sta
                 "conv=notrunc,fsync",
             ]
         )
-        # By itself where it is the first time that more is damaged today, at once where it is not.
-        lab.wait(lambda: person(stage, "more"), "more waits for a person", 60)
-        asked = stage.vsctl("repair", "vs1/more", "--wait", check=False)
+        # By itself where it is the first time that spare is damaged today, at once where it is not.
+        lab.wait(lambda: person(stage, "spare"), "spare waits for a person", 60)
+        asked = stage.vsctl("repair", "vs1/spare", "--wait", check=False)
         assert asked.returncode == 1, asked.stdout
         assert "its log cannot be replayed" in " ".join(asked.stdout.split())
         clients["data"].wait_for_progress()
@@ -222,9 +222,9 @@ def test_what_cannot_be_repaired_stays_blocked_and_the_rest_is_served(stage: Sta
         assert (status.returncode, "xfs_repair -L" in " ".join(status.stdout.split())) == (1, True)
         assert "nothing to do" in stage.vsctl("apply", "/etc/vsctl.yaml").stdout, "apply keeps a quarantine"
     unharmed(clients)
-    lab.node("n2").run(["xfs_repair", "-L", device(lab, "n2", "vs1-more")])
-    assert stage.vsctl("repair", "vs1/more", "--wait").returncode == 0
-    lab.wait(lambda: stage.serving("vs1"), "more is served again", 60)
+    lab.node("n2").run(["xfs_repair", "-L", device(lab, "n2", "vs1-spare")])
+    assert stage.vsctl("repair", "vs1/spare", "--wait").returncode == 0
+    lab.wait(lambda: stage.serving("vs1"), "spare is served again", 60)
 
 
 def person(stage: Stage, filesystem: str) -> dict[str, object] | None:
