@@ -21,8 +21,11 @@ EXT = ("ext2", "ext3", "ext4")
 OF_DAMAGE = (5, 74, 117)
 """EIO, EBADMSG, EUCLEAN: what a shut down or damaged filesystem answers, and dead storage."""
 
-_OF_STORAGE = ("2", "3", "6", "8")
-"""Codes of errors that ext4 keeps which are no damage: I/O, memory, space, read-only (EXT4_ERR_*, fs/ext4/ext4.h)."""
+_CORRUPTION = ("4", "5")
+"""Codes of errors that ext4 keeps which are its own: EFSBADCRC, EFSCORRUPTED (EXT4_ERR_*, fs/ext4/ext4.h).
+
+The others are of I/O, memory, space, or unknown: no check would mend their cause.
+"""
 
 _FSGEOMETRY, _GEOMETRY = 0x8100587E, 256
 _SICK = 112
@@ -55,7 +58,7 @@ def is_of_storage(first: tuple[str, int], last: tuple[str, int]) -> bool:
 
     A journal that storage has stopped makes ext4 complain of itself at once, in the words of damage.
     """
-    return first[0] in _OF_STORAGE and (last[0] in _OF_STORAGE or last[1] - first[1] <= WAKE)
+    return first[0] not in _CORRUPTION and (last[0] not in _CORRUPTION or last[1] - first[1] <= WAKE)
 
 
 def stopped_by_storage(mount: Mount) -> bool:

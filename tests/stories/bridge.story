@@ -1,6 +1,6 @@
 # Bridge, then move: a lost subnet is routed first. Its node asks a server to leave when the bridge is over or nobody routes.
 # With failback: auto it would return to its home at once; so the node asks it to stay away until the subnet is back.
-# Worlds: scheduler, lab.
+# Worlds: scheduler.
 cluster
 nodes: n1 n2 n3
 vs1: home=n1 bridge=40
