@@ -62,11 +62,14 @@ def silent(node: Node) -> list[str]:
 
 
 def readers(node: Node) -> set[int]:
-    return {
-        each
-        for each in node.processes()
-        if Path(f"/proc/{each}/comm").read_text().rstrip() == "vsctl-storage"
-    }
+    return {each for each in node.processes() if _name(each) == "vsctl-storage"}
+
+
+def _name(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/comm").read_text().rstrip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""  # it has ended meanwhile
 
 
 def test_errors_lose_the_unit_and_no_other_and_it_comes_back_by_itself(lan: Lan, disk) -> None:
