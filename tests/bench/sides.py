@@ -70,7 +70,8 @@ class Side(ABC):
 
         def idle() -> bool:
             now = self.lab.status()
-            if now is None or now.xpath("//resource[@active!='true' and not(ancestor::clone)]"):
+            idle_by_nature = "ancestor::clone or @resource_agent='ocf:vsctl:repair'"
+            if now is None or now.xpath(f"//resource[@active!='true' and not({idle_by_nature})]"):
                 return False
             return not now.xpath("//resource[@pending]")
 
