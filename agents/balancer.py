@@ -4,40 +4,23 @@ from __future__ import annotations
 
 import time
 
-from vsctl.agents import node, paths, resident
+from vsctl.agents import node, paths, resident, spawning
 from vsctl.agents import system as os
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeVar
-
-    T = TypeVar("T")
 
 DIRECTORY = f"{paths.RUN}/_balancer"
 SETTINGS, PROCESS, CHILD, ALIVE = (
     f"{DIRECTORY}/{each}" for each in ("settings", "process", "child", "alive")
 )
-TERM, KILL = 15, 9
+LOG = f"{paths.LOGS}/balancer.log"
 READY = 10.0
 """Seconds it gets until it works,"""
 FAREWELL = 14.0
 """and to end: a little more than it gives its child."""
+CHILD_FAREWELL = 3.0, 1.0
+"""Seconds for a child that a balancer has left which was killed: to end by itself, and then."""
 STALE = 60.0
 """Seconds after which it has forgotten the clock; it looks every five."""
-
-
-def _checked(reader: str) -> Callable[[str], str]:
-    """Return a parser that has a function of `timing` try a text, and keeps the text."""
-
-    def check(text: str) -> str:
-        from vsctl.agents.balancerd import timing
-
-        getattr(timing, reader)(text)
-        return text
-
-    return check
 
 
 class Balancer(Agent):
@@ -52,20 +35,25 @@ class Balancer(Agent):
     """
 
     mode = Param(
-        _checked("mode"),
+        spawning.checked("balancerd.timing", "mode"),
         "manual: only say what should move; auto: move it, too",
         default="manual",
         reloadable=True,
     )
-    every = Param(_checked("seconds"), "Seconds between two looks", default="300", reloadable=True)
+    every = Param(
+        spawning.checked("balancerd.timing", "seconds"),
+        "Seconds between two looks",
+        default="300",
+        reloadable=True,
+    )
     cool_down = Param(
-        _checked("seconds"),
+        spawning.checked("balancerd.timing", "seconds"),
         "Seconds of rest after somebody else, or a failure, has moved a virtual server",
         default="600",
         reloadable=True,
     )
     quiet = Param(
-        _checked("quiet"),
+        spawning.checked("balancerd.timing", "quiet"),
         "When not to look, local time: 22:00-05:00; may be empty",
         default="",
         reloadable=True,
@@ -75,14 +63,12 @@ class Balancer(Agent):
     def start(self) -> None:
         self._write_settings()
         if resident.living(PROCESS) is None:
-            from vsctl.agents import spawning
-
-            self._end_child()
-            spawning.start("balancerd.main", "balancer.log")
+            spawning.end(CHILD, *CHILD_FAREWELL)
+            spawning.start("balancerd.main", LOG)
         from vsctl.agents import processes
 
         if not processes.until(lambda: resident.living(PROCESS) is not None and os.path.exists(ALIVE), READY):
-            raise Failure(f"the balancer does not begin within {READY:g} s, see /var/log/vsctl/balancer.log")
+            raise Failure(f"the balancer does not begin within {READY:g} s, see {LOG}")
 
     @action("reload-agent", timeout=20)
     def reload(self) -> None:
@@ -100,27 +86,12 @@ class Balancer(Agent):
 
     @action("stop", timeout=20)
     def stop(self) -> None:
-        from vsctl.agents import spawning
-
-        for signal, patience in ((TERM, FAREWELL), (KILL, 1.0)):
-            process = resident.living(PROCESS)
-            if process is not None:
-                spawning.end(process, signal, patience)
-        self._end_child()
-        if resident.living(PROCESS) is not None or resident.living(CHILD) is not None:
+        ended = spawning.end(PROCESS, FAREWELL, 1.0)
+        if not (spawning.end(CHILD, *CHILD_FAREWELL) and ended):
             raise Failure("the balancer does not end")
         for each in (SETTINGS, PROCESS, CHILD, ALIVE):
             if os.path.exists(each):
                 os.unlink(each)
-
-    def _end_child(self) -> None:
-        """End what a balancer that was killed has left."""
-        from vsctl.agents import spawning
-
-        for signal, patience in ((TERM, 3.0), (KILL, 1.0)):
-            process = resident.living(CHILD)
-            if process is not None:
-                spawning.end(process, signal, patience)
 
     def _write_settings(self) -> None:
         from vsctl.agents.balancerd import timing

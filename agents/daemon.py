@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from vsctl.agents import resident
+from vsctl.agents import names, paths, resident, spawning
 from vsctl.agents import system as os
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-TERM, KILL = 15, 9
+LOG = f"{paths.LOGS}/daemon.log"
 READY = 10.0
 """Seconds the daemon gets until it answers, and half of it to end by itself."""
-
-
-def _checked(reader: str) -> Callable[[str], str]:
-    """Return a parser that has the daemon's own reader, of this name in `settings`, try a text, and keeps the text."""
-
-    def check(text: str) -> str:
-        from vsctl.agents.noded import settings
-
-        getattr(settings, reader)(text)
-        return text
-
-    return check
 
 
 class Daemon(Agent):
@@ -42,24 +26,24 @@ class Daemon(Agent):
     """
 
     ports = Param(
-        _checked("ports"),
+        spawning.checked("noded.settings", "ports"),
         "For each node its ports with their subnets: n1=e0a:lan-a,e1a:lan-b n2=e0a:lan-a",
         reloadable=True,
     )
     gateways = Param(
-        _checked("gateways"),
+        spawning.checked("noded.settings", "gateways"),
         "For each subnet its gateways: lan-a=192.0.2.1,2001:db8:a::1 lan-b=198.51.100.1",
         default="",
         reloadable=True,
     )
     routed = Param(
-        _checked("routed"),
+        spawning.checked("noded.settings", "routed"),
         "For each subnet those from whose ports its addresses can be announced by host route: lan-a=lan-b,lan-c",
         default="",
         reloadable=True,
     )
     servers = Param(
-        _checked("servers"),
+        spawning.checked("noded.settings", "servers"),
         "For each virtual server that may leave its subnets, the nodes that can run it, its storage units, and after "
         "how many seconds of being routed it leaves: vs1 subnets=lan-a,lan-b nodes=n1,n2 units=san1 bridge=600",
         default="",
@@ -67,7 +51,7 @@ class Daemon(Agent):
     )
 
     balance = Param(
-        _checked("balance"),
+        spawning.checked("noded.settings", "balance"),
         "How often the node spreads addresses over its ports by their load, in seconds, and how uneven the ports may "
         "be: every=300 tolerance=0.1; never if it is left out",
         default="",
@@ -75,7 +59,7 @@ class Daemon(Agent):
     )
 
     storage = Param(
-        _checked("storage"),
+        spawning.checked("noded.settings", "storage"),
         "For each storage unit the devices by which some nodes see whether they reach it: "
         "san1 nodes=n1,n2 /dev/sdb /dev/sdc;san1 nodes=n1 /dev/sdd;san2 nodes=n1,n2 /dev/sde",
         default="",
@@ -86,9 +70,7 @@ class Daemon(Agent):
     def start(self) -> None:
         self._write_settings()
         if resident.process() is None:
-            from vsctl.agents import spawning
-
-            spawning.start("noded.main", "daemon.log")
+            spawning.start("noded.main", LOG)
         self._await_answer()
 
     @action("reload-agent", timeout=20)
@@ -112,14 +94,7 @@ class Daemon(Agent):
 
     @action("stop", timeout=20)
     def stop(self) -> None:
-        from vsctl.agents import spawning
-
-        for signal in (TERM, KILL):
-            process = resident.process()
-            if process is None:
-                return
-            spawning.end(process, signal, READY / 2)
-        if resident.process() is not None:
+        if not spawning.end(resident.PROCESS, READY / 2, READY / 2):
             raise Failure("the node daemon does not end")
 
     def _write_settings(self) -> None:
@@ -127,8 +102,9 @@ class Daemon(Agent):
         from vsctl.agents.noded import settings
 
         os.makedirs(resident.DIRECTORY, mode=0o700, exist_ok=True)
-        name = os.getenv("OCF_RESKEY_CRM_meta_on_node") or os.uname().nodename
-        text = settings.write(name, **{each.name: getattr(self, each.name) for each in self.params()})
+        text = settings.write(
+            names.this_node(), **{each.name: getattr(self, each.name) for each in self.params()}
+        )
         node.write_lines(resident.SETTINGS, text.splitlines())
 
     def _await_answer(self) -> None:
@@ -141,4 +117,4 @@ class Daemon(Agent):
                 return False
 
         if not processes.until(answers, READY):
-            raise Failure(f"the node daemon does not answer after {READY:g} s, see /var/log/vsctl/daemon.log")
+            raise Failure(f"the node daemon does not answer after {READY:g} s, see {LOG}")

@@ -103,7 +103,7 @@ def report(server: str, filesystem: str, device: str, why: str) -> str:
     """Put a damaged filesystem into quarantine; return the empty text, or why that was not done."""
     import time
 
-    from vsctl.agents import background, mounts, quarantine
+    from vsctl.agents import background, mounts, names, quarantine
 
     seen = time.time()
     if unit := _lost_lately(device):
@@ -118,7 +118,7 @@ def report(server: str, filesystem: str, device: str, why: str) -> str:
             return ""
         if record.get("ended", 0) >= seen:
             return ""  # what was seen has been repaired meanwhile
-        quarantine.write(server, filesystem, found(record, here(), why, time.time()))
+        quarantine.write(server, filesystem, found(record, names.this_node(), why, time.time()))
     except quarantine.Unknown as problem:
         return str(problem)
     return ""
@@ -142,11 +142,6 @@ def found(record: Record, node: str, why: str, now: float) -> Record:
         "why": why,
         **({"before": before} if before and not record.get("asked") else {}),
     }
-
-
-def here() -> str:
-    """Return the name of this node."""
-    return os.getenv("OCF_RESKEY_CRM_meta_on_node") or os.uname().nodename
 
 
 def _lost_lately(device: str) -> str:

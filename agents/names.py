@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from _socket import AF_INET
 
+from vsctl.agents import system as os
+
 INSIDE = "node"
 """The namespace's side of the veth pair."""
 
@@ -88,3 +90,8 @@ def number(text: str) -> int:
     for byte in text.encode():
         value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
     return value
+
+
+def this_node() -> str:
+    """Return what Pacemaker calls this node."""
+    return os.getenv("OCF_RESKEY_CRM_meta_on_node") or os.uname().nodename

@@ -166,7 +166,7 @@ class Net(Agent):
     def _detours_here(self) -> list[Detour]:
         from vsctl.agents.reroute import Detour
 
-        name = os.getenv("OCF_RESKEY_CRM_meta_on_node") or os.uname().nodename
+        name = names.this_node()
         return [
             Detour(subnet, addresses, ports.get(name, ()))
             for subnet, addresses, ports in self.detours

@@ -39,7 +39,7 @@ def start(server: str, name: str, arguments: Sequence[str], *, binds: Binds = ()
     os.close(out)
     os.close(nothing)
     with open(_pid_file(server, name), "w") as file:
-        file.write(f"{process} {resident.born(process)}")
+        file.write(resident.mark(process))
     return process
 
 

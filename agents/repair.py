@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vsctl.agents import names, paths, resident
+from vsctl.agents import names, paths, resident, spawning
 from vsctl.agents import system as os
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
@@ -59,9 +59,9 @@ class Repair(Agent):
             raise Failure(f"{self._checker} that was begun before still lives: see {self._log}")
         self._clear()
         os.makedirs(self.place, mode=0o700, exist_ok=True)
-        child = self._spawn()
+        child = self._begin()
         # Written here, not by the child: a stop finds whatever was begun, however slow that is.
-        node.write_lines(f"{self.place}/process", [f"{child} {resident.born(child)}"])
+        node.write_lines(f"{self.place}/process", [resident.mark(child)])
         log(f"{self.filesystem} of {self.server} is being repaired by process {child}: see {self._log}")
 
     @action("reload-agent", timeout=20)
@@ -131,30 +131,15 @@ class Repair(Agent):
             except OSError:  # another repair has its place there, or there is none
                 return
 
-    def _spawn(self) -> int:
-        """Begin the repair with the code that this agent is from; what it says goes to its log."""
+    def _begin(self) -> int:
+        """Begin the repair, with a log of its own; return its process id."""
         import json
-        import sys
 
-        os.makedirs(paths.logs(self.server), mode=0o750, exist_ok=True)
         if os.path.exists(self._log):
             os.rename(self._log, f"{self._log}.1")
-        out = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
-        nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        code = f"import sys; sys.path.insert(0, {root!r})\nfrom vsctl.agents.repairing import main; main()"
         task = {each.name: getattr(self, each.name) for each in self.params()}
-        here = os.getenv("OCF_RESKEY_CRM_meta_on_node") or os.uname().nodename
-        return os.posix_spawn(
-            sys.executable,
-            [sys.executable, "-IS", "-c", code, json.dumps(task), here],
-            {**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/root"},
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, nothing, 0),
-                (os.POSIX_SPAWN_DUP2, out, 1),
-                (os.POSIX_SPAWN_DUP2, out, 2),
-            ],
-            setsid=True,  # Pacemaker kills what an action leaves in its group
+        return spawning.start(
+            "repairing", self._log, json.dumps(task), names.this_node(), environment=os.environ
         )
 
 

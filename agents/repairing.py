@@ -269,7 +269,7 @@ def _has_failed(log: str, begin: int) -> bool:
 
 def is_wanted(task: Task) -> bool:
     """Say whether this process is the one that the agent has written down."""
-    return node.read_lines(f"{task.directory}/process") == [f"{os.getpid()} {resident.born(os.getpid())}"]
+    return node.read_lines(f"{task.directory}/process") == [resident.mark(os.getpid())]
 
 
 def _end_of(log: str) -> str:

@@ -39,6 +39,11 @@ def living(file: str) -> int | None:
     return None
 
 
+def mark(process: int) -> str:
+    """Return the line by which a file names a process: its id, and when it was born."""
+    return f"{process} {born(process)}"
+
+
 def born(process: int) -> str | None:
     """Return when a process started, in the kernel's ticks: with its id, unique. None for a dead one."""
     try:

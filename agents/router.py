@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from _socket import AF_INET, AF_INET6
 
-from vsctl.agents import bird, node, rtnetlink, topology
+from vsctl.agents import bird, names, node, rtnetlink, topology
 from vsctl.agents import system as os
 from vsctl.agents.addresses import Address
 from vsctl.agents.netlink import Netlink
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action
-from vsctl.agents.vip import this_node
 
 TERM, KILL = 15, 9
 READY = 5.0
@@ -98,7 +97,7 @@ class Router(Agent):
             raise Failure(f"the BIRD of vsctl does not answer: {problem.strerror or problem}") from None
 
     def _mine(self) -> dict[str, str]:
-        return self.ports.get(this_node(), {})
+        return self.ports.get(names.this_node(), {})
 
     def _text(self) -> str:
         netlink = Netlink()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from vsctl.agents import announce, hostroute, names, namespaces, resident, rtnetlink
-from vsctl.agents import system as os
 from vsctl.agents.addresses import several, some
 from vsctl.agents.netlink import Netlink
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
@@ -37,10 +36,6 @@ def detours_by_node(text: str) -> dict[str, tuple[str, ...]]:
             raise ValueError(f"{each} is not of the form node=port,port")
         found[name] = tuple(ports.split(","))
     return found
-
-
-def this_node() -> str:
-    return os.getenv("OCF_RESKEY_CRM_meta_on_node") or os.uname().nodename
 
 
 class Vip(Agent):
@@ -106,7 +101,7 @@ class Vip(Agent):
     @action("monitor", timeout=20, interval=20)
     def monitor(self) -> None:
         netlink = Netlink()
-        detours = self.detours.get(this_node(), ())
+        detours = self.detours.get(names.this_node(), ())
         others = [link for link in rtnetlink.links(netlink) if link.name not in detours]
         here = announce.port_of(netlink, others, self.addresses)
         if not here and not announce.traces(netlink, self.server, self.subnet):
@@ -154,7 +149,8 @@ class Vip(Agent):
         announce.withdraw(self.server, self.subnet)
         if record and namespaces.exists(self.server):
             reroute.seek(
-                self.server, reroute.Detour(self.subnet, self.addresses, self.detours.get(this_node(), ()))
+                self.server,
+                reroute.Detour(self.subnet, self.addresses, self.detours.get(names.this_node(), ())),
             )
 
     def _announce(self, port: str, inward: Sequence[str]) -> None:
@@ -176,7 +172,7 @@ class Vip(Agent):
         """Route to the server on its node; return the ports by which its replies come."""
         from vsctl.agents import reroute
 
-        detours = self.detours.get(this_node(), ())
+        detours = self.detours.get(names.this_node(), ())
         try:
             outward = (*self._ports_here(), *(each.port for each in self._vias()))
             inward = reroute.lead(self.server, self.subnet, self.addresses, detours, outward)
@@ -196,11 +192,11 @@ class Vip(Agent):
 
     def _ports_here(self) -> tuple[str, ...]:
         """The ports of this node on the subnet, best first."""
-        return self.ports.get(this_node(), ())
+        return self.ports.get(names.this_node(), ())
 
     def _vias(self) -> tuple[Via, ...]:
         """The ports of this node on other subnets by which it can announce by host route, best first."""
-        return self.routed.get(this_node(), ())
+        return self.routed.get(names.this_node(), ())
 
     def _links(self, netlink: Netlink, ports: Sequence[str]) -> list[Link]:
         found = (rtnetlink.link(netlink, port) for port in ports)

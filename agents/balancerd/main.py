@@ -48,7 +48,7 @@ class Balancer:
 
     def run(self) -> None:
         self._heed_signals()
-        node.write_lines(PROCESS, [f"{os.getpid()} {resident.born(os.getpid())}"])
+        node.write_lines(PROCESS, [resident.mark(os.getpid())])
         self._note(os.uname().nodename, "started")
         self._tick()
         self.loop.run()
@@ -159,7 +159,7 @@ class Balancer:
             refuse(f"{interpreter or paths.INTERPRETER}: {problem.strerror}")
             return
         child = self.child
-        node.write_lines(CHILD, [f"{child} {resident.born(child)}"])
+        node.write_lines(CHILD, [resident.mark(child)])
         ended = os.pidfd_open(child)
 
         def reap() -> None:

@@ -114,7 +114,7 @@ class Daemon:
         self._told = self._listeners()
         self._configure()
         self._act()  # the cluster may have forgotten what a daemon before this one has told
-        node.write_lines(resident.PROCESS, [f"{os.getpid()} {resident.born(os.getpid())}"])
+        node.write_lines(resident.PROCESS, [resident.mark(os.getpid())])
         self._hear_routers()
         self._follow_members()
         self._tick()
@@ -123,15 +123,15 @@ class Daemon:
         self._look_around()
         self._count()
         Damages(self.loop, lambda: self.settings.node, log).look()
-        clients = Clients(self.loop, _servers)
-        clients.look()
+        connected = Clients(self.loop, _servers)
+        connected.look()
         Measuring(
             self.loop,
             self.attributes,
             self._netlink,
             servers=_here,
             ports=self._connected,
-            clients=lambda: clients.counts,
+            clients=lambda: connected.counts,
         ).look()
         self._weigh()
         self._even_out()
