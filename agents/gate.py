@@ -134,10 +134,14 @@ class Gate(Agent):
             log(f"the connections of {self.server} could not be recorded: {problem.strerror}")
 
     def _former(self) -> list[str]:
+        from vsctl.agents import background
+
         try:
-            return connections.recorded(self.server)
+            return background.within(
+                connections.LIMIT, lambda: "\n".join(connections.recorded(self.server))
+            ).splitlines()
         except OSError as problem:
-            log(f"the former connections of {self.server} are not known: {problem.strerror}")
+            log(f"the former connections of {self.server} are not known: {problem.strerror or problem}")
             return []
 
 

@@ -19,6 +19,9 @@ NOTIFIED = "/var/lib/nfs"
 
 SIGKILL = 9
 
+SHARE = 0.4
+"""Share of the action's time for the storage to answer, and for each daemon."""
+
 
 def _seconds(most: int) -> Callable[[str], int]:
     """Return a parser of a whole number of seconds, as many as Ganesha takes."""
@@ -52,13 +55,11 @@ class Nfs(Agent):
         if processes.running(self.server, "ganesha") and not self._problem():
             return
         self.stop()
-        state = paths.state(self.server)
-        if not os.path.isdir(f"{state}/nfs"):
-            raise Failure(f"{state} is not there: the root filesystem of {self.server} is not mounted")
-        self._configure()
+        some, lockers = self._lay_out()
+        self._configure(graceless=not some)
         try:
             self._start_rpcbind()
-            self._start_statd()
+            self._start_statd(tell=lockers)
             self._start_ganesha()
         except OSError as problem:
             raise Failure(str(problem)) from None
@@ -105,13 +106,38 @@ class Nfs(Agent):
                     return f"{name} of {self.server} does not answer on port {port}: {problem.strerror or problem}"
         return None
 
-    def _configure(self) -> None:
+    def _lay_out(self) -> tuple[bool, bool]:
+        """Prepare the state on the root filesystem, unless its storage hangs.
+
+        Returns whether clients may have anything to reclaim, and whether some held NFSv3 locks.
+        """
+        from vsctl.agents import background, lockers
+
+        state = paths.state(self.server)
+
+        def prepare() -> str:
+            os.listdir(f"{state}/nfs")
+            some = _anything_to_reclaim(state)
+            clients = lockers.recall(self.server)
+            _give_to_statd(f"{state}/statd")
+            return f"{some} {clients}"
+
+        try:
+            some, clients = background.within(self.timeout * SHARE, prepare).split()
+        except FileNotFoundError:
+            raise Failure(
+                f"{state} is not there: the root filesystem of {self.server} is not mounted"
+            ) from None
+        except OSError as problem:
+            raise Failure(f"{state} cannot be prepared: {problem.strerror or problem}") from None
+        return some == str(True), clients == str(True)
+
+    def _configure(self, *, graceless: bool) -> None:
         from vsctl.agents import fragments, ganesha
 
         directory = ganesha.directory(self.server)
         os.makedirs(directory, exist_ok=True)
         fragments.begin(f"{directory}/exports")
-        graceless = not _anything_to_reclaim(paths.state(self.server))
         with open(f"{directory}/ganesha.conf", "w") as file:
             file.write(ganesha.main(self.server, grace=self.grace, lease=self.lease, graceless=graceless))
 
@@ -119,15 +145,11 @@ class Nfs(Agent):
         processes.start(self.server, "rpcbind", ["rpcbind", "-f", "-w"])
         self._await("rpcbind")
 
-    def _start_statd(self) -> None:
+    def _start_statd(self, *, tell: bool) -> None:
         """Start statd, and tell the clients that held NFSv3 locks to reclaim them."""
-        from vsctl.agents import lockers
-
         state = f"{paths.state(self.server)}/statd"
-        clients = lockers.recall(self.server)
-        _lay_out(state)
         binds = ((state, NOTIFIED),)
-        for address in _addresses(self.server) if clients else ():
+        for address in _addresses(self.server) if tell else ():
             # sm-notify takes the list away from statd and ends when every client has answered.
             copy = f"{state}/notify/{address}"
             _copy(state, copy)
@@ -162,7 +184,7 @@ class Nfs(Agent):
                 return False
             return True
 
-        if not processes.until(answers, self.timeout * 0.4):
+        if not processes.until(answers, self.timeout * SHARE):
             raise Failure(f"{name} of {self.server} does not answer on port {next(iter(left))}")
 
 
@@ -192,7 +214,7 @@ def _anything_to_reclaim(state: str) -> bool:
     )
 
 
-def _lay_out(state: str) -> None:
+def _give_to_statd(state: str) -> None:
     """Make statd's directories, its user's own: it gives up root for whoever owns them.
 
     What that user may have put there is never followed elsewhere.
@@ -216,7 +238,7 @@ def _copy(state: str, copy: str) -> None:
 
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(state, copy, symlinks=True, ignore=shutil.ignore_patterns("notify", "held"))
-    _lay_out(copy)
+    _give_to_statd(copy)
 
 
 def _hosts(directory: str, address: str) -> str:

@@ -11,6 +11,9 @@ DAEMONS = ("smbd", "samba-dcerpcd", "rpcd_")
 SIGTERM = 15
 SIGKILL = 9
 
+SHARE = 0.2
+"""Share of the start's time for the storage to answer; smbd gets most of the rest."""
+
 
 def _netbios(text: str) -> str:
     if not 1 <= len(text) <= 15 or not all(
@@ -42,9 +45,6 @@ class Smb(Agent):
         if processes.running(self.server, "smbd") and not self._problem(IMPATIENCE):
             return
         self.stop()
-        state = samba.state(self.server)
-        if not os.path.isdir(state):
-            raise Failure(f"{state} is not there: the root filesystem of {self.server} is not mounted")
         self._configure()
         command = ["smbd", "-F", "--no-process-group", "-s", samba.configuration(self.server)]
         try:
@@ -105,18 +105,40 @@ class Smb(Agent):
         return None
 
     def _configure(self) -> None:
-        from vsctl.agents import accounts, fragments, samba
+        from vsctl.agents import fragments, samba
 
+        self._lay_out()
         directory = samba.directory(self.server)
         os.makedirs(directory, exist_ok=True)
-        try:
-            accounts.prepare(self.server)
-        except accounts.Refused as problem:
-            raise Failure(str(problem)) from None
         fragments.begin(f"{directory}/shares")
         os.makedirs(f"{paths.daemons_run(self.server)}/samba/ncalrpc", exist_ok=True)
-        for each in samba.STATE:
-            os.makedirs(f"{samba.state(self.server)}/{each}", mode=0o755, exist_ok=True)
-        os.chmod(f"{samba.state(self.server)}/private", 0o700)
         with open(samba.configuration(self.server), "w") as file:
             file.write(samba.main(self.server, self.netbios))
+
+    def _lay_out(self) -> None:
+        """Prepare the accounts and the places of smbd's databases on the root filesystem, unless its storage hangs."""
+        from vsctl.agents import accounts, background, samba
+
+        state = samba.state(self.server)
+
+        def prepare() -> str:
+            os.listdir(state)
+            try:
+                accounts.prepare(self.server)
+            except accounts.Refused as problem:
+                return str(problem)
+            for each in samba.STATE:
+                os.makedirs(f"{state}/{each}", mode=0o755, exist_ok=True)
+            os.chmod(f"{state}/private", 0o700)
+            return ""
+
+        try:
+            refused = background.within(self.timeout * SHARE, prepare)
+        except FileNotFoundError:
+            raise Failure(
+                f"{state} is not there: the root filesystem of {self.server} is not mounted"
+            ) from None
+        except OSError as problem:
+            raise Failure(f"{state} cannot be prepared: {problem.strerror or problem}") from None
+        if refused:
+            raise Failure(refused)

@@ -4,6 +4,7 @@ import pytest
 
 from tests.servers.node import is_free, wait_for
 from tests.servers.servers import Server
+from vsctl.agents import paths
 
 pytestmark = pytest.mark.lab
 
@@ -87,6 +88,25 @@ def test_a_hang_that_the_node_knows_of_makes_every_part_say_so_at_once(failing, 
         stop = server.do(part, "stop")
         assert stop.status == 0, f"{part}: what was noted long ago is not believed: {stop.said}"
     assert is_free(server.parameters["data"]["device"])
+
+
+def test_a_start_on_storage_that_hangs_says_so_in_time(failing, node):
+    server, become = failing
+    server.stop("shares", "exports", "smb", "nfs")
+    state = paths.state("vs1")
+    # Each start has something to write, and to wait for: clients to be told of, a file that is gone.
+    node.run(
+        f"sh -c 'touch {state}/statd/sm/client; printf 0000 > {state}/statd/state; rm {state}/smb/passwd; sync'"
+    )
+    become("hang")
+    for part in ("nfs", "smb"):
+        start = server.do(part, "start")
+        assert start.status == 1, start.said
+        assert "cannot be prepared: it took more than" in start.said, start.said
+        assert start.seconds < 20, part
+    become("good")
+    server.start("nfs", "smb", "exports", "shares")
+    assert "before" in server.list("/data/projects").said
 
 
 def noted(node, server, *filesystems):
