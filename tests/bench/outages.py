@@ -122,6 +122,8 @@ class _clients(ExitStack):  # noqa: N801 - reads as a word
             kind = protocol(server).upper()
             self.by_name[f"{kind} answers"] = self.enter_context(self.side.prober(server))
             self.by_name[f"{kind} client"] = self.enter_context(self.side.writer(server))
+            if kind == "NFS":
+                self.by_name["NFSv4 opens"] = self.enter_context(self.side.opener(server))
         since = max(each.wait_for_progress() for each in self.by_name.values())
         for each in self.by_name.values():
             each.wait_for_progress(since=since + QUIET)

@@ -62,6 +62,10 @@ class Side(ABC):
             return Client.nfs(self.client, host, "/root/data")
         return Client.smb(self.client, host, "data", USER, PASSWORD)
 
+    def opener(self, server: str) -> Client:
+        """Return one who writes by NFSv4, and has to wait while others could reclaim."""
+        return Client.nfs4(self.client, address(server), "/root/data")
+
     def prober(self, server: str) -> Client:
         return Client.answers(self.client, address(server), protocol(server))
 

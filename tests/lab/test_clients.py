@@ -125,6 +125,6 @@ def test_a_stale_handle_is_an_error_that_is_told(lab: Lab, server: Machine) -> N
     assert "NFS3ERR_STALE" in writer.report().errors[0].text
 
 
-def test_an_nfs4_lister_lists(lab: Lab, server: Machine) -> None:
-    with Client.nfs4(lab.client("c1"), ADDRESS, "/share") as lister:
-        lister.wait_for_progress()
+def test_an_nfs4_writer_writes(lab: Lab, server: Machine) -> None:
+    with Client.nfs4(lab.client("c1"), ADDRESS, "/share") as writer:
+        writer.wait_for_progress()

@@ -61,9 +61,9 @@ class Client:
         return cls(machine, "nlm", host, path, "--file", file)
 
     @classmethod
-    def nfs4(cls, machine: Machine, host: str, path: str) -> Client:
-        """Return one who lists an export by NFSv4 again and again; each listing is an acknowledgement."""
-        return cls(machine, "nfs4", host, path)
+    def nfs4(cls, machine: Machine, host: str, path: str, file: str = "nfs4-file") -> Client:
+        """Return one who opens and writes a file by NFSv4 again and again; each that was closed is an acknowledgement."""
+        return cls(machine, "nfs4", host, path, "--file", file)
 
     @classmethod
     def answers(cls, machine: Machine, host: str, protocol: str = "nfs") -> Client:

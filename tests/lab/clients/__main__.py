@@ -49,7 +49,7 @@ def _work(wanted: argparse.Namespace, tell: Journal) -> None:
     elif wanted.kind == "nfs4":
         from tests.lab.clients import prober
 
-        prober.list_nfs4(wanted.host, wanted.path, max(wanted.every, 0.1), tell)
+        prober.write_nfs4(wanted.host, wanted.path, wanted.file, max(wanted.every, 0.1), tell)
     else:
         from tests.lab.clients import prober
 

@@ -17,7 +17,7 @@ from tests.lab.clients.rpc import call_message
 
 EVERY = 0.05
 PATIENCE = 1.0
-LISTING_PATIENCE = 10.0
+WRITING_PATIENCE = 40.0
 
 # SMB2 NEGOTIATE (MS-SMB2 2.2.3) of dialect 2.0.2, behind its NetBIOS length.
 _HEADER = struct.pack("<4sHHIHHIIQIIQ16s", b"\xfeSMB", 64, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, b"")
@@ -55,16 +55,19 @@ async def _ask(host: str, port: int, question: bytes, n: int, tell: Journal) -> 
         tell("refused", n=n, text=f"{type(problem).__name__}: {problem}")
 
 
-def list_nfs4(host: str, path: str, every: float, tell: Journal) -> None:
-    """List an export by NFSv4, for ever, each time with a new client of libnfs."""
+def write_nfs4(host: str, path: str, name: str, every: float, tell: Journal) -> None:
+    """Open, write and close a file by NFSv4, for ever, each time as a new client of libnfs.
+
+    As a new one it has nothing to reclaim: a server in its grace period lets it wait.
+    """
+    command = ["nfs-cp", "/etc/hostname", f"nfs://{host}{path}/{name}?version=4"]
     for n in itertools.count():
-        url = f"nfs://{host}{path}?version=4"
         try:
-            done = subprocess.run(["nfs-ls", url], capture_output=True, text=True, timeout=LISTING_PATIENCE)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=WRITING_PATIENCE)
             if done.returncode == 0:
                 tell("ack", n=n)
             else:
                 tell("refused", n=n, text=(done.stderr or done.stdout).strip())
         except subprocess.TimeoutExpired:
-            tell("refused", n=n, text=f"no answer in {LISTING_PATIENCE:g} s")
+            tell("refused", n=n, text=f"no answer in {WRITING_PATIENCE:g} s")
         time.sleep(every)
