@@ -70,21 +70,21 @@ def of(
     tree = etree.fromstring(applied.cib)
     up = nodes_up(cluster, facts)
     room = sizes(cluster, measured)
-    unknown = [node for node in up if node not in room]
-    expected = any(each.load != Expected() for each in cluster.servers)
-    if unknown or not (measured.servers or expected):
-        what = f"{' and '.join(unknown)} could carry" if unknown else "the virtual servers need"
-        raise Refused(
-            f"nobody says what {what}: `vsctl status` says what is wrong with the daemons that measure it, and "
-            "`capacity` and `load` in the cluster file what is expected until they do"
-        )
-    kinds = tuple(each for each in KINDS if all(getattr(room[node], each) for node in up))
     where = {
         each.name: node
         for each in cluster.servers
         if (node := facts.placement.node_of(naming.net(each.name))) in up
     }
     running = [each for each in cluster.servers if each.name in where]
+    unknown = [node for node in up if node not in room]
+    expected = any(each.load != Expected() for each in cluster.servers)
+    if unknown or (running and not (measured.servers or expected)):
+        what = f"{' and '.join(unknown)} could carry" if unknown else "the virtual servers need"
+        raise Refused(
+            f"nobody says what {what}: `vsctl status` says what is wrong with the daemons that measure it, and "
+            "`capacity` and `load` in the cluster file what is expected until they do"
+        )
+    kinds = tuple(each for each in KINDS if all(getattr(room[node], each) for node in up))
     loads = _loads(cluster, measured, kinds, running)
     seconds = _seconds(tree)
     banned = _banned(cluster, tree, facts, up)

@@ -341,6 +341,17 @@ def test_without_news_nothing_is_evened_out(nine: Living) -> None:
     assert done.err.startswith("nobody says what n1 and n2 and n3 could carry")
 
 
+def test_where_nothing_runs_nothing_is_uneven(nine: Living, tmp_path: Path) -> None:
+    """No load is known of servers that are all stopped, and none is missed."""
+    tree = etree.fromstring(nine.read())
+    for history in tree.iter("lrm_resources"):
+        history.clear()
+    nine.path.write_bytes(etree.tostring(tree))
+    document = json.loads(loads(tmp_path / "loads.json", {}).read_text()) | {"servers": []}
+    (tmp_path / "idle.json").write_text(json.dumps(document))
+    assert run("--loads", tmp_path / "idle.json")["moves"] == []
+
+
 @pytest.fixture
 def one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Living:
     """The same nine, of which one moves at a time."""
