@@ -62,7 +62,7 @@ class Client:
 
     @classmethod
     def nfs4(cls, machine: Machine, host: str, path: str, file: str = "nfs4-file") -> Client:
-        """Return one who opens and writes a file by NFSv4 again and again; each that was closed is an acknowledgement."""
+        """Return one who makes and writes files by NFSv4; each that was closed is an acknowledgement."""
         return cls(machine, "nfs4", host, path, "--file", file)
 
     @classmethod

@@ -56,12 +56,12 @@ async def _ask(host: str, port: int, question: bytes, n: int, tell: Journal) -> 
 
 
 def write_nfs4(host: str, path: str, name: str, every: float, tell: Journal) -> None:
-    """Open, write and close a file by NFSv4, for ever, each time as a new client of libnfs.
+    """Make and write a file by NFSv4, for ever, each time another one, and as a new client of libnfs.
 
     As a new one it has nothing to reclaim: a server in its grace period lets it wait.
     """
-    command = ["nfs-cp", "/etc/passwd", f"nfs://{host}{path}/{name}?version=4"]
     for n in itertools.count():
+        command = ["nfs-cp", "/etc/passwd", f"nfs://{host}{path}/{name}-{n}?version=4"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=WRITING_PATIENCE)
             if done.returncode == 0:
