@@ -95,8 +95,8 @@ class Client:
         """Return what the client has lived through so far."""
         if not self.journal.exists():
             return Report((), time.monotonic())
-        with self.journal.open() as lines:
-            return read(lines)
+        # At once, not line by line: a line that is half there would be met again as its other half.
+        return read(self.journal.read_text().splitlines(keepends=True))
 
     def wait_for_progress(self, limit: float = 60, since: float | None = None) -> float:
         """Wait until something is acknowledged after `since` (monotonic; now); return when that was."""
