@@ -134,7 +134,7 @@ def begun(lab: Lab, since: float) -> set[str]:
     return {each.resource for what in ("start", "stop") for each in history.begun(lab, what, since)}
 
 
-@pytest.mark.parametrize("how", ["cut", "mute"])
+@pytest.mark.parametrize("how", [pytest.param("cut", marks=pytest.mark.full), "mute"])
 def test_a_lost_subnet_is_routed_through_a_peer(at_home: Lab, how: str) -> None:
     lab = at_home
     assert not traces(lab, "n2") and not traces(lab, "n3")
@@ -244,6 +244,7 @@ def test_a_pinned_server_is_routed_and_one_that_may_move_moves(at_home: Lab) -> 
         assert each.missing() == []
 
 
+@pytest.mark.full
 def test_a_server_moves_while_it_is_routed_and_when_its_node_dies(at_home: Lab) -> None:
     lab = at_home
     writer = Client.nfs(lab.client("c1"), VIP4, "/root/projects")
@@ -277,6 +278,7 @@ def test_its_node_dies_while_it_is_routed(at_home: Lab) -> None:
     assert writer.missing() == []
 
 
+@pytest.mark.full
 def test_a_subnet_that_no_node_has_is_announced_again_when_one_has(at_home: Lab) -> None:
     lab = at_home
     with Users(lab) as users:

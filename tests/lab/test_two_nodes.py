@@ -1,7 +1,9 @@
-"""Two nodes: what one holds the other takes, and the one that comes back does not take it away."""
+"""Two nodes: what one holds the other takes, the one that comes back does not take it away, and a split has one winner."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -30,28 +32,68 @@ def lab_settings() -> dict[str, Any]:
     return {"nodes": 2}
 
 
-def test_each_node_takes_over_from_the_other(lab: Lab) -> None:
+@pytest.fixture(scope="module")
+def serving(lab: Lab) -> Iterator[Stage]:
+    """Both servers, each at home, on disks that nothing reaches any more of what a dead node has not written."""
+    for each in ("vs1", "vs2"):
+        lab.disk(f"{each}-root", failing=True)
     on = Stage(lab)
     on.apply(cluster_file(lab, SERVERS))
-    c1 = lab.client("c1")
-    writers = {
+    yield on
+    on.clear()
+
+
+@contextmanager
+def writers(on: Stage) -> Iterator[dict[str, Client]]:
+    """Have both servers written to; whatever was acknowledged is there in the end, and nobody saw an error."""
+    c1 = on.lab.client("c1")
+    both = {
         "vs1": Client.nfs(c1, "192.0.2.11", "/root/srv"),
         "vs2": Client.nfs(c1, "192.0.2.12", "/root/srv"),
     }
-    with writers["vs1"], writers["vs2"]:
+    with both["vs1"], both["vs2"]:
+        for each in both.values():
+            each.wait_for_progress()
+        yield both
+    for each in both.values():
+        assert not each.report().errors, str(each.report())
+        assert each.missing() == []
+
+
+def test_each_node_takes_over_from_the_other(serving: Stage) -> None:
+    lab = serving.lab
+    with writers(serving) as both:
         for dead, alive in (("n1", "n2"), ("n2", "n1")):
-            for each in writers.values():
-                each.wait_for_progress()
             lab.kill(dead)
             lab.wait_until_fenced(dead, 60)
-            lab.wait(lambda: all(on.serving(each, alive) for each in writers), f"both serve on {alive}", 120)  # noqa: B023
-            for each in writers.values():
+            for each in both:
+                lab.wait(
+                    lambda it=each, node=alive: serving.serving(it, node), f"{each} serves on {alive}", 120
+                )  # type: ignore[misc]
+            for each in both.values():
                 each.wait_for_progress()
             lab.boot(dead)
             lab.wait_for_nodes()
-            on.settle()
-            assert all(on.serving(each, alive) for each in writers), f"{dead} is back and takes nothing away"
-    for each in writers.values():
-        assert not each.report().errors, str(each.report())
-        assert each.missing() == []
-    on.clear()
+            serving.settle()
+            assert all(serving.serving(each, alive) for each in both), (
+                f"{dead} is back and takes nothing away"
+            )
+
+
+def test_of_a_split_the_node_with_more_to_lose_is_left(serving: Stage) -> None:
+    """Both live and write, and neither sees the other: the one with less is fenced, before its server starts elsewhere."""
+    lab = serving.lab
+    serving.vsctl("failback")
+    serving.settle()
+    assert (serving.node_of("vs1"), serving.node_of("vs2")) == ("n1", "n2")
+    fenced = {node: len(lab.journal("off", node)) for node in ("n1", "n2")}
+    with writers(serving) as both:
+        lab.cut("n1/hb0")
+        lab.wait(lambda: len(lab.journal("off", "n2")) > fenced["n2"], "n2 is fenced", 60)
+        for each in both.values():
+            each.wait_for_progress(since=lab.journal("off", "n2")[-1].at, limit=120)
+        assert len(lab.journal("off", "n1")) == fenced["n1"], (
+            "n1, which has the server of the higher priority, is not"
+        )
+        lab.mend("n1/hb0")
+        lab.wait_for_nodes()

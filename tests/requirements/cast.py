@@ -75,8 +75,16 @@ vs6:
 USERS = {"vs1": ("alice", "wonderland"), "vs2": ("bob", "builder")}
 
 
+MERCILESS = ("vs1-root", "vs1-data", "vs2-root")
+"""Disks that nothing reaches any more when their node loses its power: a kernel here would still write its cache."""
+
+
 def with_users(stage: Stage, servers: str) -> Stage:
     """Put virtual servers on a stage, all at home, with their users."""
+    there = {each.name for each in stage.lab.disks.all()}
+    for each in MERCILESS:
+        if each not in there:
+            stage.lab.disk(each, failing=True)
     document = cluster_file(stage.lab, servers)
     fresh = stage.document != document
     stage.become(document)

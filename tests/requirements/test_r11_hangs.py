@@ -57,6 +57,7 @@ def test_the_others_leave_before_the_node_is_fenced_and_no_synced_write_is_lost(
     lab.check()
 
 
+@pytest.mark.full
 def test_another_node_acts_where_the_daemon_of_the_stuck_one_cannot(four: Stage) -> None:
     lab = four.lab
     manage_daemons(lab, "false")
@@ -80,6 +81,7 @@ def test_another_node_acts_where_the_daemon_of_the_stuck_one_cannot(four: Stage)
     lab.check()
 
 
+@pytest.mark.full
 def test_nobody_is_fenced_for_nothing(four: Stage) -> None:
     """All nodes have lost the unit: the end of one would set nothing free, whoever is stuck on it."""
     lab, began = four.lab, time.monotonic()

@@ -49,6 +49,7 @@ def test_errors_move_exactly_the_servers_of_the_unit_and_failback_decides_who_re
         lab.wait(lambda it=name: lab.where(f"{it}-gate") == "n1", f"failback is auto: {name} goes home", 90)
 
 
+@pytest.mark.full
 def test_where_no_node_reaches_it_servers_stay_or_stop_as_the_file_says(bare: Stage) -> None:
     stays = "vs3:\n"
     assert stays in FOUR
@@ -76,6 +77,7 @@ def test_where_no_node_reaches_it_servers_stay_or_stop_as_the_file_says(bare: St
     lab.wait(lambda: four.serving("vs1") and four.serving("vs3"), "vs1 and vs3 serve again", 90)
 
 
+@pytest.mark.full
 def test_a_slow_unit_is_said_to_be_slow_and_nobody_moves(bare: Stage) -> None:
     four, lab = storage.prepare(bare), bare.lab
     before = {name: four.node_of(name) for name in (*LOST, *OTHERS)}

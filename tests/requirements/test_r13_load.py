@@ -103,6 +103,7 @@ def fastest(writers: list[Client], seconds: float = 10.0) -> float:
     return max(bisect_right(acks, at + seconds) - number for number, at in enumerate(acks)) / seconds
 
 
+@pytest.mark.full
 def test_the_load_of_a_moved_server_appears_where_it_is_without_a_peak(
     busy: Stage, writers: list[Client]
 ) -> None:

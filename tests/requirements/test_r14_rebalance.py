@@ -125,6 +125,7 @@ def test_a_hot_node_sheds_servers_to_two_others_and_it_holds(crowded: Stage) -> 
     assert where(crowded) == now, "apply keeps the result"
 
 
+@pytest.mark.full
 def test_killed_in_the_middle_of_a_wave(crowded: Stage) -> None:
     lab = crowded.lab
     full = where(crowded)["vs1"]

@@ -7,6 +7,7 @@ import pytest
 from tests.requirements.crash import Crash
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+GROUP = "crash"
 
 
 def test_everything_that_may_move_serves_elsewhere(crash: Crash) -> None:

@@ -11,6 +11,7 @@ from tests.lab.stage import Stage
 from tests.requirements.crash import Crash
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+GROUP = "crash"
 
 IN_ORDER = ("vs1", "vs2", "vs5", "vs6")
 """Priorities 100, 80, 40 and 0; vs3 (90) waits for its node, and vs4 (60) is not involved."""

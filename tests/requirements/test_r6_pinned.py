@@ -8,6 +8,7 @@ from tests.lab.stage import Stage
 from tests.requirements.crash import Crash
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+GROUP = "crash"
 
 
 def test_it_waits_for_its_node_and_says_so(crash: Crash) -> None:

@@ -21,7 +21,7 @@ def send(on: Stage, signal: str, daemon: str) -> None:
     node.run(["kill", f"-{signal}", pid])
 
 
-@pytest.mark.parametrize("signal", ["KILL", "STOP"])
+@pytest.mark.parametrize("signal", ["KILL", pytest.param("STOP", marks=pytest.mark.full)])
 @pytest.mark.parametrize(
     ("daemon", "dead", "alive", "back"),
     [

@@ -1,5 +1,5 @@
 # The cluster file changes under running servers: nothing else restarts, and nothing moves.
-# Worlds: scheduler, lab.
+# Worlds: scheduler, full lab.
 cluster
 nodes: n1 n2 n3
 vs1: priority=10 home=n1 filesystems=root,data nfs=root,data

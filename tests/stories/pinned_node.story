@@ -1,5 +1,5 @@
 # R6: a pinned server waits for its node and comes back with it. An operator can move it.
-# Worlds: scheduler, lab.
+# Worlds: scheduler, full lab.
 cluster
 nodes: n1 n2 n3
 vs1: home=n1
