@@ -88,8 +88,8 @@ class Daemon:
         self.records = _records(remembered.get("ports", {}))
         self._storage_before = _records(remembered.get("storage", {}))
         self.storage = Storage(self.loop, log, self._act)
-        self.emptying = Emptying(self.loop, self.attributes, self._scene, self._say_emptied)
-        self.emptying.remember(remembered.get("emptying", NOTHING))
+        self.emptying = Emptying(self.loop, self.attributes, self._scene, self._say_emptied, self._write)
+        self.emptying.remember(remembered.get("emptying", NOTHING), remembered.get("held", ()))
         self.peers: dict[str, dict[str, list[bytes]]] = {}
         self.announced: dict[str, Announcement] = {}
         self._hurried: dict[str, Announcement] | None = None
@@ -547,6 +547,7 @@ class Daemon:
             "storage": self.storage.report(),
             "evictions": self.evictions.state(),
             "emptying": self.emptying.verdict,
+            "held": self.emptying.held,
             "attributes": self.attributes.published,
         }
 
