@@ -14,6 +14,7 @@ from vsctl.agents import system as os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from vsctl.agents.allowance import Allowance
     from vsctl.agents.mounts import Mount
     from vsctl.agents.quarantine import Record
 
@@ -99,8 +100,8 @@ def in_words(words: str) -> bool:
     return any(each in words for each in ("Structure needs cleaning", "can't read superblock", "Bad message"))
 
 
-def report(server: str, filesystem: str, device: str, why: str) -> str:
-    """Put a damaged filesystem into quarantine; return the empty text, or why that was not done."""
+def report(server: str, filesystem: str, device: str, why: str, time_left: Allowance) -> str:
+    """Put a damaged filesystem into quarantine in time; return the empty text, or why that was not done."""
     import time
 
     from vsctl.agents import background, mounts, names, quarantine
@@ -109,16 +110,17 @@ def report(server: str, filesystem: str, device: str, why: str) -> str:
     if unit := _lost_lately(device):
         return f"storage {unit} was lost here lately, which explains it"
     try:
-        background.within(PATIENCE, lambda: mounts.read(device))
+        background.within(min(PATIENCE, time_left.left / 2), lambda: mounts.read(device))
     except OSError as problem:
         return f"{device} cannot be read here: {problem.strerror or problem}"
     try:
-        record = quarantine.read(server, filesystem)
+        record = quarantine.read(server, filesystem, time_left)
         if record.get("stage") in (quarantine.REPAIR, quarantine.PERSON):
             return ""
         if record.get("ended", 0) >= seen:
             return ""  # what was seen has been repaired meanwhile
-        quarantine.write(server, filesystem, found(record, names.this_node(), why, time.time()))
+        record = found(record, names.this_node(), why, time.time())
+        quarantine.write(server, filesystem, record, time_left)
     except quarantine.Unknown as problem:
         return str(problem)
     return ""
@@ -127,7 +129,7 @@ def report(server: str, filesystem: str, device: str, why: str) -> str:
 WAKE = 60
 """Seconds after an error of storage in which what else ext4 finds is its doing."""
 PATIENCE = 5.0
-"""Seconds for a device to be read."""
+"""Seconds for a device to be read, or half of what the action has left: the cluster has the rest."""
 LATELY = 600.0
 """Seconds after the loss of a storage unit in which it is blamed."""
 

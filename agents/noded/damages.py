@@ -155,11 +155,11 @@ def _report(server: str, filesystem: str, device: str, why: str, node: str) -> l
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     code = (
         f"import os, sys; sys.path.insert(0, {root!r}); os.environ['OCF_RESKEY_CRM_meta_on_node'] = sys.argv[5]\n"
-        "from vsctl.agents import damage\n"
-        "unlike = damage.report(*sys.argv[1:5])\n"
+        "from vsctl.agents import allowance, damage\n"
+        "unlike = damage.report(*sys.argv[1:5], allowance.Allowance(float(sys.argv[6])))\n"
         "print(f'looks damaged ({sys.argv[4]}), but {unlike}' if unlike else f'is in quarantine: {sys.argv[4]}')"
     )
-    return [sys.executable, "-IS", "-c", code, server, filesystem, device, why, node]
+    return [sys.executable, "-IS", "-c", code, server, filesystem, device, why, node, str(commands.LIMIT)]
 
 
 def _listener() -> int | None:

@@ -112,6 +112,31 @@ def test_damage_is_found_and_repaired(node, cluster, type, break_it):
     assert (node.agent("fs", "monitor", **fs).status, cluster.scores) == (0, OVER)
 
 
+@pytest.mark.parametrize("action", ["start", "monitor"])
+def test_a_cluster_that_does_not_answer_is_not_waited_for_longer_than_there_is_time(
+    node, cluster, tmp_path, action
+):
+    device = node.disk("ext4")
+    fs = data(device)
+    node.agent("fs", "start", **fs)
+    break_ext4(node, device)
+    silence(node, tmp_path)
+    late = node.agent("fs", action, timeout=3, **fs)
+    assert (late.status, "the cluster has not answered" in late.said) == (1, True), late.said
+    assert late.seconds < 3
+    node.run("umount /usr/sbin/cibadmin")
+    in_time = node.agent("fs", action, **fs)
+    assert (in_time.status, cluster.scores) == ({"start": 1, "monitor": 0}[action], REPAIR)
+
+
+def silence(node, folder: Path) -> None:
+    """Let the cluster answer nobody until cibadmin is unmounted."""
+    silent = folder / "cibadmin"
+    silent.write_text("#!/bin/sh\nexec sleep 1000\n")
+    silent.chmod(0o755)
+    node.run(f"mount --bind {silent} /usr/sbin/cibadmin")
+
+
 def found_damaged(node, cluster, **repair: str) -> dict[str, str]:
     """Bring data into quarantine, and return the parameters of its repair."""
     device = node.disk("ext4")
