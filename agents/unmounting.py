@@ -21,7 +21,7 @@ SIGTERM = 15
 SIGKILL = 9
 
 POLITE = 0.2
-"""Share of the time for users to obey SIGTERM; as much again for SIGKILL, and for the kernel to let go of the device."""
+"""Share of the time for users to obey SIGTERM; as much again for SIGKILL, and for the kernel to let go of it."""
 
 
 def unmount(point: str, mount: mounts.Mount, time_left: Allowance) -> None:

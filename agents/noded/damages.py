@@ -49,6 +49,8 @@ class Damages:
         self._reported: dict[tuple[str, str], float] = {}
         self._asked: set[tuple[str, str]] = set()
         self._told: dict[tuple[str, str], str] = {}
+        self._corrupt: set[str] = set()
+        """Devices whose XFS the kernel has called corrupt, which it does once; until the cluster knows."""
         self._here: dict[str, Mount] = {}
         if self._listener is not None:
             loop.watch(self._listener, self._hear)
@@ -68,8 +70,13 @@ class Damages:
             if self._listener is not None and id not in self._marked:
                 self._marked.add(id)
                 _mark(self._listener, each.point)
+        xfs = {damage.kernel_name(each.device): each for each in self._here.values() if each.type == "xfs"}
+        self._corrupt &= set(xfs)
+        for each in self._here.values():
             if why := suspicion(each):
                 self._report(each, why)
+        for device in self._corrupt:
+            self._report(xfs[device], f"the kernel says that xfs on {xfs[device].source} is corrupt")
 
     def _hear(self) -> None:
         """Some ext4 has found an error: which, and whether it counts, is looked at as ever."""
@@ -83,22 +90,22 @@ class Damages:
 
     def _read_log(self) -> None:
         assert self._log is not None
+        found = set()
         while True:
             try:
                 record = os.read(self._log, _RECORD)
             except BlockingIOError:
-                return
+                break
             except OSError as problem:
                 if problem.errno == errno.EPIPE:  # more was said than the kernel keeps
                     continue
                 self._loop.unwatch(self._log)
-                return
-            device = complained(record.decode(errors="replace"))
-            if device is None:
-                continue
-            for each in self._here.values():
-                if each.type == "xfs" and damage.kernel_name(each.device) == device:
-                    self._report(each, f"the kernel says that xfs on {each.source} is corrupt")
+                break
+            if device := complained(record.decode(errors="replace")):
+                found.add(device)
+        if found:
+            self._corrupt |= found
+            self._look()
 
     def _report(self, mount: Mount, why: str) -> None:
         """Have a filesystem put into quarantine, one process at a time for each."""
@@ -110,6 +117,8 @@ class Damages:
 
         def then(status: int, words: str) -> None:
             self._asked.discard(about)
+            if status == 0:
+                self._corrupt.discard(damage.kernel_name(mount.device))
             sentence = f"{filesystem} of {server} {words or f'could not be judged: exit status {status}'}"
             if self._told.get(about) != sentence:
                 self._told[about] = sentence
@@ -137,7 +146,7 @@ def suspicion(mount: Mount) -> str:
 def complained(record: str) -> str | None:
     """Return the device, as the kernel calls it, of which a record of its log says that its XFS is corrupt."""
     words = record.partition(";")[2].partition("\n")[0]
-    if not words.startswith("XFS (") or "orruption" not in words:
+    if not words.startswith("XFS (") or not any(each in words for each in ("orruption", "CRC error")):
         return None
     return words.removeprefix("XFS (").partition(")")[0]
 
@@ -151,13 +160,17 @@ def _name(mount: Mount) -> tuple[str, str] | None:
 
 
 def _report(server: str, filesystem: str, device: str, why: str, node: str) -> list[str]:
-    """Return the command that judges a suspicion and acts on it; what it says ends a sentence."""
+    """Return the command that judges a suspicion and acts on it; what it says ends a sentence.
+
+    It succeeds if the cluster knows of the damage then.
+    """
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     code = (
         f"import os, sys; sys.path.insert(0, {root!r}); os.environ['OCF_RESKEY_CRM_meta_on_node'] = sys.argv[5]\n"
         "from vsctl.agents import allowance, damage\n"
         "unlike = damage.report(*sys.argv[1:5], allowance.Allowance(float(sys.argv[6])))\n"
-        "print(f'looks damaged ({sys.argv[4]}), but {unlike}' if unlike else f'is in quarantine: {sys.argv[4]}')"
+        "print(f'looks damaged ({sys.argv[4]}), but {unlike}' if unlike else f'is in quarantine: {sys.argv[4]}')\n"
+        "sys.exit(bool(unlike))"
     )
     return [sys.executable, "-IS", "-c", code, server, filesystem, device, why, node, str(commands.LIMIT)]
 

@@ -129,6 +129,32 @@ def test_a_cluster_that_does_not_answer_is_not_waited_for_longer_than_there_is_t
     assert (in_time.status, cluster.scores) == ({"start": 1, "monitor": 0}[action], REPAIR)
 
 
+def test_what_the_kernel_says_of_an_xfs_is_not_forgotten_until_the_cluster_knows(node, cluster, tmp_path):
+    """It says so once, and nothing else about the filesystem shows it."""
+    device = node.disk("xfs")
+    node.agent("fs", "start", **data(device, "xfs"))
+    silence(node, tmp_path)
+    daemon = node.begin_python(_DAEMON)
+    assert daemon.stdout.readline() == "it looks\n"
+    node.run(f"sh -c 'echo \"XFS ({Path(device).name}): Metadata corruption detected\" > /dev/kmsg'")
+    assert "the cluster has not answered" in daemon.stdout.readline()
+    assert cluster.scores == OVER
+    node.run("umount /usr/sbin/cibadmin")
+    assert "data of vs1 is in quarantine" in daemon.stdout.readline()
+    assert cluster.scores == REPAIR
+
+
+_DAEMON = """
+from vsctl.agents.noded import commands, damages
+from vsctl.agents.noded.loop import Loop
+commands.LIMIT, damages.AGAIN = 4.0, 0.5
+loop = Loop()
+damages.Damages(loop, lambda: "n1", lambda words: print(words, flush=True)).look()
+print("it looks", flush=True)
+loop.run()
+"""
+
+
 def silence(node, folder: Path) -> None:
     """Let the cluster answer nobody until cibadmin is unmounted."""
     silent = folder / "cibadmin"

@@ -121,6 +121,7 @@ def test_only_constraints_that_exist_are_changed() -> None:
     ("record", "device"),
     [
         ("3,1,2,-;XFS (dm-3): Metadata corruption detected at xfs_dir3_block_verify\n", "dm-3"),
+        ("3,1,2,-;XFS (sdb): Metadata CRC error detected at xfs_dir3_data_read_verify+0x71/0x100\n", "sdb"),
         ("3,1,2,-;XFS (sdb1): Corruption of in-memory data (0x8) detected\n SUBSYSTEM=block\n", "sdb1"),
         ("3,1,2,-;XFS (sdb1): Mounting V5 Filesystem\n", None),
         ("3,1,2,-;EXT4-fs error (device sdb1): corruption\n", None),
