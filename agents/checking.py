@@ -13,7 +13,7 @@ from dataclasses import dataclass
 CLEAN, REPAIRED, PERSON = "clean", "repaired", "person"
 
 LOOK, MEND = "check", "auto"
-"""Only look, or repair as well: `policy.repair.mode`."""
+"""Look, after the journal or log has been replayed as every mount does, or repair as well: `policy.repair.mode`."""
 
 _MENDED = 1 | 2
 """Bits of e2fsck's exit status that mean success: errors were corrected, and so that a reboot is due."""

@@ -176,7 +176,7 @@ def found_damaged(node, cluster, **repair: str) -> dict[str, str]:
 
 
 def test_a_repair_that_nobody_asked_for_waits_for_a_person(node, cluster):
-    repair = found_damaged(node, cluster)
+    repair = found_damaged(node, cluster, mode="off")
     assert node.agent("repair", "start", **repair).status == 0
     wait_for(lambda: cluster.scores == PERSON, "it does not wait for a person")
     assert "mode: off" in cluster.record["said"]
@@ -206,7 +206,7 @@ def test_the_metadata_are_saved_and_what_is_corrupt_is_repaired(node, cluster):
 
 
 def test_it_is_not_repaired_again_and_again(node, cluster):
-    repair = found_damaged(node, cluster, mode="auto")
+    repair = found_damaged(node, cluster)
     fs = {name: repair[name] for name in ("server", "filesystem", "device", "type", "CRM_meta_on_node")}
     assert node.agent("repair", "start", **repair).status == 0
     wait_for(lambda: cluster.scores == OVER, "it is not repaired")
