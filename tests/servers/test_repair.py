@@ -246,6 +246,35 @@ def test_storage_that_fails_is_no_damage(node, cluster):
     become("good")
 
 
+def test_a_checker_whose_device_fails_it_writes_nothing_for_that(node, cluster):
+    """What cannot be read only now and here may be sound."""
+    device, become = node.failing_disk("ext4")
+    fs = data(device)
+    node.agent("fs", "start", **fs)
+    node.run("mkdir /srv/vsctl/vs1/data/there")
+    node.run("sh -c 'seq 50 | (cd /srv/vsctl/vs1/data/there && xargs touch)'")
+    break_ext4(node, device)
+    assert node.agent("fs", "monitor", **fs).status == 0
+    assert node.agent("fs", "stop", **fs).status == 0
+    sizes = node.run(f"dumpe2fs -h {device}").said
+    size = int(sizes.partition("Block size:")[2].split()[0])
+    block = int(node.run(f"debugfs -R 'blocks /there' {device}").said.split()[-1])
+    node.run(f"debugfs -w -R 'clri <2>' {device}")
+    become(f"bad {block * size}")
+    repair = {**fs, "mode": "auto"}
+    assert node.agent("repair", "start", **repair).status == 0
+    wait_for(lambda: node.agent("repair", "monitor", **repair).status == 1, "it does not say that it failed")
+    log = node.run("cat /var/log/vsctl/vs1/repair-data.log").said
+    assert "Input/output error" in log and "Force rewrite" not in log, log
+    assert cluster.scores == REPAIR
+    become("good")
+    assert node.agent("repair", "stop", **repair).status == 0
+    assert node.agent("repair", "start", **repair).status == 0
+    wait_for(lambda: cluster.scores == OVER, "it is not repaired")
+    assert node.agent("fs", "start", **fs).status == 0
+    assert len(node.run("find /srv/vsctl/vs1/data -type f").said.split()) == 50, "all is there"
+
+
 def test_a_repair_that_loses_its_storage_has_another_node_try(node, cluster):
     device, become = node.failing_disk("ext4")
     quarantine = {"stage": "repair", "since": 1, "node": "n1", "why": "a test"}
