@@ -14,6 +14,8 @@ from vsctl.agents import system as os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from vsctl.agents.allowance import Allowance
     from vsctl.agents.mounts import Mount
     from vsctl.agents.quarantine import Record
@@ -95,9 +97,49 @@ def is_sick(directory: int) -> bool:
     return bool(int.from_bytes(whole[_SICK : _SICK + 4], "little"))
 
 
-def in_words(words: str) -> bool:
-    """Say whether mount(8) could not mount a filesystem because of what is on the device."""
-    return any(each in words for each in ("Structure needs cleaning", "can't read superblock", "Bad message"))
+def keeps_from_mounting(words: str, device: str, log: int | None) -> bool:
+    """Say whether mount(8) could not mount a filesystem because of what is on the device, by what it says.
+
+    EIO is what storage answers, too: `log` is the kernel's, from before the mount on.
+    """
+    from vsctl.agents import kernellog
+
+    if any(each in words for each in ("Structure needs cleaning", "Bad message")):
+        return True
+    if "can't read superblock" not in words:
+        return False
+    try:
+        return log is None or not is_storages(kernellog.read(log), _made_of(device))
+    except OSError:
+        return True
+
+
+def is_storages(said: Collection[str], names: Collection[str]) -> bool:
+    """Say whether the kernel has said that one of some devices, by its names of them, has answered with an error."""
+    return any(_fails(each, name) for each in said for name in names) and not any(
+        "beyond end of device" in each for each in said
+    )
+
+
+def _fails(said: str, name: str) -> bool:
+    return any(each in said for each in (f" error, dev {name}, ", f" error on dev {name}, ")) or (
+        said.startswith(f"XFS ({name}): ") and "I/O error" in said and said.endswith(("error 5", "error -5"))
+    )
+
+
+def _made_of(device: str) -> set[str]:
+    """Return a device and all that it is made of, paths and disks, as the kernel calls them."""
+    found: set[str] = set()
+    rest = [os.path.basename(os.path.realpath(device))]
+    while rest:
+        name = rest.pop()
+        found.add(name)
+        place = os.path.realpath(f"/sys/class/block/{name}")
+        if os.path.exists(f"{place}/partition"):
+            rest.append(os.path.basename(os.path.dirname(place)))
+        elif os.path.exists(f"{place}/slaves"):
+            rest += os.listdir(f"{place}/slaves")
+    return found
 
 
 def report(server: str, filesystem: str, device: str, why: str, time_left: Allowance) -> str:

@@ -148,8 +148,9 @@ class Fs(Agent):
             raise Failure(f"{self.device} should hold {self.type}, but {there}: it is left alone")
 
     def _mount(self, limit: float) -> None:
-        from vsctl.agents import programs
+        from vsctl.agents import kernellog, programs
 
+        log_of_kernel = kernellog.at_end()
         options = ("-o", self.options) if self.options else ()
         try:
             status, said = programs.ask(
@@ -162,7 +163,8 @@ class Fs(Agent):
             ) from None
         if status != 0:
             words = f"{self.device} cannot be mounted on {self.point}: {said or f'mount exited {status}'}"
-            raise Damaged(words) if damage.in_words(said) else Failure(words)
+            is_damaged = damage.keeps_from_mounting(said, self.device, log_of_kernel)
+            raise Damaged(words) if is_damaged else Failure(words)
         log(f"{self.device} is mounted on {self.point}")
 
     def _elsewhere(self) -> str:

@@ -16,7 +16,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from vsctl.agents import damage, mounts, paths
+from vsctl.agents import damage, kernellog, mounts, paths
 from vsctl.agents.mounts import Mount
 from vsctl.agents.noded import commands
 from vsctl.agents.noded.loop import Loop, now
@@ -25,10 +25,6 @@ EVERY = 1.0
 """Seconds between two looks at what is mounted here and how it is."""
 AGAIN = 10.0
 """Seconds until a filesystem is reported again that is still there, and still looks damaged."""
-
-_KERNEL_LOG = "/dev/kmsg"
-_RECORD = 8192
-"""The longest record of the kernel's log, in bytes."""
 
 _CLASS_NOTIF, _CLOEXEC, _NONBLOCK, _REPORT_FID = 0, 0x1, 0x2, 0x200
 _MARK_ADD, _MARK_FILESYSTEM = 0x1, 0x100
@@ -54,7 +50,7 @@ class Damages:
         self._here: dict[str, Mount] = {}
         if self._listener is not None:
             loop.watch(self._listener, self._hear)
-        self._log = _kernel_log()
+        self._log = kernellog.at_end()
         if self._log is not None:
             loop.watch(self._log, self._read_log)
 
@@ -90,19 +86,12 @@ class Damages:
 
     def _read_log(self) -> None:
         assert self._log is not None
-        found = set()
-        while True:
-            try:
-                record = os.read(self._log, _RECORD)
-            except BlockingIOError:
-                break
-            except OSError as problem:
-                if problem.errno == errno.EPIPE:  # more was said than the kernel keeps
-                    continue
-                self._loop.unwatch(self._log)
-                break
-            if device := complained(record.decode(errors="replace")):
-                found.add(device)
+        try:
+            said = kernellog.read(self._log)
+        except OSError:
+            self._loop.unwatch(self._log)
+            return
+        found = set(filter(None, map(complained, said)))
         if found:
             self._corrupt |= found
             self._look()
@@ -143,12 +132,11 @@ def suspicion(mount: Mount) -> str:
     return ""
 
 
-def complained(record: str) -> str | None:
-    """Return the device, as the kernel calls it, of which a record of its log says that its XFS is corrupt."""
-    words = record.partition(";")[2].partition("\n")[0]
-    if not words.startswith("XFS (") or not any(each in words for each in ("orruption", "CRC error")):
+def complained(said: str) -> str | None:
+    """Return the device, as the kernel calls it, of which a sentence of its log says that its XFS is corrupt."""
+    if not said.startswith("XFS (") or not any(each in said for each in ("orruption", "CRC error")):
         return None
-    return words.removeprefix("XFS (").partition(")")[0]
+    return said.removeprefix("XFS (").partition(")")[0]
 
 
 def _name(mount: Mount) -> tuple[str, str] | None:
@@ -192,13 +180,3 @@ def _mark(listener: int, point: str) -> None:
         _AT_FDCWD,
         os.fsencode(point),
     )
-
-
-def _kernel_log() -> int | None:
-    """Open the kernel's log at its end; None where there is none."""
-    try:
-        log = os.open(_KERNEL_LOG, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        os.lseek(log, 0, os.SEEK_END)
-    except OSError:
-        return None
-    return log

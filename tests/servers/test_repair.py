@@ -275,6 +275,31 @@ def test_a_checker_whose_device_fails_it_writes_nothing_for_that(node, cluster):
     assert len(node.run("find /srv/vsctl/vs1/data -type f").said.split()) == 50, "all is there"
 
 
+def test_a_mount_that_one_bad_path_keeps_from_succeeding_finds_no_damage(node, cluster):
+    device, become = node.failing_disk("xfs")
+    fs = data(device, "xfs")
+    last = int(node.run(f"blockdev --getsize64 {device}").said) - 1
+    become(f"bad {last}")
+    start = node.agent("fs", "start", **fs)
+    assert (start.status, "can't read superblock" in start.said) == (1, True), start.said
+    assert cluster.scores == OVER
+    become("good")
+    assert node.agent("fs", "start", **fs).status == 0
+
+
+def test_a_damaged_group_keeps_an_xfs_from_being_mounted_and_is_found(node, cluster):
+    device = node.disk("xfs")
+    fs = data(device, "xfs")
+    groups = node.run(f"xfs_db -r -c 'sb 0' -c 'print agblocks blocksize' {device}").said
+    blocks, size = (int(line.split()[-1]) for line in groups.splitlines())
+    node.run(
+        f"dd if=/dev/urandom of={device} bs=512 count=3 seek={blocks * size // 512 + 1} conv=notrunc,fsync"
+    )
+    start = node.agent("fs", "start", **fs)
+    assert (start.status, "it is in quarantine" in start.said) == (1, True), start.said
+    assert cluster.scores == REPAIR
+
+
 def test_a_repair_that_loses_its_storage_has_another_node_try(node, cluster):
     device, become = node.failing_disk("ext4")
     quarantine = {"stage": "repair", "since": 1, "node": "n1", "why": "a test"}

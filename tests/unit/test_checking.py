@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vsctl.agents import checking, damage, progress, quarantine
+from vsctl.agents import checking, damage, kernellog, progress, quarantine
 from vsctl.agents.checking import CLEAN, LOOK, MEND, PERSON, REPAIRED
 from vsctl.agents.noded.damages import complained
 
@@ -129,4 +129,29 @@ def test_only_constraints_that_exist_are_changed() -> None:
     ],
 )
 def test_of_which_device_the_kernel_complains(record: str, device: str | None) -> None:
-    assert complained(record) == device
+    assert complained(kernellog.sentence(record)) == device
+
+
+@pytest.mark.parametrize(
+    ("said", "storages"),
+    [
+        (["I/O error, dev sdb, sector 2 op 0x0:(READ) flags 0x80700 phys_seg 1 prio class 2"], True),
+        (["blk_update_request: critical medium error, dev sdc, sector 2"], True),
+        (["Buffer I/O error on dev dm-3, logical block 1, async page read"], True),
+        (['XFS (dm-3): metadata I/O error in "xfs_read_agf+0x7/0x1" at daddr 0x1 len 1 error 5'], True),
+        (['XFS (dm-3): metadata I/O error in "xfs_read_agf+0x7/0x1" at daddr 0x1 len 1 error 117'], False),
+        (["XFS (dm-3): Metadata CRC error detected at xfs_agf_read_verify+0x1/0x2"], False),
+        (["I/O error, dev sdbc, sector 2", "I/O error, dev sdb1, sector 2"], False),
+        (
+            [
+                "mount: attempt to access beyond end of device",
+                "Buffer I/O error on dev dm-3, logical block 9",
+            ],
+            False,
+        ),
+        ([], False),
+    ],
+)
+def test_whose_fault_an_error_of_a_mount_is(said: list[str], storages: bool) -> None:
+    """dm-3 is made of sdb and sdc."""
+    assert damage.is_storages(said, {"dm-3", "sdb", "sdc"}) is storages
