@@ -23,7 +23,7 @@ def at_end() -> int | None:
 
 def read(log: int) -> list[str]:
     """Return the sentences that have come since; OSError if no more ever will."""
-    found = []
+    found: list[str] = []
     while True:
         try:
             record = os.read(log, _RECORD)
