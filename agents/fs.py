@@ -72,10 +72,10 @@ class Fs(Agent):
         from vsctl.agents import silence, unmounting
         from vsctl.agents.allowance import Allowance
 
+        time_left = Allowance(self.timeout)
         if self._is_alive() and (why := silence.of_device(self.device)):
             raise Failure(f"{self.point} cannot be unmounted: {why}")
         device = None
-        time_left = Allowance(self.timeout)
         while mount := mounts.at(self.point):
             device = mount.device
             unmounting.unmount(self.point, mount, time_left)
@@ -96,6 +96,7 @@ class Fs(Agent):
         except Damaged as damaged:
             from vsctl.agents.allowance import Allowance
 
+            # The check asks memory alone: all of the time is left.
             # Nothing is reported that the quarantine ends: each failure counts, and the third would move the server.
             if unlike := self._report(damaged, Allowance(self.timeout)):
                 raise Failure(f"{damaged}; {unlike}") from None
