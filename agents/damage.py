@@ -30,6 +30,9 @@ _CORRUPTION = ("4", "5")
 The others are of I/O, memory, space, or unknown: no check would mend their cause.
 """
 
+BURST, INTERVAL = 10, 10.0
+"""The kernel says no more than so many sentences of a kind in 5 s (linux/ratelimit_types.h), some of them before."""
+
 _FSGEOMETRY, _GEOMETRY = 0x8100587E, 256
 _SICK = 112
 """An ioctl of XFS, the size of what it fills in, and where it says what is sick (fs/xfs/libxfs/xfs_fs.h).
@@ -98,9 +101,10 @@ def is_sick(directory: int) -> bool:
 
 
 def keeps_from_mounting(words: str, device: str, log: int | None) -> bool:
-    """Say whether mount(8) could not mount a filesystem because of what is on the device, by what it says.
+    """Say whether mount(8) could not mount a filesystem because of what is on the device, by what it has just said.
 
-    EIO is what storage answers, too: `log` is the kernel's, from before the mount on.
+    EIO is what storage answers, too: then it counts what the kernel said meanwhile; `log` is its
+    log, opened before.
     """
     from vsctl.agents import kernellog
 
@@ -108,17 +112,31 @@ def keeps_from_mounting(words: str, device: str, log: int | None) -> bool:
         return True
     if "can't read superblock" not in words:
         return False
+    if log is None:
+        return True
     try:
-        return log is None or not is_storages(kernellog.read(log), _made_of(device))
+        said, before = kernellog.read(log), kernellog.lately(INTERVAL)
     except OSError:
         return True
+    return not is_storages(said, before, _made_of(device))
 
 
-def is_storages(said: Collection[str], names: Collection[str]) -> bool:
-    """Say whether the kernel has said that one of some devices, by its names of them, has answered with an error."""
-    return any(_fails(each, name) for each in said for name in names) and not any(
-        "beyond end of device" in each for each in said
-    )
+def is_storages(said: Collection[str], before: Collection[str], names: Collection[str]) -> bool:
+    """Say whether one of some devices, by the kernel's names of them, has answered with an error.
+
+    The kernel may have said so, or so much before of others that it says nothing of this
+    one. But what XFS has read and found wrong was read.
+    """
+    if any(_is_wrong(each, name) for each in said for name in names):
+        return False
+    is_hoarse = sum(" error, dev " in each for each in before) >= BURST
+    return is_hoarse or any(_fails(each, name) for each in said for name in names)
+
+
+def _is_wrong(said: str, name: str) -> bool:
+    """Say whether a filesystem's own words are that what it has read, or where it was sent, is wrong."""
+    found = said.startswith(f"XFS ({name}): Metadata ") and ("CRC error" in said or "corruption" in said)
+    return found or ("beyond end of device" in said and name in said)
 
 
 def _fails(said: str, name: str) -> bool:

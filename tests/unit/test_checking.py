@@ -144,8 +144,8 @@ def test_of_which_device_the_kernel_complains(record: str, device: str | None) -
         (["I/O error, dev sdbc, sector 2", "I/O error, dev sdb1, sector 2"], False),
         (
             [
-                "mount: attempt to access beyond end of device",
-                "Buffer I/O error on dev dm-3, logical block 9",
+                "mount: attempt to access beyond end of device\\x0adm-3: rw=0",
+                "Buffer I/O error on dev dm-3, ",
             ],
             False,
         ),
@@ -154,4 +154,12 @@ def test_of_which_device_the_kernel_complains(record: str, device: str | None) -
 )
 def test_whose_fault_an_error_of_a_mount_is(said: list[str], storages: bool) -> None:
     """dm-3 is made of sdb and sdc."""
-    assert damage.is_storages(said, {"dm-3", "sdb", "sdc"}) is storages
+    assert damage.is_storages(said, [], {"dm-3", "sdb", "sdc"}) is storages
+
+
+def test_a_kernel_that_has_said_much_may_say_no_more() -> None:
+    much = [f"I/O error, dev loop7, sector {each}" for each in range(damage.BURST)]
+    assert damage.is_storages([], much, {"dm-3"})
+    assert not damage.is_storages([], much[1:], {"dm-3"})
+    found = "XFS (dm-3): Metadata corruption detected at xfs_agf_read_verify+0x1/0x2"
+    assert not damage.is_storages([found], much, {"dm-3"}), "it was read"
