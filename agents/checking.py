@@ -13,12 +13,12 @@ from dataclasses import dataclass
 CLEAN, REPAIRED, PERSON = "clean", "repaired", "person"
 
 LOOK, MEND = "check", "auto"
-"""Only look, or repair as well: `policy.repair.mode`."""
+"""Look, after the journal or log has been replayed as every mount does, or repair as well: `policy.repair.mode`."""
 
 _MENDED = 1 | 2
 """Bits of e2fsck's exit status that mean success: errors were corrected, and so that a reboot is due."""
 _LEFT = 4 | 8
-"""Those that say that `-p` left errors, or could not begin, as without a superblock: `-y` may answer for them."""
+"""Those that say that `-p` left errors, or could not begin, as without a superblock: they may be answered yes."""
 _DIRTY_LOG, _XFS_REPAIRED = 2, 4
 """Of xfs_repair's, with -e."""
 
@@ -79,7 +79,8 @@ def _ext4(device: str, mode: str, run: Run) -> Result:
         return _undecided(
             status, by_hand
         )  # it was not the filesystem that stopped it: nothing may be answered yes
-    status = run("repairing", ["e2fsck", "-f", "-y", device])
+    # Not -y, which is said to errors of the device as well: whoever runs this says yes to the others.
+    status = run("repairing", ["e2fsck", "-f", device])
     if not status & ~_MENDED:
         status = run("checking again", ["e2fsck", "-f", "-p", device])
         if not status & ~_MENDED:

@@ -14,6 +14,9 @@ from vsctl.agents import system as os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from vsctl.agents.allowance import Allowance
     from vsctl.agents.mounts import Mount
     from vsctl.agents.quarantine import Record
 
@@ -26,6 +29,9 @@ _CORRUPTION = ("4", "5")
 
 The others are of I/O, memory, space, or unknown: no check would mend their cause.
 """
+
+BURST, INTERVAL = 10, 10.0
+"""The kernel says no more than so many sentences of a kind in 5 s (linux/ratelimit_types.h), some of them before."""
 
 _FSGEOMETRY, _GEOMETRY = 0x8100587E, 256
 _SICK = 112
@@ -94,13 +100,68 @@ def is_sick(directory: int) -> bool:
     return bool(int.from_bytes(whole[_SICK : _SICK + 4], "little"))
 
 
-def in_words(words: str) -> bool:
-    """Say whether mount(8) could not mount a filesystem because of what is on the device."""
-    return any(each in words for each in ("Structure needs cleaning", "can't read superblock", "Bad message"))
+def keeps_from_mounting(words: str, device: str, log: int | None) -> bool:
+    """Say whether mount(8) could not mount a filesystem because of what is on the device, by what it has just said.
+
+    EIO is what storage answers, too: then it counts what the kernel said meanwhile; `log` is its
+    log, opened before.
+    """
+    from vsctl.agents import kernellog
+
+    if any(each in words for each in ("Structure needs cleaning", "Bad message")):
+        return True
+    if "can't read superblock" not in words:
+        return False
+    if log is None:
+        return True
+    try:
+        said, before = kernellog.read(log), kernellog.lately(INTERVAL)
+    except OSError:
+        return True
+    return not is_storages(said, before, _made_of(device))
 
 
-def report(server: str, filesystem: str, device: str, why: str) -> str:
-    """Put a damaged filesystem into quarantine; return the empty text, or why that was not done."""
+def is_storages(said: Collection[str], before: Collection[str], names: Collection[str]) -> bool:
+    """Say whether one of some devices, by the kernel's names of them, has answered with an error.
+
+    The kernel may have said so, or so much before of others that it says nothing of this
+    one. But what XFS has read and found wrong was read.
+    """
+    if any(_is_wrong(each, name) for each in said for name in names):
+        return False
+    is_hoarse = sum(" error, dev " in each for each in before) >= BURST
+    return is_hoarse or any(_fails(each, name) for each in said for name in names)
+
+
+def _is_wrong(said: str, name: str) -> bool:
+    """Say whether a filesystem's own words are that what it has read, or where it was sent, is wrong."""
+    found = said.startswith(f"XFS ({name}): Metadata ") and ("CRC error" in said or "corruption" in said)
+    return found or ("beyond end of device" in said and name in said)
+
+
+def _fails(said: str, name: str) -> bool:
+    return any(each in said for each in (f" error, dev {name}, ", f" error on dev {name}, ")) or (
+        said.startswith(f"XFS ({name}): ") and "I/O error" in said and said.endswith(("error 5", "error -5"))
+    )
+
+
+def _made_of(device: str) -> set[str]:
+    """Return a device and all that it is made of, paths and disks, as the kernel calls them."""
+    found: set[str] = set()
+    rest = [os.path.basename(os.path.realpath(device))]
+    while rest:
+        name = rest.pop()
+        found.add(name)
+        place = os.path.realpath(f"/sys/class/block/{name}")
+        if os.path.exists(f"{place}/partition"):
+            rest.append(os.path.basename(os.path.dirname(place)))
+        elif os.path.exists(f"{place}/slaves"):
+            rest += os.listdir(f"{place}/slaves")
+    return found
+
+
+def report(server: str, filesystem: str, device: str, why: str, time_left: Allowance) -> str:
+    """Put a damaged filesystem into quarantine in time; return the empty text, or why that was not done."""
     import time
 
     from vsctl.agents import background, mounts, names, quarantine
@@ -109,16 +170,17 @@ def report(server: str, filesystem: str, device: str, why: str) -> str:
     if unit := _lost_lately(device):
         return f"storage {unit} was lost here lately, which explains it"
     try:
-        background.within(PATIENCE, lambda: mounts.read(device))
+        background.within(min(PATIENCE, time_left.left / 2), lambda: mounts.read(device))
     except OSError as problem:
         return f"{device} cannot be read here: {problem.strerror or problem}"
     try:
-        record = quarantine.read(server, filesystem)
+        record = quarantine.read(server, filesystem, time_left)
         if record.get("stage") in (quarantine.REPAIR, quarantine.PERSON):
             return ""
         if record.get("ended", 0) >= seen:
             return ""  # what was seen has been repaired meanwhile
-        quarantine.write(server, filesystem, found(record, names.this_node(), why, time.time()))
+        record = found(record, names.this_node(), why, time.time())
+        quarantine.write(server, filesystem, record, time_left)
     except quarantine.Unknown as problem:
         return str(problem)
     return ""
@@ -127,7 +189,7 @@ def report(server: str, filesystem: str, device: str, why: str) -> str:
 WAKE = 60
 """Seconds after an error of storage in which what else ext4 finds is its doing."""
 PATIENCE = 5.0
-"""Seconds for a device to be read."""
+"""Seconds for a device to be read, or half of what the action has left: the cluster has the rest."""
 LATELY = 600.0
 """Seconds after the loss of a storage unit in which it is blamed."""
 

@@ -6,12 +6,18 @@ from vsctl.agents import damage, mounts, names, paths
 from vsctl.agents import system as os
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from vsctl.agents.allowance import Allowance
+
 STATE = ("nfs", "statd", "smb")
 """The directories of server state on the root filesystem, under `.vsctl`."""
 PROBE = 2.0
 """Seconds for a device to open when it is only asked who holds it."""
 PATIENCE = 0.4
-"""Share of the start's time for storage to show what is on a device, and as much again for the mount."""
+"""Share of the start's time for storage to show what is on a device; the mount has what is left, but for"""
+REPORTING = 0.2
+"""the share that it takes to put a damaged filesystem into quarantine."""
 
 
 class Damaged(Failure):
@@ -45,31 +51,35 @@ class Fs(Agent):
 
     @action("start", timeout=20)
     def start(self) -> None:
+        from vsctl.agents.allowance import Allowance
+
+        time_left = Allowance(self.timeout)
         try:
             if mounts.at(self.point) is None:
-                self._refuse_what_is_not_ours()
+                self._refuse_what_is_not_ours(time_left.part(PATIENCE))
                 mounts.share(paths.MOUNTS)
                 _seal(self.point)
-                self._mount()
+                self._mount(max(0.0, time_left.left - self.timeout * REPORTING))
             self._check()
             if self.filesystem == "root":
                 self._make_state()
         except Damaged as damaged:
-            unlike = damage.report(self.server, self.filesystem, self.device, str(damaged))
+            unlike = self._report(damaged, time_left)
             raise Failure(f"{damaged}; {unlike or 'it is in quarantine now'}") from None
 
     @action("stop", timeout=20)
     def stop(self) -> None:
         from vsctl.agents import silence, unmounting
+        from vsctl.agents.allowance import Allowance
 
+        time_left = Allowance(self.timeout)
         if self._is_alive() and (why := silence.of_device(self.device)):
             raise Failure(f"{self.point} cannot be unmounted: {why}")
         device = None
-        allowance = unmounting.Allowance(self.timeout)
         while mount := mounts.at(self.point):
             device = mount.device
-            unmounting.unmount(self.point, mount, allowance)
-        unmounting.release(self.device, device, allowance)
+            unmounting.unmount(self.point, mount, time_left)
+        unmounting.release(self.device, device, time_left)
 
     @action("monitor", timeout=20, interval=10)
     def monitor(self) -> None:
@@ -84,10 +94,16 @@ class Fs(Agent):
         try:
             self._check()
         except Damaged as damaged:
+            from vsctl.agents.allowance import Allowance
+
+            # The check asks memory alone: all of the time is left.
             # Nothing is reported that the quarantine ends: each failure counts, and the third would move the server.
-            if unlike := damage.report(self.server, self.filesystem, self.device, str(damaged)):
+            if unlike := self._report(damaged, Allowance(self.timeout)):
                 raise Failure(f"{damaged}; {unlike}") from None
             log(f"{damaged}: {self.filesystem} of {self.server} is in quarantine")
+
+    def _report(self, damaged: Damaged, time_left: Allowance) -> str:
+        return damage.report(self.server, self.filesystem, self.device, str(damaged), time_left)
 
     def _is_alive(self) -> bool:
         """Say whether the kernel has the filesystem, also where an unmount waits and nobody sees a mount any more."""
@@ -106,7 +122,7 @@ class Fs(Agent):
         except OSError:
             return False
 
-    def _refuse_what_is_not_ours(self) -> None:
+    def _refuse_what_is_not_ours(self, limit: float) -> None:
         from vsctl.agents import background
 
         def look() -> str:
@@ -115,10 +131,10 @@ class Fs(Agent):
 
         try:
             number = mounts.number(self.device)
-            found, _, said = background.within(self.timeout * PATIENCE, look).partition(" ")
+            found, _, said = background.within(limit, look).partition(" ")
         except TimeoutError:
             raise Failure(
-                f"device {self.device} cannot be used here: it has not answered for {self.timeout * PATIENCE:g} s"
+                f"device {self.device} cannot be used here: it has not answered for {limit:g} s"
             ) from None
         except OSError as problem:
             raise Failure(f"device {self.device} cannot be used here: {problem.strerror}") from None
@@ -132,23 +148,24 @@ class Fs(Agent):
             there = f"{found} is on it" if found else f"no {self.type} is on it"
             raise Failure(f"{self.device} should hold {self.type}, but {there}: it is left alone")
 
-    def _mount(self) -> None:
-        from vsctl.agents import programs
+    def _mount(self, limit: float) -> None:
+        from vsctl.agents import kernellog, programs
 
+        log_of_kernel = kernellog.at_end()
         options = ("-o", self.options) if self.options else ()
-        limit = self.timeout * PATIENCE
         try:
             status, said = programs.ask(
                 ["mount", "-t", self.type, *options, self.device, self.point], limit=limit
             )
         except TimeoutError:
             raise Failure(
-                f"{self.device} is being mounted on {self.point} for {limit:g} s: its storage does not answer, "
+                f"{self.device} is being mounted on {self.point} for {limit:.0f} s: its storage does not answer, "
                 "or is very slow"
             ) from None
         if status != 0:
             words = f"{self.device} cannot be mounted on {self.point}: {said or f'mount exited {status}'}"
-            raise Damaged(words) if damage.in_words(said) else Failure(words)
+            is_damaged = damage.keeps_from_mounting(said, self.device, log_of_kernel)
+            raise Damaged(words) if is_damaged else Failure(words)
         log(f"{self.device} is mounted on {self.point}")
 
     def _elsewhere(self) -> str:

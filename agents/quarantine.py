@@ -20,6 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from vsctl.agents.allowance import Allowance
+
     Record = dict[str, Any]
 
 REPAIR, PERSON, OVER = "repair", "person", "over"
@@ -43,15 +45,18 @@ class Unknown(Exception):  # noqa: N818 - what the cluster says
     """The cluster does not answer, or has no quarantine for this filesystem; the sentence says which."""
 
 
-def read(server: str, filesystem: str) -> Record:
-    """Return what is known of a filesystem's quarantine, nothing if there never was one; or raise Unknown."""
-    return _read(server, filesystem)[0]
+def read(server: str, filesystem: str, time_left: Allowance | None = None) -> Record:
+    """Return what is known of a filesystem's quarantine, nothing if there never was one; or raise Unknown.
+
+    Who has no time to lose says how much is left.
+    """
+    return _read(server, filesystem, time_left)[0]
 
 
-def write(server: str, filesystem: str, record: Record) -> None:
+def write(server: str, filesystem: str, record: Record, time_left: Allowance | None = None) -> None:
     """Let the cluster do what the record's stage means, and remember it; or raise Unknown."""
-    _, there = _read(server, filesystem)
-    said = _cibadmin("--modify", "--xml-text", change(server, filesystem, record, there))
+    _, there = _read(server, filesystem, time_left)
+    said = _cibadmin(time_left, "--modify", "--xml-text", change(server, filesystem, record, there))
     if said is None:
         raise Unknown(f"the configuration has no quarantine for {filesystem} of {server}")
 
@@ -88,11 +93,11 @@ def change(server: str, filesystem: str, record: Record, there: frozenset[str]) 
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _read(server: str, filesystem: str) -> tuple[Record, frozenset[str]]:
+def _read(server: str, filesystem: str, time_left: Allowance | None) -> tuple[Record, frozenset[str]]:
     about = f"{server}.{filesystem}"
     ids = [f"vsctl-stored-{_property(server, filesystem)}", *(f"vsctl-{each}-{about}" for each in _RULES)]
     wanted = " or ".join(f"@id='{each}'" for each in ids)
-    said = _cibadmin("--query", "--xpath", f"//configuration//*[{wanted}]")
+    said = _cibadmin(time_left, "--query", "--xpath", f"//configuration//*[{wanted}]")
     found = [] if said is None else list(ElementTree.fromstring(f"<all>{said}</all>").iter())
     there = frozenset(each.get("id", "") for each in found if each.tag == "rsc_location")
     if f"vsctl-quarantine-{about}" not in there:
@@ -112,12 +117,13 @@ def _property(server: str, filesystem: str) -> str:
     return f"vsctl-quarantined-{server}.{filesystem}"
 
 
-def _cibadmin(*words: str) -> str | None:
+def _cibadmin(time_left: Allowance | None, *words: str) -> str | None:
     """Return what cibadmin says, None if there is no such object."""
+    limit = PATIENCE if time_left is None else min(PATIENCE, time_left.left)
     try:
-        status, said = programs.ask(["cibadmin", *words], limit=PATIENCE)
+        status, said = programs.ask(["cibadmin", *words], limit=limit)
     except TimeoutError:
-        raise Unknown(f"the cluster has not answered for {PATIENCE:g} s") from None
+        raise Unknown(f"the cluster has not answered for {limit:.1f} s") from None
     if status == NOTHING:
         return None
     if status != 0:

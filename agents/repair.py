@@ -33,8 +33,8 @@ class Repair(Agent):
     type = Param(str, "Type of the filesystem: ext4 and xfs can be repaired")
     mode = Param(
         str,
-        "auto repairs, check only looks, off does neither unless an operator asks for it",
-        default="off",
+        "auto repairs, check replays the journal and looks, off does neither unless an operator asks for it",
+        default="auto",
         reloadable=True,
     )
     keep_image = Param(

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vsctl.agents import background, checking, mounts, node, paths, processes, progress, quarantine, resident
+from vsctl.agents.answering import Terminal
 from vsctl.agents.checking import MEND, PERSON, Result
 
 AGAIN, SOON = 24 * 3600, 600
@@ -30,7 +31,7 @@ PAUSE = 2.0
 """Seconds until the next try when the device is in use, or the cluster does not answer."""
 READ = 5.0
 """Seconds for the device to be read: after them it is its storage's matter."""
-GENTLY = ["nice", "--adjustment=19", "ionice", "--class=2", "--classdata=7"]
+GENTLY = ["setpriv", "--pdeathsig", "KILL", "nice", "--adjustment=19", "ionice", "--class=2", "--classdata=7"]
 COUNTER = 9
 """The descriptor on which e2fsck says how far it is."""
 LINES = 4096
@@ -177,25 +178,30 @@ class Repair:
         before = os.path.getsize(self.task.log)
         print(f"\n{time.strftime('%F %T')} {' '.join(command)}", flush=True)
         self.teller.tell(about)
-        if command[0] == "e2fsck":
-            status = self._run_e2fsck(about, command)
-        else:
-            status = _await(
-                _spawn(command),
-                lambda: self.teller.tell(about, progress.of_xfs_repair(_end_of(self.task.log))),
-            )
+        terminal = Terminal()
+        try:
+            if command[0] == "e2fsck":
+                status = self._run_e2fsck(about, command, terminal)
+            else:
+                status = _await(
+                    _spawn(command, terminal),
+                    terminal,
+                    lambda: self.teller.tell(about, progress.of_xfs_repair(_end_of(self.task.log))),
+                )
+        finally:
+            terminal.end()
         # A mount that ends with the process that made it takes a moment longer than that.
         if not processes.until(self._is_free, UNMOUNTING):
             raise Unreached(f"{self.task.device} is in use on {self.node}")
-        if status != 0 and _has_failed(self.task.log, before):
+        if terminal.has_failed or (status != 0 and _has_failed(self.task.log, before)):
             raise Unreached(f"{self.task.device} failed while it was checked: see the log")
         return status
 
-    def _run_e2fsck(self, about: str, command: list[str]) -> int:
+    def _run_e2fsck(self, about: str, command: list[str], terminal: Terminal) -> int:
         """Run e2fsck, which says how far it is on a descriptor of its own."""
         hear, tell = os.pipe()
         os.set_blocking(hear, False)
-        child = _spawn([command[0], "-C", str(COUNTER), *command[1:]], tell)
+        child = _spawn([command[0], "-C", str(COUNTER), *command[1:]], terminal, tell)
         os.close(tell)
         said = ""
 
@@ -208,7 +214,7 @@ class Repair:
             self.teller.tell(about, progress.of_e2fsck(said))
 
         try:
-            return _await(child, look)
+            return _await(child, terminal, look)
         finally:
             os.close(hear)
 
@@ -243,18 +249,31 @@ class Repair:
         self.teller.tell(words)
 
 
-def _spawn(command: list[str], counter: int | None = None) -> int:
-    """Start a command with little weight; what it says goes where this process says it."""
-    actions = [] if counter is None else [(os.POSIX_SPAWN_DUP2, counter, COUNTER)]
-    return os.posix_spawnp(GENTLY[0], [*GENTLY, *command], os.environ, file_actions=actions)
+def _spawn(command: list[str], terminal: Terminal, counter: int | None = None) -> int:
+    """Start a command with little weight, which ends with this process: nobody else answers it."""
+    actions = (
+        terminal.files if counter is None else [*terminal.files, (os.POSIX_SPAWN_DUP2, counter, COUNTER)]
+    )
+    child = os.posix_spawnp(GENTLY[0], [*GENTLY, *command], os.environ, file_actions=actions)
+    terminal.begun()
+    return child
 
 
-def _await(child: int, look: Callable[[], None]) -> int:
-    """See a child end, with a look at it now and then, and return its exit status."""
+def _await(child: int, terminal: Terminal, look: Callable[[], None]) -> int:
+    """Hear a child until its end, with a look at it now and then, and return its exit status."""
+    looked = time.monotonic()
+    speaks = True
     ended = os.pidfd_open(child)
     try:
-        while not select.select([ended], [], [], LOOK_EVERY)[0]:
-            look()
+        while True:
+            ready = select.select([terminal.line, ended] if speaks else [ended], [], [], LOOK_EVERY)[0]
+            if terminal.line in ready:
+                speaks = terminal.hear(child)
+            elif ended in ready:
+                break
+            if time.monotonic() - looked >= LOOK_EVERY:
+                looked = time.monotonic()
+                look()
     finally:
         os.close(ended)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -12,6 +12,7 @@ import time
 
 from vsctl.agents import background, holders, kernel, mounts, processes, silence
 from vsctl.agents import system as os
+from vsctl.agents.allowance import Allowance
 from vsctl.agents.ocf import Failure, log
 
 EBUSY = 16
@@ -19,31 +20,8 @@ EINVAL = 22
 SIGTERM = 15
 SIGKILL = 9
 
-SHARE = 0.9
-"""Share of the action's time until it says how far it got; what is left is for saying it."""
 POLITE = 0.2
-"""Share for users to obey SIGTERM; as much again for SIGKILL, and for the kernel to let go of the device."""
-
-
-class Allowance:
-    """The time an action has, from its first moment on; `share` is what waiting for others may take of it."""
-
-    def __init__(self, timeout: float) -> None:
-        self._begin = time.monotonic()
-        self._end = self._begin + timeout * SHARE
-        self._share = timeout * POLITE
-
-    @property
-    def left(self) -> float:
-        return max(0.0, self._end - time.monotonic())
-
-    @property
-    def share(self) -> float:
-        return min(self._share, self.left)
-
-    @property
-    def spent(self) -> str:
-        return f"{time.monotonic() - self._begin:.0f} s"
+"""Share of the time for users to obey SIGTERM; as much again for SIGKILL, and for the kernel to let go of it."""
 
 
 def unmount(point: str, mount: mounts.Mount, time_left: Allowance) -> None:
@@ -91,10 +69,10 @@ def release(device: str, number: int | None, time_left: Allowance) -> None:
     users = holders.processes(kept)
     if users:
         log(f"{device} was detached while in use: sending SIGKILL to {processes.describe(users)}")
-        processes.kill(lambda: holders.processes(kept), SIGKILL, time_left.share)
+        processes.kill(lambda: holders.processes(kept), SIGKILL, time_left.part(POLITE))
     elif number is None and is_others(device, kept):
         return
-    if not processes.until(lambda: _is_let_go(device, kept, time_left), time_left.share):
+    if not processes.until(lambda: _is_let_go(device, kept, time_left), time_left.part(POLITE)):
         left = processes.describe(holders.namespaces(kept) + holders.processes(kept))
         raise Failure(
             f"{device} is unmounted here but still held: {left or 'the kernel uses it'}{_silence(device)}"
@@ -142,7 +120,7 @@ def _umount(point: str, time_left: Allowance) -> bool:
 
 
 def _end_users(point: str, device: int, number: int, time_left: Allowance) -> None:
-    end = time.monotonic() + time_left.share
+    end = time.monotonic() + time_left.part(POLITE)
     while time.monotonic() < end and not _umount(point, time_left):
         left = holders.processes(device)
         if not left:

@@ -30,6 +30,8 @@ STORAGE = {
     "lost": "is lost: reads fail",
     "hung": "is lost: reads do not come back",
     "waiting": "answers again, and is used when it has for a while",
+    "ended": "hung when this node went down",
+    "released": "is all right, an operator says",
 }
 NODES = {
     "empty": "is to be left by all servers: one cannot be stopped there, and could start elsewhere",

@@ -487,7 +487,8 @@ def _lost_storage(cluster: Cluster, facts: Facts) -> Iterator[str]:
         for node in unit.nodes:
             state = said(facts, node, UNITS).get(unit.name, GOOD)
             if state in UNEASY:
-                yield f"storage {unit.name} {UNEASY[state]} on {node}"
+                hint = f"; `vsctl release {node}/{unit.name}` uses it now" if state == "waiting" else ""
+                yield f"storage {unit.name} {UNEASY[state]} on {node}{hint}"
 
 
 def _times(count: int) -> str:

@@ -310,7 +310,7 @@ class RepairMode(Enum):
 
 @dataclass(frozen=True)
 class Repair:
-    mode: RepairMode = RepairMode.OFF
+    mode: RepairMode = RepairMode.AUTO
     keep_image: bool = False
 
 

@@ -16,7 +16,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from vsctl.agents import damage, mounts, paths
+from vsctl.agents import damage, kernellog, mounts, paths
 from vsctl.agents.mounts import Mount
 from vsctl.agents.noded import commands
 from vsctl.agents.noded.loop import Loop, now
@@ -25,10 +25,6 @@ EVERY = 1.0
 """Seconds between two looks at what is mounted here and how it is."""
 AGAIN = 10.0
 """Seconds until a filesystem is reported again that is still there, and still looks damaged."""
-
-_KERNEL_LOG = "/dev/kmsg"
-_RECORD = 8192
-"""The longest record of the kernel's log, in bytes."""
 
 _CLASS_NOTIF, _CLOEXEC, _NONBLOCK, _REPORT_FID = 0, 0x1, 0x2, 0x200
 _MARK_ADD, _MARK_FILESYSTEM = 0x1, 0x100
@@ -49,10 +45,12 @@ class Damages:
         self._reported: dict[tuple[str, str], float] = {}
         self._asked: set[tuple[str, str]] = set()
         self._told: dict[tuple[str, str], str] = {}
+        self._corrupt: set[str] = set()
+        """Devices whose XFS the kernel has called corrupt, which it does once; until the cluster knows."""
         self._here: dict[str, Mount] = {}
         if self._listener is not None:
             loop.watch(self._listener, self._hear)
-        self._log = _kernel_log()
+        self._log = kernellog.at_end()
         if self._log is not None:
             loop.watch(self._log, self._read_log)
 
@@ -68,8 +66,13 @@ class Damages:
             if self._listener is not None and id not in self._marked:
                 self._marked.add(id)
                 _mark(self._listener, each.point)
+        xfs = {damage.kernel_name(each.device): each for each in self._here.values() if each.type == "xfs"}
+        self._corrupt &= set(xfs)
+        for each in self._here.values():
             if why := suspicion(each):
                 self._report(each, why)
+        for device in self._corrupt:
+            self._report(xfs[device], f"the kernel says that xfs on {xfs[device].source} is corrupt")
 
     def _hear(self) -> None:
         """Some ext4 has found an error: which, and whether it counts, is looked at as ever."""
@@ -83,22 +86,15 @@ class Damages:
 
     def _read_log(self) -> None:
         assert self._log is not None
-        while True:
-            try:
-                record = os.read(self._log, _RECORD)
-            except BlockingIOError:
-                return
-            except OSError as problem:
-                if problem.errno == errno.EPIPE:  # more was said than the kernel keeps
-                    continue
-                self._loop.unwatch(self._log)
-                return
-            device = complained(record.decode(errors="replace"))
-            if device is None:
-                continue
-            for each in self._here.values():
-                if each.type == "xfs" and damage.kernel_name(each.device) == device:
-                    self._report(each, f"the kernel says that xfs on {each.source} is corrupt")
+        try:
+            said = kernellog.read(self._log)
+        except OSError:
+            self._loop.unwatch(self._log)
+            return
+        found = set(filter(None, map(complained, said)))
+        if found:
+            self._corrupt |= found
+            self._look()
 
     def _report(self, mount: Mount, why: str) -> None:
         """Have a filesystem put into quarantine, one process at a time for each."""
@@ -110,6 +106,8 @@ class Damages:
 
         def then(status: int, words: str) -> None:
             self._asked.discard(about)
+            if status == 0:
+                self._corrupt.discard(damage.kernel_name(mount.device))
             sentence = f"{filesystem} of {server} {words or f'could not be judged: exit status {status}'}"
             if self._told.get(about) != sentence:
                 self._told[about] = sentence
@@ -134,12 +132,11 @@ def suspicion(mount: Mount) -> str:
     return ""
 
 
-def complained(record: str) -> str | None:
-    """Return the device, as the kernel calls it, of which a record of its log says that its XFS is corrupt."""
-    words = record.partition(";")[2].partition("\n")[0]
-    if not words.startswith("XFS (") or "orruption" not in words:
+def complained(said: str) -> str | None:
+    """Return the device, as the kernel calls it, of which a sentence of its log says that its XFS is corrupt."""
+    if not said.startswith("XFS (") or not any(each in said for each in ("orruption", "CRC error")):
         return None
-    return words.removeprefix("XFS (").partition(")")[0]
+    return said.removeprefix("XFS (").partition(")")[0]
 
 
 def _name(mount: Mount) -> tuple[str, str] | None:
@@ -151,15 +148,19 @@ def _name(mount: Mount) -> tuple[str, str] | None:
 
 
 def _report(server: str, filesystem: str, device: str, why: str, node: str) -> list[str]:
-    """Return the command that judges a suspicion and acts on it; what it says ends a sentence."""
+    """Return the command that judges a suspicion and acts on it; what it says ends a sentence.
+
+    It succeeds if the cluster knows of the damage then.
+    """
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     code = (
         f"import os, sys; sys.path.insert(0, {root!r}); os.environ['OCF_RESKEY_CRM_meta_on_node'] = sys.argv[5]\n"
-        "from vsctl.agents import damage\n"
-        "unlike = damage.report(*sys.argv[1:5])\n"
-        "print(f'looks damaged ({sys.argv[4]}), but {unlike}' if unlike else f'is in quarantine: {sys.argv[4]}')"
+        "from vsctl.agents import allowance, damage\n"
+        "unlike = damage.report(*sys.argv[1:5], allowance.Allowance(float(sys.argv[6])))\n"
+        "print(f'looks damaged ({sys.argv[4]}), but {unlike}' if unlike else f'is in quarantine: {sys.argv[4]}')\n"
+        "sys.exit(bool(unlike))"
     )
-    return [sys.executable, "-IS", "-c", code, server, filesystem, device, why, node]
+    return [sys.executable, "-IS", "-c", code, server, filesystem, device, why, node, str(commands.LIMIT)]
 
 
 def _listener() -> int | None:
@@ -179,13 +180,3 @@ def _mark(listener: int, point: str) -> None:
         _AT_FDCWD,
         os.fsencode(point),
     )
-
-
-def _kernel_log() -> int | None:
-    """Open the kernel's log at its end; None where there is none."""
-    try:
-        log = os.open(_KERNEL_LOG, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        os.lseek(log, 0, os.SEEK_END)
-    except OSError:
-        return None
-    return log

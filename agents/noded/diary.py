@@ -9,6 +9,7 @@ and what it is now.
     1763829000.15 route vs1/lan-a e0b     the same, for a server on another node
     1763829010.20 server vs1 leave        leave: it is asked to, stay: no longer
     1763829010.25 node n1 empty           empty: a server is stuck on it, fence: it asks to be fenced, nothing
+    1763829010.27 storage san1 ended      it hung when this node went down; else its state
     1763829010.30 daemon n1 started
 
 Kept in a file over reboots; the cluster hears the last ones in a private attribute.
@@ -62,6 +63,11 @@ class Diary:
     def known(self, kind: str) -> dict[str, str]:
         """Return how everything of a kind was last."""
         return {about: state for (its, about), state in self._last.items() if its == kind}
+
+    def history(self, kind: str, about: str) -> list[tuple[float, str]]:
+        """Return when something was how, oldest first, as far as the diary goes back."""
+        words = (each.split() for each in self._lines)
+        return [(float(each[0]), each[3]) for each in words if each[1:3] == [kind, about] and len(each) == 4]
 
     @property
     def told(self) -> str:

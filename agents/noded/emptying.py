@@ -69,12 +69,17 @@ class Emptying:
         attributes: Attributes,
         look: Callable[[], Scene],
         say: Callable[[str, str, Collection[str]], None],
+        keep: Callable[[], None],
     ) -> None:
-        """`look` returns how things are now; `say` is told of each node what is done to it and for whose sake."""
+        """`look` returns how things are now; `say` is told of each node what is done to it and for whose sake.
+
+        `keep` is called when `held` has changed, for the daemon that may come after this one.
+        """
         self._loop = loop
         self._attributes = attributes
         self._look = look
         self._say = say
+        self._keep = keep
         self._lost_since: float | None = None
         self._since: float | None = None
         self._left = 0.0
@@ -91,8 +96,14 @@ class Emptying:
         self._ordered: dict[str, str] = {}
         self.verdict = NOTHING
 
-    def remember(self, verdict: str) -> None:
+    @property
+    def held(self) -> list[str]:
+        """The parts of servers here whose stop has failed, and may have because storage was lost."""
+        return sorted(self._held)
+
+    def remember(self, verdict: str, held: Collection[str]) -> None:
         """Go on where the daemon before this one ended, but for its patience and its last word."""
+        self._held = frozenset(held)
         if verdict != NOTHING:
             self.verdict = EMPTY
             self._tell()
@@ -149,7 +160,10 @@ class Emptying:
             self._shaken |= frozenset(shaken)
             return  # nobody can tell just now
         failed = heard.stops.get(scene.node, frozenset())
-        self._held = (self._held | stuck.waiting(failed, scene.guests, scene.here, shaken)) & failed
+        held = (self._held | stuck.waiting(failed, scene.guests, scene.here, shaken)) & failed
+        if held != self._held:
+            self._held = held
+            self._keep()
         # A stop may fail until its storage is back: what was said before does not tell all of them.
         self._let_go(scene, {*unwell, *scene.unwell})
         if scene.here and self._lost_since is not None and now() - self._lost_since >= NEWS:

@@ -31,13 +31,15 @@ class Record:
 
     `works` is what was observed last and `since` when that changed; both it
     and `good`, the verdict, are None before anything was observed. `losses`
-    are the times of those that count.
+    are the times of those that count. `hold` is for how many seconds it has to
+    work at least until it counts again, once.
     """
 
     works: bool | None = None
     since: float = 0.0
     losses: tuple[float, ...] = ()
     good: bool | None = None
+    hold: float = 0.0
 
 
 def observed(record: Record, works: bool | None, now: float) -> Record:
@@ -45,15 +47,16 @@ def observed(record: Record, works: bool | None, now: float) -> Record:
     if works is not None and works != record.works:
         first = record.works is None
         losses = record.losses if works or first else (*_counting(record, now), now)
-        return Record(works, now, losses, works if first else bool(record.good and works))
+        good = works if first else bool(record.good and works)
+        return replace(record, works=works, since=now, losses=losses, good=good)
     if record.works and not record.good and now >= usable_at(record, now):
-        return replace(record, good=True)
+        return replace(record, good=True, hold=0.0)
     return record
 
 
 def usable_at(record: Record, now: float) -> float:
     """Return when a port that works now may be used if it goes on working."""
-    return record.since + quiet(max(1, len(_counting(record, now))))
+    return record.since + max(record.hold, quiet(max(1, len(_counting(record, now)))))
 
 
 def quiet(losses: int) -> float:
@@ -63,7 +66,7 @@ def quiet(losses: int) -> float:
 
 def released(record: Record) -> Record:
     """Forget the losses: an operator says that the port is all right."""
-    return replace(record, losses=(), good=record.works)
+    return replace(record, losses=(), good=record.works, hold=0.0)
 
 
 def state(record: Record, carrier: bool, now: float) -> str:

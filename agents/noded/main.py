@@ -22,7 +22,7 @@ from typing import Any
 from vsctl.agents import announce, bird, hostroute, node, paths, resident, rtnetlink, silence
 from vsctl.agents.addresses import parse
 from vsctl.agents.netlink import Netlink
-from vsctl.agents.noded import arrivals, clients, commands, emptying, hearing, judge, settings
+from vsctl.agents.noded import arrivals, clients, commands, emptying, endings, hearing, judge, settings
 from vsctl.agents.noded.arrivals import Arrivals
 from vsctl.agents.noded.asking import EVERY, GATEWAYS, Asker, own
 from vsctl.agents.noded.attributes import Attributes
@@ -38,6 +38,7 @@ from vsctl.agents.noded.loop import Loop, now
 from vsctl.agents.noded.measuring import Measuring
 from vsctl.agents.noded.membership import Membership
 from vsctl.agents.noded.reading import Storage
+from vsctl.agents.noded.storage import HUNG
 from vsctl.agents.noded.stuck import NOTHING
 from vsctl.agents.ocf import Failure, log
 from vsctl.agents.rtnetlink import Link
@@ -86,10 +87,14 @@ class Daemon:
         self.askers: dict[str, Asker] = {}
         remembered = _remembered()
         self.records = _records(remembered.get("ports", {}))
-        self._storage_before = _records(remembered.get("storage", {}))
+        self._storage_before = (
+            _records(remembered.get("storage", {}))
+            if remembered
+            else endings.after_boot(self.diary, time.time(), now())
+        )
         self.storage = Storage(self.loop, log, self._act)
-        self.emptying = Emptying(self.loop, self.attributes, self._scene, self._say_emptied)
-        self.emptying.remember(remembered.get("emptying", NOTHING))
+        self.emptying = Emptying(self.loop, self.attributes, self._scene, self._say_emptied, self._write)
+        self.emptying.remember(remembered.get("emptying", NOTHING), remembered.get("held", ()))
         self.peers: dict[str, dict[str, list[bytes]]] = {}
         self.announced: dict[str, Announcement] = {}
         self._hurried: dict[str, Announcement] | None = None
@@ -503,7 +508,10 @@ class Daemon:
             [(UNITS, " ".join(f"{unit}={state}" for unit, state in units.items()) or "none")], private=True
         )
         for unit, state in units.items():
+            news = self.diary.known("storage").get(unit) != state
             self._note("storage", unit, state)
+            if news and state == HUNG:
+                endings.keep(self.loop)
         for port, state in states.items():
             ago = 0.0 if state == judge.GOOD else now() - self.records[port].since
             if state != judge.UNKNOWN:
@@ -547,6 +555,7 @@ class Daemon:
             "storage": self.storage.report(),
             "evictions": self.evictions.state(),
             "emptying": self.emptying.verdict,
+            "held": self.emptying.held,
             "attributes": self.attributes.published,
         }
 
@@ -567,13 +576,15 @@ class Daemon:
         """Ask, while a port that works is held back, whether an operator says that it is all right."""
 
         def then(said: dict[str, str]) -> None:
-            for port in said.get(self.settings.node, "").split():
-                if port in self.records:
-                    self._release(port)
+            for each in said.get(self.settings.node, "").split():
+                if each in self.records:
+                    self._release(each)
+                if each in self.storage.units:
+                    self._release_unit(each)
             if self.settings.node in said:
                 self.attributes.drop(RELEASE)
 
-        if any(record.works and not record.good for record in self.records.values()):
+        if self.storage.waiting or any(record.works and not record.good for record in self.records.values()):
             self.attributes.ask(RELEASE, then)
         self.loop.after(HEEDING, self._heed_releases)
 
@@ -583,6 +594,12 @@ class Daemon:
             self._note("port", port, "released")
         self.records = {**self.records, port: judge.released(self.records[port])}
         self._act()
+
+    def _release_unit(self, unit: str) -> None:
+        if unit in self.storage.waiting:
+            log(f"an operator says that storage {unit} is all right")
+            self._note("storage", unit, endings.RELEASED)
+            self.storage.release(unit)
 
     # what it is told
 
@@ -626,6 +643,9 @@ class Daemon:
             case ["release", port] if port in self.records:
                 self._release(port)
                 return f"{port} is {self._state(port)}"
+            case ["release", unit] if unit in self.storage.units:
+                self._release_unit(unit)
+                return f"storage {unit} is {self.storage.units[unit].state}"
             case ["note", "balancer", about, state]:
                 self.diary.write("balancer", about, state, time.time())
                 self._tell_events()
@@ -633,7 +653,7 @@ class Daemon:
             case ["release", port]:
                 return f"this node has no port {port}, only {' '.join(self.records)}"
             case _:
-                return "say ping, state, reload or release PORT"
+                return "say ping, state, reload, release PORT or release UNIT"
 
 
 def _reader(asker: Asker, wire: _socket.socket) -> Callable[[], None]:
@@ -684,7 +704,9 @@ def _records(known: Any) -> dict[str, Record]:
     """Read what is kept of ports or storage units; what cannot be understood is not known."""
     try:
         return {
-            name: Record(each["works"], each["since"], tuple(each["losses"]), each["good"])
+            name: Record(
+                each["works"], each["since"], tuple(each["losses"]), each["good"], each.get("hold", 0.0)
+            )
             for name, each in known.items()
         }
     except (AttributeError, KeyError, TypeError):

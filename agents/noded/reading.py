@@ -157,6 +157,18 @@ class Storage:
     def lost(self) -> list[str]:
         return [name for name, unit in self.units.items() if unit.record.good is False]
 
+    @property
+    def waiting(self) -> list[str]:
+        """Return the units that are reached again, and have to be for a while until they count."""
+        return [name for name, unit in self.units.items() if unit.record.works and not unit.record.good]
+
+    def release(self, name: str) -> None:
+        """Count a unit at once if it is reached: an operator says that it is all right."""
+        unit = self.units[name]
+        unit.record = judge.released(unit.record)
+        unit.state = unit.judged(None, now())
+        self._changed()
+
     def report(self) -> dict[str, object]:
         """Return what an operator may want to know, as in `docs/contracts.md`."""
         return {
@@ -166,6 +178,7 @@ class Storage:
                 "good": unit.record.good,
                 "since": unit.record.since,
                 "losses": list(unit.record.losses),
+                "hold": unit.record.hold,
                 "devices": list(unit.devices),
                 "took": [round(each.took, 4) for each in unit.reads.answers],
                 "problem": unit.reads.problem,

@@ -135,24 +135,34 @@ def _frozen(sets: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
 
 
 def servers(resources: Collection[str], known: Collection[str], here: Collection[str]) -> frozenset[str]:
-    """Return the servers here that these resources are of; `known` are others there are."""
-    found = set()
-    for resource in resources:
-        fitting = [server for server in {*known, *here} if resource.startswith(f"{server}-")]
-        if fitting:
-            found.add(max(fitting, key=len))  # vs1 and vs1-old both fit vs1-old-nfs
-    return frozenset(found.intersection(here))
+    """Return the servers here that these resources are of; `known` are others there are.
+
+    A repair is none of the server's: that may serve all else, and on another node.
+    """
+    owners = ((each, _owner(each, {*known, *here})) for each in resources)
+    return frozenset(owner for each, owner in owners if owner in here and not _is_repair(each, owner))
+
+
+def _owner(resource: str, known: Collection[str]) -> str:
+    """Return the server that a resource is of, nothing if it is nobody's: vs1 and vs1-old both fit vs1-old-nfs."""
+    return max((each for each in known if resource.startswith(f"{each}-")), key=len, default="")
+
+
+def _is_repair(resource: str, server: str) -> bool:
+    return resource.startswith(f"{server}-repair-")
 
 
 def waiting(
     resources: Collection[str], guests: Mapping[str, Guest], here: Collection[str], lost: Collection[str]
 ) -> frozenset[str]:
     """Return those of some resources whose stop has failed here, and may have because storage of theirs is lost."""
-    found = {each: servers([each], guests, here) for each in resources}
+    found = {each: _owner(each, {*guests, *here}) for each in resources}
     return frozenset(
         each
-        for each, of in found.items()
-        if any(unit in lost for server in of & guests.keys() for unit in guests[server].units)
+        for each, owner in found.items()
+        if (owner in here or _is_repair(each, owner))
+        and owner in guests
+        and any(unit in lost for unit in guests[owner].units)
     )
 
 

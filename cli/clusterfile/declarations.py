@@ -382,7 +382,7 @@ POLICY = Record(
                 {
                     "mode": Key(
                         Choice(tuple(each.value for each in RepairMode)),
-                        "off (default: only on request), check (look only) or auto (repair).",
+                        "auto (repair, default), check (replay the journal and look) or off (only on request).",
                     ),
                     "keep_image": Key(
                         BOOLEAN,

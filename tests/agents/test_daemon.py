@@ -216,5 +216,5 @@ def diary(node: Node) -> list[str]:
 
 
 def test_strangers_are_told_what_can_be_said(watched: Lan) -> None:
-    assert tell(watched.node, "dance") == "say ping, state, reload or release PORT"
+    assert tell(watched.node, "dance") == "say ping, state, reload, release PORT or release UNIT"
     assert tell(watched.node, "release e9z") == "this node has no port e9z, only e0a e0b e1a"

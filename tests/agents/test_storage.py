@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tests.agents.cast import EVERY, RUNNING
 from tests.agents.node import Lan, Node, until
 from tests.agents.test_daemon import process, tell
 from tests.lab.faulty import Failing
+from vsctl.agents.noded import endings
 
 pytestmark = pytest.mark.lab
 
@@ -70,6 +72,29 @@ def _name(process: int) -> str:
         return Path(f"/proc/{process}/comm").read_text().rstrip()
     except (FileNotFoundError, ProcessLookupError):
         return ""  # it has ended meanwhile
+
+
+def test_a_unit_that_has_ended_the_node_before_is_held_back_until_it_is_released(lan: Lan, disk) -> None:
+    one, other = disk("one"), disk("other")
+    lan.node.run("mount", "-t", "tmpfs", "tmpfs", "/var/log")
+    lan.node.run("mkdir", "/var/log/vsctl")
+    before = "".join(f"{time.time() - 60:.2f} storage san1 {state}\n" for state in ("ended", "hung"))
+    lan.node.run("tee", "/var/log/vsctl/events", text=before)
+    sections = (f"{name} nodes=n1 {each.device}" for name, each in (("san1", one), ("san2", other)))
+    parameters = {**PORTS, "storage": ";".join(sections)}
+    assert lan.node.agent("daemon", "start", **parameters).code == RUNNING
+    until(
+        lambda: states(lan.node) == {"san1": "waiting", "san2": "good"}, "san1 is held back, and san2 is not"
+    )
+    lan.node.run("sh", "-c", "kill -9 $(cut -d' ' -f1 /run/vsctl/_daemon/process)")
+    assert lan.node.agent("daemon", "start", **parameters).code == RUNNING
+    until(lambda: states(lan.node) == {"san1": "waiting", "san2": "good"}, "the next daemon knows that, too")
+    assert seen(lan.node)["san1"]["hold"] == endings.FIRST
+    assert tell(lan.node, "release san1") == "storage san1 is good"
+    assert seen(lan.node)["san1"]["good"]
+    said = [line.split()[1:] for line in lan.node.run("cat", "/var/log/vsctl/events").splitlines()]
+    assert said.count(["storage", "san1", "ended"]) == 2
+    assert said.count(["storage", "san1", "released"]) == 1
 
 
 def test_errors_lose_the_unit_and_no_other_and_it_comes_back_by_itself(lan: Lan, disk) -> None:

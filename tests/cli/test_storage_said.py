@@ -21,7 +21,10 @@ NODES = ("n1", "n2", "n3")
         ("san1=slow", "storage san1 is slow: reads take more than a second on n1"),
         ("san1=failing", "storage san1 does not answer every read"),
         ("san1=hung", "storage san1 hangs: reads do not come back on n1"),
-        ("san1=waiting", "storage san1 answers again, and is used when it has for a while on n1"),
+        (
+            "san1=waiting",
+            "storage san1 answers again, and is used when it has for a while on n1; `vsctl release n1/san1` uses it now",
+        ),
     ],
 )
 def test_status_says_how_storage_is(cib: Path, said: str, words: str) -> None:

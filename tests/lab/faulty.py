@@ -8,6 +8,7 @@ named pipe CONTROL, a line each:
     eio     every request is an error
     hang    no request is answered
     slow S  every request is answered after S seconds
+    bad B   it works, but the byte B cannot be read
 
 Between the loop device and the image is a FUSE filesystem whose root is a file
 (linux/fuse.h), in a mount namespace of the program's own: so this needs
@@ -57,12 +58,12 @@ class Disk:
         self.image = os.open(image, os.O_RDWR)
         self.fuse = fuse
         self.mode = "good"
-        self.pause = 0.0
+        self.number = 0.0
         self.waiting: list[tuple[float, bytes]] = []
 
     def obey(self, line: str) -> None:
-        self.mode, _, pause = line.partition(" ")
-        self.pause = float(pause or 0)
+        self.mode, _, number = line.partition(" ")
+        self.number = float(number or 0)
         waiting, self.waiting = self.waiting, []
         for _, request in waiting:
             self.take(request)
@@ -70,7 +71,7 @@ class Disk:
     def take(self, request: bytes) -> None:
         opcode = IN.unpack_from(request)[1]
         if opcode in FAILING and self.mode in ("hang", "slow"):
-            self.waiting.append((time.monotonic() + self.pause, request))
+            self.waiting.append((time.monotonic() + self.number, request))
         else:
             self.answer(request)
 
@@ -89,7 +90,7 @@ class Disk:
         if opcode in UNANSWERED:
             return
         try:
-            if opcode in FAILING and self.mode == "eio":
+            if self.fails(opcode, request[IN.size :]):
                 raise OSError(errno.EIO, "on demand")
             error, body = 0, self.do(opcode, request[IN.size :])
         except OSError as problem:
@@ -98,6 +99,12 @@ class Disk:
             os.write(self.fuse, OUT.pack(OUT.size + len(body), error, unique) + body)
         except FileNotFoundError:
             return  # who asked has been killed
+
+    def fails(self, opcode: int, body: bytes) -> bool:
+        if self.mode == "bad" and opcode == Op.READ:
+            _, offset, size = struct.unpack_from("=QQI", body)
+            return bool(offset <= self.number < offset + size)
+        return self.mode == "eio" and opcode in FAILING
 
     def do(self, opcode: int, body: bytes) -> bytes:
         match opcode:

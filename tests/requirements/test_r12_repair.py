@@ -48,8 +48,8 @@ SLOW = "r12-slow"
 
 @pytest.fixture(scope="module")
 def stage(bare: Stage) -> Iterator[Stage]:
-    """vs1 with four filesystems beside its root, and vs2; repair is automatic."""
-    document = cluster_file(bare.lab, SERVERS, policy={"repair": {"mode": "auto"}})
+    """vs1 with four filesystems beside its root, and vs2; nothing says how to repair."""
+    document = cluster_file(bare.lab, SERVERS)
     bare.lab.disk(SLOW, failing=True)
     document["virtual_servers"]["vs1"]["filesystems"]["slow"]["device"] = f"/dev/disk/by-id/vsctl-lab-{SLOW}"
     bare.become(document)

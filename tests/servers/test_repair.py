@@ -112,6 +112,57 @@ def test_damage_is_found_and_repaired(node, cluster, type, break_it):
     assert (node.agent("fs", "monitor", **fs).status, cluster.scores) == (0, OVER)
 
 
+@pytest.mark.parametrize("action", ["start", "monitor"])
+def test_a_cluster_that_does_not_answer_is_not_waited_for_longer_than_there_is_time(
+    node, cluster, tmp_path, action
+):
+    device = node.disk("ext4")
+    fs = data(device)
+    node.agent("fs", "start", **fs)
+    break_ext4(node, device)
+    silence(node, tmp_path)
+    late = node.agent("fs", action, timeout=3, **fs)
+    assert (late.status, "the cluster has not answered" in late.said) == (1, True), late.said
+    assert late.seconds < 3
+    node.run("umount /usr/sbin/cibadmin")
+    in_time = node.agent("fs", action, **fs)
+    assert (in_time.status, cluster.scores) == ({"start": 1, "monitor": 0}[action], REPAIR)
+
+
+def test_what_the_kernel_says_of_an_xfs_is_not_forgotten_until_the_cluster_knows(node, cluster, tmp_path):
+    """It says so once, and nothing else about the filesystem shows it."""
+    device = node.disk("xfs")
+    node.agent("fs", "start", **data(device, "xfs"))
+    silence(node, tmp_path)
+    daemon = node.begin_python(_DAEMON)
+    assert daemon.stdout.readline() == "it looks\n"
+    node.run(f"sh -c 'echo \"XFS ({Path(device).name}): Metadata corruption detected\" > /dev/kmsg'")
+    assert "the cluster has not answered" in daemon.stdout.readline()
+    assert cluster.scores == OVER
+    node.run("umount /usr/sbin/cibadmin")
+    assert "data of vs1 is in quarantine" in daemon.stdout.readline()
+    assert cluster.scores == REPAIR
+
+
+_DAEMON = """
+from vsctl.agents.noded import commands, damages
+from vsctl.agents.noded.loop import Loop
+commands.LIMIT, damages.AGAIN = 4.0, 0.5
+loop = Loop()
+damages.Damages(loop, lambda: "n1", lambda words: print(words, flush=True)).look()
+print("it looks", flush=True)
+loop.run()
+"""
+
+
+def silence(node, folder: Path) -> None:
+    """Let the cluster answer nobody until cibadmin is unmounted."""
+    silent = folder / "cibadmin"
+    silent.write_text("#!/bin/sh\nexec sleep 1000\n")
+    silent.chmod(0o755)
+    node.run(f"mount --bind {silent} /usr/sbin/cibadmin")
+
+
 def found_damaged(node, cluster, **repair: str) -> dict[str, str]:
     """Bring data into quarantine, and return the parameters of its repair."""
     device = node.disk("ext4")
@@ -125,7 +176,7 @@ def found_damaged(node, cluster, **repair: str) -> dict[str, str]:
 
 
 def test_a_repair_that_nobody_asked_for_waits_for_a_person(node, cluster):
-    repair = found_damaged(node, cluster)
+    repair = found_damaged(node, cluster, mode="off")
     assert node.agent("repair", "start", **repair).status == 0
     wait_for(lambda: cluster.scores == PERSON, "it does not wait for a person")
     assert "mode: off" in cluster.record["said"]
@@ -155,7 +206,7 @@ def test_the_metadata_are_saved_and_what_is_corrupt_is_repaired(node, cluster):
 
 
 def test_it_is_not_repaired_again_and_again(node, cluster):
-    repair = found_damaged(node, cluster, mode="auto")
+    repair = found_damaged(node, cluster)
     fs = {name: repair[name] for name in ("server", "filesystem", "device", "type", "CRM_meta_on_node")}
     assert node.agent("repair", "start", **repair).status == 0
     wait_for(lambda: cluster.scores == OVER, "it is not repaired")
@@ -193,6 +244,60 @@ def test_storage_that_fails_is_no_damage(node, cluster):
     node.agent("fs", "monitor", **fs)
     assert cluster.scores == OVER
     become("good")
+
+
+def test_a_checker_whose_device_fails_it_writes_nothing_for_that(node, cluster):
+    """What cannot be read only now and here may be sound."""
+    device, become = node.failing_disk("ext4")
+    fs = data(device)
+    node.agent("fs", "start", **fs)
+    node.run("mkdir /srv/vsctl/vs1/data/there")
+    node.run("sh -c 'seq 50 | (cd /srv/vsctl/vs1/data/there && xargs touch)'")
+    break_ext4(node, device)
+    assert node.agent("fs", "monitor", **fs).status == 0
+    assert node.agent("fs", "stop", **fs).status == 0
+    sizes = node.run(f"dumpe2fs -h {device}").said
+    size = int(sizes.partition("Block size:")[2].split()[0])
+    block = int(node.run(f"debugfs -R 'blocks /there' {device}").said.split()[-1])
+    node.run(f"debugfs -w -R 'clri <2>' {device}")
+    become(f"bad {block * size}")
+    repair = {**fs, "mode": "auto"}
+    assert node.agent("repair", "start", **repair).status == 0
+    wait_for(lambda: node.agent("repair", "monitor", **repair).status == 1, "it does not say that it failed")
+    log = node.run("cat /var/log/vsctl/vs1/repair-data.log").said
+    assert "Input/output error" in log and "Force rewrite" not in log, log
+    assert cluster.scores == REPAIR
+    become("good")
+    assert node.agent("repair", "stop", **repair).status == 0
+    assert node.agent("repair", "start", **repair).status == 0
+    wait_for(lambda: cluster.scores == OVER, "it is not repaired")
+    assert node.agent("fs", "start", **fs).status == 0
+    assert len(node.run("find /srv/vsctl/vs1/data -type f").said.split()) == 50, "all is there"
+
+
+def test_a_mount_that_one_bad_path_keeps_from_succeeding_finds_no_damage(node, cluster):
+    device, become = node.failing_disk("xfs")
+    fs = data(device, "xfs")
+    last = int(node.run(f"blockdev --getsize64 {device}").said) - 1
+    become(f"bad {last}")
+    start = node.agent("fs", "start", **fs)
+    assert (start.status, "can't read superblock" in start.said) == (1, True), start.said
+    assert cluster.scores == OVER
+    become("good")
+    assert node.agent("fs", "start", **fs).status == 0
+
+
+def test_a_damaged_group_keeps_an_xfs_from_being_mounted_and_is_found(node, cluster):
+    device = node.disk("xfs")
+    fs = data(device, "xfs")
+    groups = node.run(f"xfs_db -r -c 'sb 0' -c 'print agblocks blocksize' {device}").said
+    blocks, size = (int(line.split()[-1]) for line in groups.splitlines())
+    node.run(
+        f"dd if=/dev/urandom of={device} bs=512 count=3 seek={blocks * size // 512 + 1} conv=notrunc,fsync"
+    )
+    start = node.agent("fs", "start", **fs)
+    assert (start.status, "it is in quarantine" in start.said) == (1, True), start.said
+    assert cluster.scores == REPAIR
 
 
 def test_a_repair_that_loses_its_storage_has_another_node_try(node, cluster):

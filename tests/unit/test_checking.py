@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vsctl.agents import checking, damage, progress, quarantine
+from vsctl.agents import checking, damage, kernellog, progress, quarantine
 from vsctl.agents.checking import CLEAN, LOOK, MEND, PERSON, REPAIRED
 from vsctl.agents.noded.damages import complained
 
@@ -31,14 +31,14 @@ REPLAY = " ".join(checking.replay(DEVICE)).replace(f" {DEVICE}", "")
     [
         ("ext4", MEND, [("e2fsck -f -p", 0)], CLEAN),
         ("ext4", MEND, [("e2fsck -f -p", 1)], REPAIRED),
-        ("ext4", MEND, [("e2fsck -f -p", 4), ("e2fsck -f -y", 1), ("e2fsck -f -p", 0)], REPAIRED),
-        ("ext4", MEND, [("e2fsck -f -p", 4), ("e2fsck -f -y", 1), ("e2fsck -f -p", 4)], PERSON),
-        ("ext4", MEND, [("e2fsck -f -p", 4), ("e2fsck -f -y", 5)], PERSON),
-        ("ext4", MEND, [("e2fsck -f -p", 8), ("e2fsck -f -y", 8)], PERSON),
+        ("ext4", MEND, [("e2fsck -f -p", 4), ("e2fsck -f", 1), ("e2fsck -f -p", 0)], REPAIRED),
+        ("ext4", MEND, [("e2fsck -f -p", 4), ("e2fsck -f", 1), ("e2fsck -f -p", 4)], PERSON),
+        ("ext4", MEND, [("e2fsck -f -p", 4), ("e2fsck -f", 5)], PERSON),
+        ("ext4", MEND, [("e2fsck -f -p", 8), ("e2fsck -f", 8)], PERSON),
         ("ext4", MEND, [("e2fsck -f -p", -9)], PERSON),
         ("ext4", MEND, [("e2fsck -f -p", 32)], PERSON),
         ("ext4", MEND, [("e2fsck -f -p", 127)], PERSON),
-        ("ext4", MEND, [("e2fsck -f -p", 8), ("e2fsck -f -y", 1), ("e2fsck -f -p", 0)], REPAIRED),
+        ("ext4", MEND, [("e2fsck -f -p", 8), ("e2fsck -f", 1), ("e2fsck -f -p", 0)], REPAIRED),
         (
             "ext4",
             LOOK,
@@ -121,6 +121,7 @@ def test_only_constraints_that_exist_are_changed() -> None:
     ("record", "device"),
     [
         ("3,1,2,-;XFS (dm-3): Metadata corruption detected at xfs_dir3_block_verify\n", "dm-3"),
+        ("3,1,2,-;XFS (sdb): Metadata CRC error detected at xfs_dir3_data_read_verify+0x71/0x100\n", "sdb"),
         ("3,1,2,-;XFS (sdb1): Corruption of in-memory data (0x8) detected\n SUBSYSTEM=block\n", "sdb1"),
         ("3,1,2,-;XFS (sdb1): Mounting V5 Filesystem\n", None),
         ("3,1,2,-;EXT4-fs error (device sdb1): corruption\n", None),
@@ -128,4 +129,37 @@ def test_only_constraints_that_exist_are_changed() -> None:
     ],
 )
 def test_of_which_device_the_kernel_complains(record: str, device: str | None) -> None:
-    assert complained(record) == device
+    assert complained(kernellog.sentence(record)) == device
+
+
+@pytest.mark.parametrize(
+    ("said", "storages"),
+    [
+        (["I/O error, dev sdb, sector 2 op 0x0:(READ) flags 0x80700 phys_seg 1 prio class 2"], True),
+        (["blk_update_request: critical medium error, dev sdc, sector 2"], True),
+        (["Buffer I/O error on dev dm-3, logical block 1, async page read"], True),
+        (['XFS (dm-3): metadata I/O error in "xfs_read_agf+0x7/0x1" at daddr 0x1 len 1 error 5'], True),
+        (['XFS (dm-3): metadata I/O error in "xfs_read_agf+0x7/0x1" at daddr 0x1 len 1 error 117'], False),
+        (["XFS (dm-3): Metadata CRC error detected at xfs_agf_read_verify+0x1/0x2"], False),
+        (["I/O error, dev sdbc, sector 2", "I/O error, dev sdb1, sector 2"], False),
+        (
+            [
+                "mount: attempt to access beyond end of device\\x0adm-3: rw=0",
+                "Buffer I/O error on dev dm-3, ",
+            ],
+            False,
+        ),
+        ([], False),
+    ],
+)
+def test_whose_fault_an_error_of_a_mount_is(said: list[str], storages: bool) -> None:
+    """dm-3 is made of sdb and sdc."""
+    assert damage.is_storages(said, [], {"dm-3", "sdb", "sdc"}) is storages
+
+
+def test_a_kernel_that_has_said_much_may_say_no_more() -> None:
+    much = [f"I/O error, dev loop7, sector {each}" for each in range(damage.BURST)]
+    assert damage.is_storages([], much, {"dm-3"})
+    assert not damage.is_storages([], much[1:], {"dm-3"})
+    found = "XFS (dm-3): Metadata corruption detected at xfs_agf_read_verify+0x1/0x2"
+    assert not damage.is_storages([found], much, {"dm-3"}), "it was read"

@@ -42,6 +42,7 @@ from vsctl.policy.model import (
     Peer,
     Port,
     Repair,
+    RepairMode,
     SmbShare,
     Squash,
     StorageUnit,
@@ -139,7 +140,7 @@ def test_the_example_says_all_that_a_file_can_say() -> None:
     assert (vs3.on_subnet_loss, vs3.on_storage_loss) == (OnSubnetLoss.ROUTE, OnStorageLoss.STAY)
     assert (cluster.policy.balance, cluster.policy.repair) == (
         Balance(quiet=Hours(8 * 60, 18 * 60)),
-        Repair(),
+        Repair(RepairMode.AUTO, keep_image=False),
     )
 
 
@@ -168,6 +169,12 @@ def test_fencing_has_levels_of_devices() -> None:
 )
 def test_failback_is_a_word_or_a_window(written: str, meant: Failback) -> None:
     assert cluster_of(whole(f"policy: {{failback: {written}}}\n")).policy.failback == meant
+
+
+def test_what_is_damaged_is_repaired_unless_the_file_says_otherwise() -> None:
+    assert cluster_of(whole("policy: {}\n")).policy.repair.mode is RepairMode.AUTO
+    assert cluster_of(whole("policy: {repair: {keep_image: true}}\n")).policy.repair.mode is RepairMode.AUTO
+    assert cluster_of(whole("policy: {repair: {mode: off}}\n")).policy.repair.mode is RepairMode.OFF
 
 
 def test_an_export_id_is_never_renumbered() -> None:

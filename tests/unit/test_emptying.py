@@ -45,7 +45,14 @@ class Cluster:
             Attributes(self.loop, lambda _: None),
             lambda: self.scene,
             lambda node, verdict, _: self.told.append((node, verdict)),
+            lambda: self.kept.append(list(self.remembered[1])),
         )
+        self.kept: list[list[str]] = []
+
+    @property
+    def remembered(self) -> tuple[str, list[str]]:
+        """What a daemon after this one is told."""
+        return self.emptying.verdict, self.emptying.held
 
     def answer(self, attributes: dict[str, tuple[str, str, str]], failed: str = FAILED) -> None:
         """Let the cluster say this from now on, of n1, n2 and n3."""
@@ -173,6 +180,21 @@ def test_a_stall_that_is_over_before_others_are_asked_to_leave_keeps_no_stop_fai
     n1.answer(STUCK)
     n1.scene = replace(scene, lost=())
     n1.until(lambda: n1.heard == [ROOT])
+
+
+def test_what_a_daemon_before_this_one_has_seen_fail_is_tried_again_when_storage_is_back(make) -> None:
+    n1 = make("n1")
+    n1.scene = Scene("n1", NODES, GUESTS, ("vs1",), (), waiting=("san1",))
+    n1.answer(STUCK)
+    n1.emptying.begin()
+    n1.until(lambda: n1.kept == [["vs1-exp-root"]])
+    later = make("n1")
+    later.scene = Scene("n1", NODES, GUESTS, ("vs1",), ())
+    later.emptying.remember(*n1.remembered)
+    later.emptying.begin()
+    later.until(lambda: later.heard == [ROOT])
+    later.answer(STUCK, failed="")
+    later.until(lambda: later.kept == [[]])
 
 
 def test_a_stop_is_tried_again_until_it_is_not_failed_any_more(make, monkeypatch: pytest.MonkeyPatch) -> None:

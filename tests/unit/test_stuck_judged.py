@@ -70,6 +70,14 @@ def test_it_knows_whose_stop_has_failed() -> None:
     assert stuck.servers([], [], ["vs1"]) == frozenset()
 
 
+def test_a_repair_that_does_not_end_makes_nobody_stuck_and_is_tried_again_with_its_storage() -> None:
+    failed = ["vs1-repair-data", "vs1-repair-x-nfs"]
+    assert stuck.servers(failed, ["vs1"], ["vs1"]) == frozenset()
+    assert stuck.servers(failed, ["vs1", "vs1-repair-x"], ["vs1", "vs1-repair-x"]) == {"vs1-repair-x"}
+    assert stuck.waiting(["vs1-repair-data"], GUESTS, [], ["san1"]) == {"vs1-repair-data"}, "vs1 is elsewhere"
+    assert stuck.waiting(["vs1-repair-data"], GUESTS, ["vs1"], ["san2"]) == frozenset()
+
+
 @pytest.mark.parametrize(
     ("held", "lost", "said", "freed"),
     [
