@@ -11,6 +11,8 @@ import pytest
 from tests.agents.cast import ANNOUNCER, DETOURED, IPV4, IPV6, OPEN, RUNNING
 from tests.agents.node import ROOT, Lan, Node, Place, until
 
+from vsctl.agents import nudge
+
 pytestmark = pytest.mark.lab
 
 TRIES = 4
@@ -103,6 +105,56 @@ def test_what_has_waited_is_sent_again_at_once(
     assert lan.node.python(NUDGE, str(ROOT), address).wait(10) == 0
     assert heard(listener) == "say\n"
     assert time.monotonic() - began < SOON
+
+
+CROWD = """
+import resource, socket, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (10000, 10000))
+where, port, number = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+if where == 'server':
+    listener = socket.create_server(('::', port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=number)
+    print('ready')
+    ends = [listener.accept()[0] for _ in range(number)]
+else:
+    ends = [socket.create_connection((where, port), timeout=30) for _ in range(number)]
+print('connected')
+for line in sys.stdin:
+    if line == 'say\\n':
+        ends[-1].sendall(line.encode())
+    else:
+        print(ends[-1].recv(4096).decode(), end='')
+"""
+
+
+def unreachables(place: Place) -> int:
+    """Return how many such errors a client has got, IPv4 and IPv6."""
+    lines = [each.split() for each in place.run("cat", "/proc/net/snmp").splitlines()]
+    names, values = (each for each in lines if each[0] == "Icmp:")
+    six = dict(each.split() for each in place.run("cat", "/proc/net/snmp6").splitlines())
+    return int(values[names.index("InDestUnreachs")]) + int(six["Icmp6InDestUnreachs"])
+
+
+def test_who_waits_comes_first_and_a_crowd_costs_no_more_than_it_may(lan: Lan, address: str) -> None:
+    """The last of many more connections than are told: its server waits, the others are idle."""
+    crowd, client = str(nudge.MOST + 500), lan.clients["client-a"]
+    for agent, parameters in (("net", DETOURED), ("vip", ANNOUNCER)):
+        assert lan.node.agent(agent, "start", **parameters).code == RUNNING
+    server = lan.node.python(CROWD, "server", str(OPEN), crowd, server="vs1")
+    assert heard(server) == "ready\n"
+    clients = client.python(CROWD, address, str(OPEN), crowd)
+    assert heard(clients) == heard(server) == "connected\n"
+    lan.switches.run("bridge", "link", "set", "dev", "client-a", "state", "0")
+    tell(clients, "hear")
+    tell(server, "say")
+    until(lambda: tries(lan.node, "vs1") >= TRIES, "the server has asked in vain")
+    lan.switches.run("bridge", "link", "set", "dev", "client-a", "state", "3")
+    others, began = lan.node.processes(), time.monotonic()
+    assert lan.node.python(NUDGE, str(ROOT), address).wait(10) == 0
+    assert heard(clients) == "say\n"
+    assert time.monotonic() - began < SOON
+    until(lambda: not lan.node.processes() - others, "the nudge has ended")
+    print(f"{crowd} connections took {time.monotonic() - began:.2f} s, {unreachables(client)} errors")
+    assert nudge.MOST < unreachables(client) <= nudge.MOST * (1 + len(nudge.AGAIN))
 
 
 def test_a_peer_that_begins_to_route_is_noticed(
