@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from tests.lab.sessions import Session, serve
 pytestmark = pytest.mark.lab
 
 CLUSTER_FILE = Path(__file__).with_name("subnets.yaml")
-VIP4, VIP6, PINNED, MOVING = "192.0.2.11", "2001:db8:a::11", "192.0.2.12", "192.0.2.13"
+VIP4, VIP6, PINNED = "192.0.2.11", "2001:db8:a::11", "192.0.2.12"
+MOVING4, MOVING6 = "192.0.2.13", "2001:db8:a::13"
 ANNOUNCER = "vs1-vip-lan-a"
 SETTLED = 30.0
 TRIALS = 20
@@ -35,7 +37,8 @@ def cluster(lab: Lab) -> Lab:
     for server in ("vs1", "vs2", "vs3"):
         lab.disk(f"{server}-root")
     lab.node("n1").run(["vsctl", "apply", "--wait", CLUSTER_FILE], timeout=180)
-    lab.node("n1").run(["vsctl", "smb-user", "vs1", "add", "alice"], input="wonderland\n")
+    for server in ("vs1", "vs3"):
+        lab.node("n1").run(["vsctl", "smb-user", server, "add", "alice"], input="wonderland\n")
     return lab
 
 
@@ -221,15 +224,33 @@ def test_another_peer_takes_over_when_the_router_dies(at_home: Lab) -> None:
         users.lost_nothing()
 
 
+def test_it_moves_when_the_only_router_dies(at_home: Lab) -> None:
+    lab = at_home
+    lab.cut("n3/lan-b")  # it reaches clients, and not n1
+    with Client.nfs(lab.client("c1"), VIP4, "/root/projects") as writer:
+        writer.wait_for_progress()
+        lose(lab, "n1", how="cut")
+        writer.wait_for_progress()
+        assert lab.where(ANNOUNCER) == "n2"
+        lab.kill("n2")
+        lab.wait(lambda: lab.where("vs1-net") == "n3", "vs1 is where its addresses can be announced", 60)
+        writer.wait_for_progress()
+        assert lab.where(ANNOUNCER) == "n3"
+        lab.wait_until_fenced("n2")
+        lab.mend("n1/lan-a")
+        lab.boot("n2")
+        lab.wait_for_nodes()
+    assert writer.missing() == []
+
+
 def test_a_pinned_server_is_routed_and_one_that_may_move_moves(at_home: Lab) -> None:
     lab = at_home
-    pinned = Client.nfs(lab.client("c1"), PINNED, "/root/scratch")
-    moving = Client.nfs(lab.client("c1"), MOVING, "/root/media")
-    with pinned, moving:
-        for each in (pinned, moving):
-            each.wait_for_progress()
+    clients = [Client.nfs(lab.client("c1"), PINNED, "/root/scratch"), *moving(lab)]
+    with ExitStack() as all_of_them:
+        for each in clients:
+            all_of_them.enter_context(each).wait_for_progress()
         lose(lab, "n1", how="cut")
-        for each in (pinned, moving):
+        for each in clients:
             each.wait_for_progress()
         assert lab.where("vs2-net") == "n1"
         assert lab.where("vs2-vip-lan-a") in ("n2", "n3")
@@ -237,11 +258,20 @@ def test_a_pinned_server_is_routed_and_one_that_may_move_moves(at_home: Lab) -> 
         assert there in ("n2", "n3")
         assert lab.where("vs3-vip-lan-a") == there, "what has moved is announced directly"
         regain(lab, "n1", how="cut")
-        for each in (pinned, moving):
+        for each in clients:
             each.wait_for_progress()
-    for each in (pinned, moving):
+    for each in clients:
         assert not each.report().errors
         assert each.missing() == []
+
+
+def moving(lab: Lab) -> list[Client]:
+    """Return those who use vs3, by IPv4 and IPv6."""
+    c1 = lab.client("c1")
+    return [
+        Client.nfs(c1, MOVING4, "/root/media"),
+        Client.smb(c1, MOVING6, "media", "alice", "wonderland"),
+    ]
 
 
 def test_a_server_moves_while_it_is_routed_and_when_its_node_dies(at_home: Lab) -> None:
@@ -262,19 +292,27 @@ def test_a_server_moves_while_it_is_routed_and_when_its_node_dies(at_home: Lab) 
 
 
 def test_its_node_dies_while_it_is_routed(at_home: Lab) -> None:
-    lab = at_home
-    with Client.nfs(lab.client("c1"), VIP4, "/root/projects") as writer:
-        writer.wait_for_progress()
+    lab, c1 = at_home, at_home.client("c1")
+    clients = [
+        Client.nfs(c1, VIP4, "/root/projects"),
+        Client.smb(c1, VIP6, "projects", "alice", "wonderland"),
+    ]
+    with ExitStack() as all_of_them:
+        for each in clients:
+            all_of_them.enter_context(each).wait_for_progress()
         lose(lab, "n1", how="cut")
-        writer.wait_for_progress()
+        for each in clients:
+            each.wait_for_progress()
         lab.kill("n1")
-        writer.wait_for_progress()
+        for each in clients:
+            each.wait_for_progress()
         assert lab.where("vs1-net") == lab.where(ANNOUNCER) != "n1"
         lab.wait_until_fenced("n1")
         lab.mend("n1/lan-a")
         lab.boot("n1")
         lab.wait_for_nodes()
-    assert writer.missing() == []
+    for each in clients:
+        assert each.missing() == []
 
 
 def test_a_subnet_that_no_node_has_is_announced_again_when_one_has(at_home: Lab) -> None:
@@ -399,18 +437,24 @@ def test_outages_while_a_peer_takes_over(at_home: Lab) -> None:
 @pytest.mark.timeout(3600)
 def test_outages_while_a_server_moves(at_home: Lab) -> None:
     lab = at_home
-    outages: dict[str, list[float]] = {"NFS": []}
-    with Client.nfs(lab.client("c1"), MOVING, "/root/media") as writer:
+    outages: dict[str, list[float]] = {"NFS": [], "SMB": []}
+    clients = moving(lab)
+    with ExitStack() as all_of_them:
+        for each in clients:
+            all_of_them.enter_context(each)
         for _ in range(TRIALS):
             here = lab.where("vs3-net")
             assert here is not None
-            writer.wait_for_progress()
+            for each in clients:
+                each.wait_for_progress()
             began = time.monotonic()
             lose(lab, here, how="cut")
             lab.wait(lambda it=here: lab.where("vs3-gate") not in (None, it), "vs3 is elsewhere", 60)
-            writer.wait_for_progress()
-            series.note(outages, [writer], began)
+            for each in clients:
+                each.wait_for_progress()
+            series.note(outages, clients, began)
             regain(lab, here, how="cut")
-        assert not writer.report().errors
-    assert writer.missing() == []
+    for each in clients:
+        assert not each.report().errors
+        assert each.missing() == []
     series.judge("a lost subnet, moved", outages, 4.0)
