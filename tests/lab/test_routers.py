@@ -21,7 +21,7 @@ CLUSTER_FILE = Path(__file__).with_name("routers.yaml")
 PORTS = {"e0a": "lan-a", "e0b": "lan-a", "e1a": "lan-b", "e2a": "lan-c"}
 OF_VS1, OF_VS2 = {"192.0.2.11", "2001:db8:a::11"}, {"192.0.2.12", "2001:db8:a::12"}
 SOCKET = "/run/bird.ctl"
-TRIALS = 10
+TRIALS = 5
 BIRD = """
 router id 198.51.100.1;
 protocol device { }
