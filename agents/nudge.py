@@ -53,7 +53,7 @@ AGAIN = (0.05, 0.1, 0.2, 0.4)
 """Pauses, in seconds, between the repetitions: each takes back a doubling, and the way may not be there yet."""
 
 MOST = 2000
-"""How many connections are told, at most: with all that is to be done for each, a tenth of a second's work."""
+"""How many connections are told, at most: those first for which the server waits, which its kernel knows."""
 
 
 class Waiting:
@@ -85,15 +85,32 @@ def _nudge(server: str, addresses: Collection[bytes]) -> None:
 
     with namespaces.inside(server):
         link = rtnetlink.link(Netlink(), names.INSIDE)
-        known = [each for each in connections.listed(closely=True) if each.local in addresses][:MOST]
+        known = [each for each in connections.listed(closely=True) if each.local in addresses]
+        known = sorted(known, key=lambda each: not each.unacknowledged)[:MOST]
         clients = senders(each.local for each in known)
     if link is None:
         return
-    waiting = _ask(server, link.hardware, known)
+    door = Door(server, link.hardware)
+    waiting = _ask(server, door, known)
     for pause in (0.0, *AGAIN):
         time.sleep(pause)
         for each in waiting:
-            _tell(server, link.hardware, each, clients.get(each.connection.local))
+            _tell(door, each, clients.get(each.connection.local))
+
+
+class Door:
+    """Where a server gets packets as if they came from outside."""
+
+    def __init__(self, server: str, hardware: bytes) -> None:
+        self._wire = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0)
+        self._interface = names.interface(server)
+        self._hardware = hardware
+
+    def deliver(self, family: int, packet: bytes) -> None:
+        try:
+            self._wire.sendto(packet, (self._interface, _ETH_P[family], 0, 0, self._hardware))
+        except OSError:  # the server is leaving
+            pass
 
 
 def senders(addresses: Iterable[bytes]) -> dict[bytes, socket]:
@@ -111,7 +128,7 @@ def senders(addresses: Iterable[bytes]) -> dict[bytes, socket]:
     return found
 
 
-def _ask(server: str, hardware: bytes, known: Sequence[Connection]) -> list[Waiting]:
+def _ask(server: str, door: Door, known: Sequence[Connection]) -> list[Waiting]:
     """Let the server's kernel say of each connection where it is; who says nothing is left out."""
     by_ends = {(each.local, each.local_port, each.remote, each.remote_port): each for each in known}
     found = []
@@ -121,7 +138,7 @@ def _ask(server: str, hardware: bytes, known: Sequence[Connection]) -> list[Wait
         said.bind((names.interface(server), _ETH_P[family]))
         for each in ours:
             segment = frames.stray(each.remote, each.remote_port, each.local, each.local_port)
-            _deliver(server, hardware, family, _packet(each.remote, each.local, IPPROTO_TCP, segment))
+            door.deliver(family, _packet(each.remote, each.local, IPPROTO_TCP, segment))
             found += _answers(said, family, by_ends)
         said.close()
     return found
@@ -152,7 +169,7 @@ def _answers(
             found.append(Waiting(connection, heard, (sequence - sent) % (1 << 32) if sent else None))
 
 
-def _tell(server: str, hardware: bytes, waiting: Waiting, client: socket | None) -> None:
+def _tell(door: Door, waiting: Waiting, client: socket | None) -> None:
     """Tell both ends that what they wait for could not be delivered."""
     each = waiting.connection
     quoted = _packet(
@@ -175,7 +192,7 @@ def _tell(server: str, hardware: bytes, waiting: Waiting, client: socket | None)
         )
         error = _error(each.family, quoted, (each.remote, each.local))
         packet = _packet(each.remote, each.local, _ICMP[each.family], error)
-        _deliver(server, hardware, each.family, packet)
+        door.deliver(each.family, packet)
 
 
 def _error(family: int, quoted: bytes, ends: tuple[bytes, bytes] | None = None) -> bytes:
@@ -195,14 +212,3 @@ def _packet(source: bytes, target: bytes, protocol: int, payload: bytes) -> byte
         return pack("!IHBB", 6 << 28, len(payload), protocol, _HOPS) + source + target + payload
     head = pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 0, 0, _HOPS, protocol, 0) + source + target
     return head[:10] + frames.checksum(head) + head[12:] + payload
-
-
-def _deliver(server: str, hardware: bytes, family: int, packet: bytes) -> None:
-    """Give a server a packet as if it came from outside."""
-    wire = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0)
-    try:
-        wire.sendto(packet, (names.interface(server), _ETH_P[family], 0, 0, hardware))
-    except OSError:  # the server is leaving
-        pass
-    finally:
-        wire.close()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from vsctl.policy import naming, scores
+from vsctl.policy import failback, naming, scores
 from vsctl.policy.constraints import Location, says
-from vsctl.policy.model import Cluster
+from vsctl.policy.model import Cluster, OnSubnetLoss
 
 
 def port_loss(cluster: Cluster) -> tuple[Location, ...]:
-    """Send every server away from a node without a single good port.
+    """Send a server that would be routed from a node without a single good port: nobody can route to it there.
 
     Losing one port is the announcer's business: the next one takes over. Losing
-    the last one of a subnet is `subnet_loss`.
+    the last one of a subnet is `subnet_loss`, which is all that a server needs
+    that moves for it. Where lost subnets count for a routed server, too, this
+    alone is not enough to leave: it goes only where an address of it can be announced.
     """
     return tuple(
         Location(
@@ -19,8 +21,9 @@ def port_loss(cluster: Cluster) -> tuple[Location, ...]:
             (server.name,),
             f"{server.name} leaves a node that has no good port at all",
             resource=naming.group(server.name),
-            score=scores.NO_PORT,
+            score=scores.CUT_OFF if failback.holds(cluster, server) else scores.NO_PORT,
             when=(says("ports-good", "0"),),
         )
         for server in cluster.servers
+        if server.on_subnet_loss is OnSubnetLoss.ROUTE
     )

@@ -17,6 +17,18 @@ announcers on three subnets (3 x 10 = 30), the sums are
     preference      300  >                                                             50 + 30 =     80
     unreported       50  >                                                                   30
 
+A server that is held (`failback.holds`), which most are, has 2800, 2400 and 800 in
+the places of stickiness, no port and subnet. It has to weigh lost subnets where
+it may go, and not to leave for them. With 380 for preference and what is below
+
+    held          2800  >  3 x 800 + 380           it is routed where it is, wherever is better
+    cut off       2400  >  2800 - 800 + 380        without a port it goes where one address more can be announced,
+                  2400  <  2800 - 380              and only there
+    fewer          800  >  2 x 380                 so that there is room between the two
+    evict        10000  >  2800 + 2400 + 3 x 800 + 380
+
+(docs/decisions/0035-lost-subnets-count-for-who-has-to-leave.md).
+
 The base carries a server through all of that: 500000 > 200000 + 182880, so a
 node where everything is wrong is still better than none. A pinned server is
 below zero on every other node, whatever speaks for it: 600000 > 500000 +
@@ -42,6 +54,15 @@ EVICT = -10_000
 NO_PORT = -4_000
 SUBNET_LOST = -1_000
 STICKINESS = 500
+HELD = 2_800
+"""Stickiness of a server that would be routed, and stays for that."""
+
+CUT_OFF = -2_400
+"""No good port, for a server that is held."""
+
+FEWER = -800
+"""A subnet lost, for a server that is held."""
+
 PREFERENCE = 300
 UNREPORTED = -50
 ANNOUNCER = 10

@@ -40,7 +40,7 @@ def tags(cluster: Cluster) -> tuple[Tag, ...]:
 
 
 def _core(cluster: Cluster, server: VirtualServer) -> Group:
-    sticky, window = failback.stickiness(cluster)
+    sticky, window = failback.stickiness(cluster, server)
     net = _part(
         naming.net(server.name),
         server,

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from vsctl.policy import naming, scores
+from vsctl.policy import failback, naming, scores
 from vsctl.policy.constraints import Location, is_node, is_not_node, says
-from vsctl.policy.model import Cluster, OnSubnetLoss, VirtualServer
+from vsctl.policy.model import Cluster, OnSubnetLoss, Subnet, VirtualServer
 
 
 def subnet_loss(cluster: Cluster) -> tuple[Location, ...]:
-    """Send a server with `on_subnet_loss: move` from where its addresses cannot be announced to where they can.
+    """Send a server from where its addresses cannot be announced to where they can: with `on_subnet_loss: move`
+    at once, else when it has to leave its node anyway.
 
     Every subnet counts for itself: of two bad nodes the one with fewer lost
-    subnets is better. All other servers stay, and a peer routes (`announcers`). What
-    can be announced by host route is not lost.
+    subnets is better. A server that is routed is held on its node by more than
+    that (`failback.holds`), and a peer announces (`announcers`). What can be
+    announced by host route is not lost.
     """
     return tuple(
-        Location(
-            "subnet",
-            (server.name, subnet.name),
-            f"{server.name} leaves a node where {subnet.name} is lost for one where it is not",
-            resource=naming.group(server.name),
-            score=scores.SUBNET_LOST,
-            when=(says(attribute(subnet.name), "0"),),
-        )
+        _lost(server, subnet)
         for server in cluster.servers
-        if server.on_subnet_loss is OnSubnetLoss.MOVE
+        if server.on_subnet_loss is OnSubnetLoss.MOVE or failback.holds(cluster, server)
         for subnet in cluster.subnets_of(server)
+    )
+
+
+def _lost(server: VirtualServer, subnet: Subnet) -> Location:
+    moves = server.on_subnet_loss is OnSubnetLoss.MOVE
+    return Location(
+        "subnet",
+        (server.name, subnet.name),
+        f"{server.name} leaves a node where {subnet.name} is lost for one where it is not"
+        if moves
+        else f"if {server.name} has to leave its node, it goes where {subnet.name} is not lost",
+        resource=naming.group(server.name),
+        score=scores.SUBNET_LOST if moves else scores.FEWER,
+        when=(says(attribute(subnet.name), "0"),),
     )
 
 

@@ -34,12 +34,13 @@ class Detours:
     def is_routed(self, server: str, subnet: str) -> bool:
         """Say whether a peer routes to a server that is here, and let it answer by the port on which it does.
 
-        When another one does than before, what has waited for it is sent again.
+        When another one does than before, or the same one after nobody did, what has waited for it is sent again.
         """
         record = announce.Record(server, subnet, announce.DETOUR)
         detour = reroute.Detour(subnet, _addresses(record), record.ports)
         found = reroute.port_to_peer(self._netlink, server, detour, self._asks(server, subnet, True))
         if found is None:
+            self._peers.pop((server, subnet), None)
             return False
         way, peer = found
         self._take(server, subnet, True, way, partial(reroute.answer_by, server, detour))

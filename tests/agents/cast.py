@@ -17,6 +17,13 @@ DETOURED = {
 ANNOUNCER = {**LAN_A, "ports": "n1=e0a,e0b", "detours": "n1=e1a"}
 """Where there are two nodes, both take themselves for n1; their ports have the same names."""
 LAN_B = {"server": "vs1", "subnet": "lan-b", "addresses": "198.51.100.11/24", "ports": "n1=e1a"}
+ANNOUNCER_B = {**LAN_B, "detours": "n1=e0a,e0b"}
+DAEMON_B = {
+    "ports": "n1=e0a:lan-a,e0b:lan-a,e1a:lan-b",
+    "gateways": "lan-a=192.0.2.99",
+    "servers": "vs1 subnets=lan-b nodes=n1,n2",
+}
+"""For nodes of which one has lost lan-b, and the other announces there what is on the first."""
 GATE = {"server": "vs1"}
 
 NET2 = {"server": "vs2", "addresses": "192.0.2.12/24 2001:db8:a::12/64"}

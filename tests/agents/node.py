@@ -12,7 +12,7 @@ import resource
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -290,3 +290,16 @@ def attempt(client: Place, address: str, port: int, *, within: str | None = None
     """Return what a new connection, from within a server if named, gets: `answered`, `silence`, an error."""
     said, _ = client.python(TRY, address, str(port), "1", server=within).communicate()
     return said.strip()
+
+
+@contextlib.contextmanager
+def watching(nodes: Sequence[Node], daemon: dict[str, str]) -> Iterator[None]:
+    """Let a node daemon run on each node."""
+    try:
+        for node in nodes:
+            node.run("mount", "-t", "tmpfs", "tmpfs", "/var/log")
+            assert node.agent("daemon", "start", **daemon).code == 0
+        yield
+    finally:
+        for node in nodes:
+            assert node.agent("daemon", "stop", **daemon).code == 0

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-
 import pytest
 
 from tests.agents.cast import (
     ANNOUNCER,
+    ANNOUNCER_B,
+    DAEMON_B,
     DETOURED,
     EVERY,
     FAILED,
     IPV4,
     IPV4_B,
     IPV6,
-    LAN_B,
     NOT_RUNNING,
     OPEN,
     RUNNING,
 )
-from tests.agents.node import ROOT, Lan, Node, Session, attempt, serve, until
+from tests.agents.node import ROOT, Lan, Node, Session, attempt, serve, until, watching
 from vsctl.agents import names
 
 pytestmark = pytest.mark.lab
@@ -235,15 +233,9 @@ def test_an_interrupted_end_is_finished_by_the_next(lan: Lan) -> None:
 
 def test_both_sides_leave_a_silent_detour(serving: Lan, peer: Node) -> None:
     """The daemons find it; monitors alone would believe for half a minute what was answered last."""
-    daemon = {
-        "ports": "n1=e0a:lan-a,e0b:lan-a,e1a:lan-b",
-        "gateways": "lan-a=192.0.2.99",
-        "servers": "vs1 subnets=lan-b nodes=n1,n2",
-    }
-    announcer = {**LAN_B, "detours": "n1=e0a,e0b"}
     serving.cable("e1a", "down")
-    assert peer.agent("vip", "start", **announcer).code == RUNNING
-    with watching((serving.node, peer), daemon):
+    assert peer.agent("vip", "start", **ANNOUNCER_B).code == RUNNING
+    with watching((serving.node, peer), DAEMON_B):
         client = serving.clients["client-b"]
         for port in ("e0a", "e0b"):
             until(lambda: attempt(client, IPV4_B, OPEN) == "answered", "vs1 is reached through the peer")
@@ -252,19 +244,6 @@ def test_both_sides_leave_a_silent_detour(serving: Lan, peer: Node) -> None:
             until(lambda it=other: f"dev {it}" in way_out(serving.node), f"vs1 answers by {other}")
             until(lambda: attempt(client, IPV4_B, OPEN) == "answered", "vs1 is reached by the other port")
             serving.switches.run("bridge", "link", "set", "dev", port, "state", "3")
-
-
-@contextmanager
-def watching(nodes: Sequence[Node], daemon: dict[str, str]) -> Iterator[None]:
-    """Let a node daemon run on each node."""
-    try:
-        for node in nodes:
-            node.run("mount", "-t", "tmpfs", "tmpfs", "/var/log")
-            assert node.agent("daemon", "start", **daemon).code == RUNNING
-        yield
-    finally:
-        for node in nodes:
-            assert node.agent("daemon", "stop", **daemon).code == RUNNING
 
 
 def way_out(node: Node) -> str:

@@ -2,8 +2,9 @@
 
 The node has a second port on the subnet, and a third on another one. Stock is
 IPaddr2 with ethmonitor, set as quick as it can be: it moves the whole server to
-another node, as nothing of it knows a second port. "Ping" is the longest time
-without an echo, two hundred questions a second.
+another node, as nothing of it knows a second port. Once each it is also set as
+it comes, and left out. "Ping" is the longest time without an echo, two hundred
+questions a second.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from __future__ import annotations
 import subprocess
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
+from math import inf
 from tempfile import TemporaryFile
 
 import yaml
@@ -21,6 +23,8 @@ import yaml
 from tests.bench.sides import HERE, Ours, Side, Stock, address, up
 from tests.bench.table import Row, Table
 from tests.lab import history
+from tests.lab.clients import Client
+from tests.lab.problem import LabProblem
 
 SERVER = "vs1"
 TARGETS = {
@@ -30,6 +34,8 @@ TARGETS = {
     "flapping: failovers": "1",
 }
 FLAPS = 10
+NEVER = 35.0
+"""Seconds after which nobody will notice any more what three monitors of IPaddr2 have not."""
 PING = 'ping -D -n -i 0.005 "$1" & read -r end; kill -INT $!'
 CHATTER = "ping -q -b -i 0.2 192.0.2.255 >/dev/null 2>&1 & read -r end; kill $!"
 LAN_B = {"networks": ["198.51.100.0/24"], "gateways": ["198.51.100.1"]}
@@ -75,16 +81,30 @@ class Routed(Ours):
         )
 
 
+QUICK, USUAL = ("repeat_count=1 repeat_interval=1 pktcnt_timeout=1", "1"), ("", "10")
+"""What ethmonitor is told, and every how many seconds it looks."""
+
+
 class Monitored(Stock):
-    """Stock agents, and ethmonitor on the port with the addresses."""
+    """Stock agents, and ethmonitor on the port with the addresses once it is set."""
 
     @staticmethod
     def name() -> str:
         return "with ethmonitor"
 
-    def configure(self) -> None:
-        super().configure()
-        self.lab.node("n1").run(["crm", "-F", "configure", "load", "update", HERE / "stock/ports.crm"])
+    def monitor(self, settings: tuple[str, str]) -> None:
+        """Let ethmonitor look at the port with the addresses."""
+        parameters, every = settings
+        text = (HERE / "stock/ports.crm").read_text()
+        node = self.lab.node("n1")
+        node.write("/etc/stock/ports.crm", text.replace("@SETTINGS@", parameters).replace("@EVERY@", every))
+        node.run(["crm", "-F", "configure", "load", "update", "/etc/stock/ports.crm"])
+        self.wait_until_good()
+        self.wait_until_idle()
+
+    @property
+    def is_monitored(self) -> bool:
+        return self.lab.cib().find(".//clone[@id='ports']") is not None
 
     def port(self) -> str:
         return "e0a"
@@ -105,7 +125,8 @@ class Monitored(Stock):
             )
             return found == ["1"] * len(self.lab.nodes)
 
-        self.lab.wait(good, "ethmonitor finds every port good", 90)
+        if self.is_monitored:
+            self.lab.wait(good, "ethmonitor finds every port good", 90)
 
 
 Watched = Routed | Monitored
@@ -117,33 +138,50 @@ def _place(side: Side) -> str:
 
 def measure(trials: int) -> Table:
     """Let the port in use fail in every way, as often as said."""
-    values: dict[type[Side], dict[str, list[float]]] = {}
-    for kind in (Routed, Monitored):
-        seen = values[kind] = defaultdict(list)
-        with up(kind) as side, _chatter(side):
-            assert isinstance(side, Routed | Monitored)
-            side.wait_until_good()
-            for _ in range(trials):
-                for what, fail in FAULTS.items():
-                    for name, value in _lived_through(side, fail).items():
-                        seen[f"{what}: {name}"].append(value)
-    rows = tuple(
+    with up(Routed) as side, _chatter(side):
+        assert isinstance(side, Routed)
+        side.wait_until_good()
+        ours = _trials(side, FAULTS, trials)
+    with up(Monitored) as side, _chatter(side):
+        assert isinstance(side, Monitored)
+        once = {"no monitor": _trials(side, UNNOTICED, 1)}
+        side.monitor(USUAL)
+        once["usual"] = _trials(side, UNNOTICED, 1)
+        side.monitor(QUICK)
+        theirs = _trials(side, FAULTS, trials)
+    rows = [
         Row(
             what,
             "" if "failovers" in what else "s",
-            tuple(ours),
-            tuple(values[Monitored][what]),
+            tuple(values),
+            tuple(theirs[what]),
             TARGETS.get(what, ""),
         )
-        for what, ours in values[Routed].items()
-    )
+        for what, values in ours.items()
+    ]
+    for setting, seen in once.items():
+        for what, values in seen.items():
+            fault, _, name = what.partition(": ")
+            rows.append(Row(f"{fault.split()[0]}, {setting}: {name}", "s", tuple(ours[what]), tuple(values)))
     notes = (
         f"{trials} trials of each, in one cluster of three nodes a side; flapping: ten times in ten seconds.",
+        "ethmonitor is set as quick as it can be. Once each: as it comes (usual), and none (no monitor);",
+        f"never: not within {NEVER:g} s, in which IPaddr2 has looked three times.",
         "ethmonitor takes a port for good on which anything comes; five broadcasts a second do.",
     )
     return Table(
-        "A port dies: the longest time without an answer", Ours.name(), Monitored.name(), rows, notes
+        "A port dies: the longest time without an answer", Ours.name(), Monitored.name(), tuple(rows), notes
     )
+
+
+def _trials(side: Watched, faults: Faults, trials: int) -> dict[str, list[float]]:
+    """Return what was seen, by fault and what was looked at."""
+    seen: dict[str, list[float]] = defaultdict(list)
+    for _ in range(trials):
+        for what, fail in faults.items():
+            for name, value in _lived_through(side, fail).items():
+                seen[f"{what}: {name}"].append(value)
+    return seen
 
 
 def _lived_through(side: Watched, fail: Callable[[Watched], Callable[[], None]]) -> dict[str, float]:
@@ -153,14 +191,31 @@ def _lived_through(side: Watched, fail: Callable[[Watched], Callable[[], None]])
         writer.wait_for_progress()
         began, clock = time.monotonic(), time.time()
         mend = fail(side)
-        writer.wait_for_progress(since=time.monotonic() + 2, limit=120)
+        noticed = _gets_on(side, writer)
         gap = max(length for at, length in writer.report().gaps if at + length > began)
         failovers = side.failovers(clock)
-    mend()
+        if not noticed:
+            clients.callback(mend)  # first, as a client ends only when it hears from its server
+    if noticed:
+        mend()
     side.wait_until_good()
     side.wait_until_idle()
+    if not noticed:
+        return {"ping": inf, "NFS": inf}
     found = {"ping": max(later - sooner for sooner, later in pairwise(echoes)), "NFS": gap}
     return {**found, "failovers": float(failovers)} if fail is _flap else found
+
+
+def _gets_on(side: Watched, writer: Client) -> bool:
+    """Say whether somebody notices that a client has no way to its server, and does something about it."""
+    watched = isinstance(side, Routed) or side.is_monitored
+    try:
+        writer.wait_for_progress(since=time.monotonic() + 2, limit=120 if watched else NEVER)
+    except LabProblem:
+        if watched:
+            raise
+        return False
+    return True
 
 
 def _pull(side: Watched) -> Callable[[], None]:
@@ -191,7 +246,9 @@ def _flap(side: Watched) -> Callable[[], None]:
     return lambda: None
 
 
-FAULTS = {"cable pulled": _pull, "port silent": _mute, "last port": _lose, "flapping": _flap}
+Faults = Mapping[str, Callable[[Watched], Callable[[], None]]]
+UNNOTICED: Faults = {"cable pulled": _pull, "port silent": _mute}
+FAULTS: Faults = {**UNNOTICED, "last port": _lose, "flapping": _flap}
 
 
 @contextmanager

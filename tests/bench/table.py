@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import inf, isfinite
 from statistics import median
 from typing import Any
 
@@ -11,7 +12,7 @@ WHAT, FIGURE, RATIO = 25, 17, 5
 
 @dataclass(frozen=True)
 class Row:
-    """One quantity, trial by trial. `target` is what we want to see, in words; `peer` may be empty."""
+    """One quantity, trial by trial. `target` is what we want to see, in words; `peer` may be empty, inf is never."""
 
     what: str
     unit: str
@@ -21,8 +22,8 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """Our median by the peer's; None without one or where the peer's is nothing."""
-        if not self.ours or not self.peer or not median(self.peer):
+        """Our median by the peer's; None without one or where the peer's is nothing or never."""
+        if not self.ours or not self.peer or not median(self.peer) or not isfinite(median(self.peer)):
             return None
         return median(self.ours) / median(self.peer)
 
@@ -53,8 +54,13 @@ class Table:
 
     def plain(self) -> dict[str, Any]:
         """Return it for JSON."""
-        rows = [{**asdict(each), "ratio": each.ratio} for each in self.rows]
+        rows = [{**asdict(each), "peer": _plain(each.peer), "ratio": each.ratio} for each in self.rows]
         return {**asdict(self), "rows": rows}
+
+
+def _plain(values: tuple[float, ...]) -> tuple[float | str, ...]:
+    """Return what JSON has a way to say."""
+    return tuple("never" if each == inf else each for each in values)
 
 
 def _figure(values: tuple[float, ...]) -> str:
@@ -66,4 +72,6 @@ def _figure(values: tuple[float, ...]) -> str:
 
 
 def _number(value: float) -> str:
+    if value == inf:
+        return "never"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

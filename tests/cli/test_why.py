@@ -33,8 +33,8 @@ def test_why_says_what_speaks_for_each_node(cib: Path) -> None:
     assert (done.status, done.err) == (0, "")
     assert done.out.startswith(
         "vs1 runs on n1\n"
-        "n1: 500800\n"
-        "    +500: vs1 runs there, and moving costs its clients something\n"
+        "n1: 503100\n"
+        "    +2800: vs1 runs there, and moving costs its clients something\n"
         "    +300: n1 is the home of vs1\n"
         "n2: 500200\n"
     )

@@ -201,7 +201,7 @@ def test_a_silent_switch_port(serving: Lab) -> None:
 def test_a_flapping_port_costs_one_failover(serving: Lab) -> None:
     lab = serving
     begin = time.time()
-    with watched(lab):
+    with writers(lab) as clients, watched(lab):
         for _ in range(10):
             lab.cut("n1/e0a")  # the kernel swallows what is shorter than its own pauses
             lab.wait(lambda: state(lab, "n1", "e0a") == "lost", "the daemon has noticed")
@@ -214,6 +214,8 @@ def test_a_flapping_port_costs_one_failover(serving: Lab) -> None:
         assert moved == ["address vs1/lan-a e0b"], "one failover, not ten"
         assert lab.node("n2").run(["vsctl", "release", "n1/e0a"]).stdout == "e0a of n1 is used again\n"
         lab.wait(lambda: attributes(lab, "n1") == WHOLE, "an operator has the last word")
+        for each in clients:
+            each.wait_for_progress()
 
 
 def test_the_last_port_of_a_subnet_is_told_to_the_cluster(serving: Lab) -> None:
@@ -280,7 +282,12 @@ def test_without_the_daemon_the_agent_does_it(serving: Lab) -> None:
 
 def test_two_busy_addresses_on_one_port_end_up_on_two(serving: Lab) -> None:
     lab = serving
-    with watched(lab, ["vs1-vip-lan-a"]) as pulses, busy(lab, IPV4), busy(lab, OF_VS2):
+    with (
+        writers(lab) as clients,
+        watched(lab, ["vs1-vip-lan-a"]) as pulses,
+        busy(lab, IPV4),
+        busy(lab, OF_VS2),
+    ):
         lab.wait(lambda: rebalance(lab)["moves"], "both are seen to be busy", 60)
         (move,) = rebalance(lab, "--apply")["moves"]
         assert (move["node"], move["from"], move["to"]) == ("n1", "e0a", "e0b")
@@ -292,6 +299,8 @@ def test_two_busy_addresses_on_one_port_end_up_on_two(serving: Lab) -> None:
         for each in ("vs1", "vs2"):
             monitored(lab, f"{each}-vip-lan-a")
         assert announced(lab) == where, "no monitor puts it back"
+        for each in clients:
+            each.wait_for_progress()
         assert max(each.outage() for each in pulses) < 1
 
 

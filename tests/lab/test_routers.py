@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.lab import series
 from tests.lab.clients import Client
 from tests.lab.lab import Lab
 from tests.lab.sessions import Session, serve
@@ -20,6 +21,7 @@ CLUSTER_FILE = Path(__file__).with_name("routers.yaml")
 PORTS = {"e0a": "lan-a", "e0b": "lan-a", "e1a": "lan-b", "e2a": "lan-c"}
 OF_VS1, OF_VS2 = {"192.0.2.11", "2001:db8:a::11"}, {"192.0.2.12", "2001:db8:a::12"}
 SOCKET = "/run/bird.ctl"
+TRIALS = 5
 BIRD = """
 router id 198.51.100.1;
 protocol device { }
@@ -194,3 +196,56 @@ def test_without_a_router_that_listens_a_peer_routes(told: Lab) -> None:
             lab.mend(f"n1/{subnet}")
         lab.wait(lambda: lab.where("vs1-vip-lan-a") == "n1", "n1 announces again", 60)
         users.go_on()
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1800)
+def test_outages_by_host_route(told: Lab) -> None:
+    """The node itself announces by host route, and, where it is not beside a router, a peer."""
+    lab, c3 = told, told.client("c3")
+    own = [
+        Client.nfs(c3, "192.0.2.11", "/root/projects"),
+        Client.smb(c3, "192.0.2.11", "projects", "alice", "wonderland"),
+    ]
+    by_peer = [
+        Client.nfs(c3, "192.0.2.12", "/root/scratch"),
+        Client.smb(c3, "192.0.2.12", "scratch", "alice", "wonderland"),
+    ]
+    for what, server, node, addresses, clients in (
+        ("by host route", "vs1", "n1", OF_VS1, own),
+        ("by a peer's host route", "vs2", "n3", OF_VS2, by_peer),
+    ):
+        outages: dict[str, list[float]] = {"NFS": [], "SMB": []}
+        with Users(lab, node, server, addresses, clients) as users:
+            others = [each.name for each in lab.nodes if each.name != node] if server == "vs2" else []
+            for _ in range(TRIALS):
+                for each in others:
+                    lab.cut(f"{each}/lan-a")
+                    lab.wait(lambda it=each: worth(lab, it) == "1", f"{each} has lan-b left")
+                began = time.monotonic()
+                lab.cut(f"{node}/lan-a")
+                users.go_on()
+                series.note(outages, users.clients, began)
+                assert learnt(lab) >= addresses
+                for each in (*others, node):
+                    lab.mend(f"{each}/lan-a")
+                    release(lab, each)
+                lab.wait(lambda it=f"{server}-vip-lan-a", at=node: lab.where(it) == at, "all is at home", 60)
+                lab.wait(lambda: learnt(lab) == set(), "the router is told no more", 60)
+                users.go_on()
+        for each in users.clients:
+            assert not each.report().errors
+            assert each.missing() == []
+        series.tell(what, outages)
+
+
+def release(lab: Lab, node: str) -> None:
+    """Let a node use its ports on lan-a at once that work again."""
+    for port in ("e0a", "e0b") if node != "n3" else ("e0a",):
+        lab.wait(
+            lambda it=port: (
+                lab.any_node().run(["vsctl", "release", f"{node}/{it}"], check=False).returncode == 0
+            ),
+            f"{port} of {node} is good",
+            60,
+        )

@@ -60,5 +60,5 @@ vs1 moves n1 -> n3
 fail node n3
 ----
 n3 is fenced
-vs1 moves n3 -> n1
+vs1 moves n3 -> n2
 vs3 moves n3 -> n2

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from tests.bench.table import Row, Table
 
 ROWS = (
     Row("wall net+vip4 monitor", "ms", (1.0, 2.0, 4.0), (4.0, 10.0, 2000.0), "0.3 x, 10"),
     Row("forks", "", (0.0,), (0.0,)),
     Row("apply, nothing to do", "s", (12.34,)),
+    Row("cable, no monitor: NFS", "s", (0.02,), (inf,)),
 )
 
 
@@ -20,6 +23,7 @@ def test_a_table_shows_medians_ranges_ratio_and_target() -> None:
         "wall net+vip4 monitor ms   2.00 (1.00-4.00)  10.0 (4.00-2000)  0.20 0.3 x, 10\n"
         "forks                                  0.00              0.00\n"
         "apply, nothing to do s                 12.3                 -\n"
+        "cable, no monitor: NFS s               0.02             never\n"
         "A note.\n"
         "Load average 1.5.\n"
     )
@@ -29,4 +33,5 @@ def test_a_table_shows_medians_ranges_ratio_and_target() -> None:
 def test_json_has_every_value_and_the_ratio() -> None:
     plain = Table("Title", "vsctl", "stock agents", ROWS).plain()
     assert plain["rows"][0]["peer"] == (4.0, 10.0, 2000.0)
-    assert [each["ratio"] for each in plain["rows"]] == [0.2, None, None]
+    assert plain["rows"][3]["peer"] == ("never",)
+    assert [each["ratio"] for each in plain["rows"]] == [0.2, None, None, None]

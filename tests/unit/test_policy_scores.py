@@ -36,12 +36,29 @@ def test_a_row_outweighs_all_below_it(row: int) -> None:
     assert abs(DESCENDING[row]) > sum(map(weight, DESCENDING[row + 1 :]))
 
 
+SMALL = scores.PREFERENCE + abs(scores.UNREPORTED) + SUBNETS * scores.ANNOUNCER
+
+
+def test_a_server_that_is_held_is_routed_where_it_is_wherever_is_better() -> None:
+    assert scores.HELD + SUBNETS * scores.FEWER > SMALL
+
+
+def test_without_a_port_it_goes_where_one_address_more_can_be_announced_and_only_there() -> None:
+    here = scores.HELD + scores.CUT_OFF
+    assert here + scores.FEWER + SMALL < 0
+    assert here > SMALL
+
+
+def test_being_asked_to_leave_outweighs_what_holds_a_server() -> None:
+    assert abs(scores.EVICT) > scores.HELD + abs(scores.CUT_OFF) + SUBNETS * abs(scores.FEWER) + SMALL
+
+
 def test_the_base_carries_a_server_through_everything() -> None:
     assert sum(map(weight, DESCENDING)) < scores.BASE < INFINITY
 
 
 def test_a_pinned_server_is_below_zero_elsewhere_whatever_speaks_for_it() -> None:
-    best = scores.BASE + scores.MOVE + scores.STICKINESS + scores.PREFERENCE
+    best = scores.BASE + scores.MOVE + scores.HELD + scores.PREFERENCE
     assert best + scores.PINNED < 0
 
 
