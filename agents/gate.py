@@ -27,7 +27,7 @@ CLOSED_BY_GATE = "gate"
 """Under this name the resource itself keeps the way of NFS closed."""
 
 CLOSED_BY_SMB = "smb"
-"""Under this name the way of SMB is closed until the SMB server answers."""
+"""Under this name the way of SMB is closed until the SMB server has shares."""
 
 BOUND = 40
 """Seconds that anybody else may keep it closed: what has not come back by then must not hold up the rest."""
@@ -77,7 +77,7 @@ class Gate(Agent):
     resource starts last and opens it. Then it makes clients that were
     connected before, here or on another node, connect anew at once. While it is
     open it keeps a list of the connections on the root filesystem. New
-    connections to SMB are dropped, too, until the SMB server answers, or this
+    connections to SMB are dropped, too, until the SMB server has shares, or this
     resource starts without one.
     """
 

@@ -28,8 +28,8 @@ class Smb(Agent):
     filesystem and move with it. It starts without shares: `ocf:vsctl:shares`
     adds those of each filesystem. Stop ends every process that smbd has
     started, at once: its clients see the end of their connections. Until it
-    answers again, here or on another node, attempts to connect are dropped in
-    silence: clients that are refused wait for seconds until the next one.
+    serves shares again, here or on another node, attempts to connect are dropped
+    in silence: clients that are refused wait for seconds until the next one.
     """
 
     server = Param(names.known, "Name of the virtual server")
@@ -40,7 +40,6 @@ class Smb(Agent):
         from vsctl.agents import samba
 
         if processes.running(self.server, "smbd") and not self._problem(IMPATIENCE):
-            self._let_clients_in()
             return
         self.stop()
         state = samba.state(self.server)
@@ -55,7 +54,6 @@ class Smb(Agent):
         processes.until(self._settled, self.timeout * 0.7)
         if why := self._problem(IMPATIENCE):
             raise Failure(f"{why}: {paths.logs(self.server)}/smbd.log says why")
-        self._let_clients_in()
 
     @action("stop", timeout=20)
     def stop(self) -> None:
@@ -88,11 +86,6 @@ class Smb(Agent):
             from vsctl.agents import gate
 
             gate.relent(self.server, gate.SMB)
-
-    def _let_clients_in(self) -> None:
-        from vsctl.agents import gate
-
-        gate.open(self.server, gate.CLOSED_BY_SMB, gate.SMB)
 
     def _settled(self) -> bool:
         return processes.running(self.server, "smbd") is None or not self._problem(IMPATIENCE)

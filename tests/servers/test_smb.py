@@ -95,14 +95,16 @@ def test_stop_ends_every_process_and_the_client_sees_it_at_once(vs1):
 
 
 def test_nobody_is_refused_while_the_server_is_on_its_way(vs1):
-    """A client that is refused waits for seconds; one that is not answered asks again after one."""
+    """A client that is refused, or finds no share, waits for seconds; one that is not answered asks again after one."""
     code = "import socket; socket.create_connection(('{}', 445), {}); print('connected')"
-    vs1.stop("shares", "smb")
     attempt = shlex.join(["/usr/bin/python3", "-c", code.format(vs1.address, 0.5)])
+    vs1.stop("shares", "smb")
     assert "timed out" in vs1.node.run(attempt, netns="client", ok=False).said
+    vs1.start("smb")
+    assert "timed out" in vs1.node.run(attempt, netns="client", ok=False).said, "its share is not there yet"
     patient = shlex.join(["/usr/bin/python3", "-c", code.format(vs1.address, 30)])
     client = vs1.node.begin(patient, netns="client")
-    vs1.start("smb", "shares")
+    vs1.start("shares")
     assert client.communicate()[0] == "connected\n"
 
 
