@@ -140,6 +140,34 @@ def test_it_says_what_should_move_and_changes_nothing(nine: Living, hot: Path) -
     assert not found["applied"]
 
 
+def told(living: Living, at: float) -> None:
+    """Let the daemons tell that n1 is hot; that of n1 has done so last at a time."""
+    cib = living.read()
+    for node in NODES:
+        cpu, here = (3.0 if node == "n1" else 0.1), [name for name, on in where(living).items() if on == node]
+        load = f"memory={GIB} network=0 disk=0 operations=0 clients=0 locks=0"
+        own = f"cpu={3 * cpu}/10 memory={3 * GIB}/{64 * GIB} network=0/10000000000 disk=0 operations=0 clients=0 locks=0"
+        said = [
+            f"at={at if node == 'n1' else time.time():.0f} {own}",
+            *(f"{name} cpu={cpu} {load}" for name in here),
+        ]
+        cib = with_attributes(cib, node, {"load": ";".join(said)})
+    living.change(living.read(), cib)
+
+
+@pytest.mark.parametrize(("age", "moves"), [(0, 2), (86400, 0)])
+def test_a_daemon_that_is_long_dead_is_not_believed_that_its_node_is_hot(
+    nine: Living, age: int, moves: int
+) -> None:
+    told(nine, time.time() - age)
+    found = run()
+    assert len(found["moves"]) == moves
+    assert [each["node"] for each in found["silent"]] == (["n1"] if age else [])
+    assert (
+        "n1 has said nothing of its load for 1440 minutes" in " ".join(vsctl("rebalance").out.split())
+    ) == bool(age)
+
+
 @pytest.mark.slow
 def test_the_same_of_a_cib_in_a_file(nine: Living, hot: Path, tmp_path: Path) -> None:
     found = run("--loads", hot, "--cib", nine.path)

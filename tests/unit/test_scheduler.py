@@ -163,9 +163,7 @@ def _promotable(cib: etree._Element, name: str, scores: Mapping[str, int]) -> No
         id = f"promote-{name}-{node}"
         location = etree.SubElement(constraints, "rsc_location", id=id, rsc=f"{name}-clone")
         rule = etree.SubElement(location, "rule", id=f"{id}.rule", score=str(score), role="Promoted")
-        etree.SubElement(
-            rule, "expression", id=f"{id}.1", attribute="#uname", operation="eq", value=node
-        )
+        etree.SubElement(rule, "expression", id=f"{id}.1", attribute="#uname", operation="eq", value=node)
 
 
 def _forbid(constraints: etree._Element, resource: str, node: str) -> None:
