@@ -6,7 +6,7 @@ numbers and names alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lxml import etree
@@ -65,8 +65,12 @@ def of(
     measured: Measured,
     *,
     often: Mapping[str, int] | None = None,
+    coming: Sequence[VirtualServer] = (),
 ) -> Situation:
-    """Return what is so now. `often` is how often each server was moved lately, where that is to be limited."""
+    """Return what is so now. `often` is how often each server was moved lately, where that is to be limited.
+
+    `coming` are servers that may not be in the CIB yet: they count, too, and run nowhere.
+    """
     tree = etree.fromstring(applied.cib)
     up = nodes_up(cluster, facts)
     room = sizes(cluster, measured)
@@ -85,7 +89,8 @@ def of(
         if (node := facts.placement.node_of(naming.net(each.name))) in up
     }
     running = [each for each in cluster.servers if each.name in where]
-    loads = _loads(cluster, measured, kinds, running)
+    absent = [each for each in coming if each.name not in where]
+    loads = _loads(cluster, measured, kinds, [*running, *absent])
     seconds = _seconds(tree)
     banned = _banned(cluster, tree, facts, up)
     demands, stays = [], []
@@ -112,18 +117,31 @@ def of(
                 server.apart_from,
             )
         )
+    candidates = {
+        each.name: tuple(
+            node for node in cluster.candidates(each) if node in up and node not in applied.hand.drained
+        )
+        for each in cluster.servers
+    }
+    for server in absent:
+        nodes = tuple(each for each in candidates[server.name] if each not in banned.get(server.name, {}))
+        nodes = (server.home,) if server.home in nodes else nodes
+        demands.append(
+            Demand(
+                server.name,
+                loads[server.name],
+                nodes,
+                priority=server.priority,
+                apart_from=server.apart_from,
+            )
+        )
     return Situation(
         demands=tuple(demands),
         supplies=tuple(_supply(cluster.node(node), room[node], kinds) for node in up),
         kinds=kinds,
         stays=tuple(stays),
         waiting=frozenset(each.name for each in cluster.servers if each.pinned),
-        candidates={
-            each.name: tuple(
-                node for node in cluster.candidates(each) if node in up and node not in applied.hand.drained
-            )
-            for each in cluster.servers
-        },
+        candidates=candidates,
     )
 
 
