@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from vsctl.cli import configuration, options, output, proof, scheduler
+from vsctl.cli.faults import Rehearsal
 from vsctl.cli.main import DONE, REFUSED
 from vsctl.cli.proof import Case, Proof, State
 from vsctl.cli.reading import cluster_of
@@ -34,15 +36,20 @@ def prove(ctx: click.Context, file: Path | None, depth: int, store: Store, as_js
     stands now; or, with FILE, with a fresh cluster of that file. Nothing is
     changed. A server that is lost or cut off and a node that is overloaded are
     problems, and exit status 1; a pinned server that waits for its node is none.
-    Loads are those that the cluster file declares.
+    Loads are those that the cluster file declares. Where `candidates` in `policy`
+    keeps servers to few nodes, what is lost or overloaded for that reason alone is said to be.
     """
     if file:
         cluster = cluster_of(file)
-        cib = configuration.fresh(cluster)
+        free = replace(cluster, policy=replace(cluster.policy, candidates=None))
+        cib, unkept = configuration.fresh(cluster), lambda: configuration.fresh(free)
     else:
         applied, cluster = configuration.needed(store)
-        cib = applied.cib
+        free = replace(cluster, policy=replace(cluster.policy, candidates=None))
+        cib, unkept = applied.cib, lambda: configuration.with_(applied, free, applied.hand).cib
     found = proof.prove(cluster, scheduler.settle(cib), depth)
+    if cluster != free and not found.holds:
+        found = proof.weighed(found, Rehearsal(free, scheduler.settle(unkept())))
     if as_json:
         output.document(as_document(found))
     else:
@@ -94,7 +101,13 @@ def _case(case: Case) -> dict[str, Any]:
             for each in case.landings
         ],
         "overloaded": [
-            {"node": each.node, "kind": each.kind, "load": each.load, "capacity": each.capacity}
+            {
+                "node": each.node,
+                "kind": each.kind,
+                "load": each.load,
+                "capacity": each.capacity,
+                "kept": each.kept,
+            }
             for each in case.overloads
         ],
         "losses": [
