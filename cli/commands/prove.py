@@ -9,11 +9,13 @@ from typing import Any
 import click
 
 from vsctl.cli import configuration, options, output, proof, scheduler
+from vsctl.cli.configuration import Applied
 from vsctl.cli.faults import Rehearsal
 from vsctl.cli.main import DONE, REFUSED
 from vsctl.cli.proof import Case, Proof, State
 from vsctl.cli.reading import cluster_of
 from vsctl.cli.store import Store
+from vsctl.policy.model import Cluster
 
 
 @click.command()
@@ -40,21 +42,26 @@ def prove(ctx: click.Context, file: Path | None, depth: int, store: Store, as_js
     keeps servers to few nodes, what is lost or overloaded for that reason alone is said to be.
     """
     if file:
-        cluster = cluster_of(file)
-        free = replace(cluster, policy=replace(cluster.policy, candidates=None))
-        cib, unkept = configuration.fresh(cluster), lambda: configuration.fresh(free)
+        applied, cluster = None, cluster_of(file)
+        cib = configuration.fresh(cluster)
     else:
         applied, cluster = configuration.needed(store)
-        free = replace(cluster, policy=replace(cluster.policy, candidates=None))
-        cib, unkept = applied.cib, lambda: configuration.with_(applied, free, applied.hand).cib
+        cib = applied.cib
     found = proof.prove(cluster, scheduler.settle(cib), depth)
-    if cluster != free and not found.holds:
-        found = proof.weighed(found, Rehearsal(free, scheduler.settle(unkept())))
+    if cluster.policy.candidates is not None and not found.holds:
+        found = proof.weighed(found, _with_all_candidates(applied, cluster))
     if as_json:
         output.document(as_document(found))
     else:
         _say(found)
     ctx.exit(DONE if found.holds else REFUSED)
+
+
+def _with_all_candidates(applied: Applied | None, cluster: Cluster) -> Rehearsal:
+    """Return the same cluster, running or fresh, with servers that are not kept to few nodes."""
+    free = replace(cluster, policy=replace(cluster.policy, candidates=None))
+    cib = configuration.with_(applied, free, applied.hand).cib if applied else configuration.fresh(free)
+    return Rehearsal(free, scheduler.settle(cib))
 
 
 def _say(found: Proof) -> None:

@@ -39,7 +39,7 @@ from vsctl.policy.model import (
 )
 
 CLASSES = ((100, 8), (500, 16), (500, 32))
-CANDIDATES = (3, 4, 6)
+CANDIDATES = (3, 6)
 DIED = "n1"
 
 
