@@ -15,10 +15,10 @@ SETTINGS, PROCESS, CHILD, ALIVE = (
 LOG = f"{paths.LOGS}/balancer.log"
 READY = 10.0
 """Seconds it gets until it works,"""
-FAREWELL = 14.0
-"""and to end: a little more than it gives its child."""
-CHILD_FAREWELL = 3.0, 1.0
-"""Seconds for a child that a balancer has left which was killed: to end by itself, and then."""
+FAREWELL = 11.0, 1.0
+"""and to end by itself, a little more than it gives its child, and then when it is killed."""
+CHILD_FAREWELL = 2.0, 1.0
+"""The same for a child that a balancer has left which was killed. All of it leaves a quarter of the time for a stop."""
 STALE = 60.0
 """Seconds after which it has forgotten the clock; it looks every five."""
 
@@ -86,7 +86,7 @@ class Balancer(Agent):
 
     @action("stop", timeout=20)
     def stop(self) -> None:
-        ended = spawning.end(PROCESS, FAREWELL, 1.0)
+        ended = spawning.end(PROCESS, *FAREWELL)
         if not (spawning.end(CHILD, *CHILD_FAREWELL) and ended):
             raise Failure("the balancer does not end")
         for each in (SETTINGS, PROCESS, CHILD, ALIVE):

@@ -80,6 +80,8 @@ def _location(each: etree._Element) -> str:
     if rule is None:
         return f"{head} {_score(each)} {each.get('node')}"
     said = f" {rule.get('boolean-op')} ".join(map(_expression, rule))
+    if discovery := each.get("resource-discovery"):
+        head += f" resource-discovery={discovery}"
     return f"{head} rule $id={rule.get('id')} {_score(rule)} {said}"
 
 

@@ -132,7 +132,9 @@ def _location(each: etree._Element, id: str) -> str:
         words += [rule.get("boolean-op", "")] if words else []
         value = expression.get("value")
         words += [operation, attribute] if value is None else [attribute, operation, value]
-    ids = (f"id={rule.get('id')}", f"constraint-id={id}", f"score={rule.get('score')}")
+    discovery = each.get("resource-discovery")
+    ids = (f"id={rule.get('id')}", *([f"resource-discovery={discovery}"] if discovery else []))
+    ids += (f"constraint-id={id}", f"score={rule.get('score')}")
     return pcs("constraint", "location", resource, "rule", *ids, *words, "--force")
 
 

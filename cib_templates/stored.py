@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from vsctl.policy import balanced, port_order
+from vsctl.policy import balanced, naming, port_order
 from vsctl.policy.balanced import Balanced
+from vsctl.policy.constraints import identity
 from vsctl.policy.hand import NO_HAND, Hand
 from vsctl.policy.quarantine import Quarantine, Quarantines, Stage
 from vsctl.policy.resources import Pairs
@@ -107,6 +108,29 @@ def preferences(cib: etree._Element) -> dict[str, tuple[str, ...]]:
             found.setdefault(each.get("rsc", ""), []).append(liked)
     # Equal scores stay in the order in which they stand.
     return {server: tuple(node for _, node in sorted(liked, key=_score)) for server, liked in found.items()}
+
+
+def running(cib: etree._Element) -> dict[str, tuple[str, ...]]:
+    """Return the nodes on which each server's namespace was started last and not stopped, by their histories."""
+    found: dict[str, list[str]] = {}
+    for state in cib.iterfind("status/node_state[@crmd='online']"):
+        for net in state.iterfind("lrm/lrm_resources/lrm_resource[@provider='vsctl'][@type='net']"):
+            last = net.find(f"lrm_rsc_op[@id='{net.get('id')}_last_0']")
+            if last is not None and last.get("operation") != "stop" and last.get("rc-code") == "0":
+                found.setdefault(str(net.get("id")).removesuffix(naming.net("")), []).append(
+                    state.get("uname", "")
+                )
+    return {server: tuple(nodes) for server, nodes in found.items()}
+
+
+def candidates(cib: etree._Element) -> dict[str, tuple[str, ...]]:
+    """Return the nodes to which each server is kept that does not have all it could run on, in their order."""
+    ids = {identity("candidates", server): server for server in preferences(cib)}
+    return {
+        ids[each.get("id", "")]: tuple(it.get("value", "") for it in each.iterfind("rule/expression"))
+        for each in cib.iterfind("configuration/constraints/rsc_location[@resource-discovery='exclusive']")
+        if each.get("id") in ids
+    }
 
 
 def _score(liked: tuple[int, str]) -> int:

@@ -17,7 +17,7 @@ from vsctl.cli import serial
 from vsctl.cli.nearest import listed, nearest
 from vsctl.cli.programs import Refused, run
 from vsctl.cli.store import Store
-from vsctl.policy import balanced, fencing, naming, port_order, quarantine
+from vsctl.policy import balanced, candidates, fencing, naming, port_order, quarantine
 from vsctl.policy.balanced import Balanced
 from vsctl.policy.hand import NO_HAND, Hand
 from vsctl.policy.model import Cluster
@@ -37,6 +37,13 @@ class Applied:
     def resources(self) -> frozenset[str]:
         """Return the ids of the resources in the CIB that are ours."""
         return frozenset(naming.of_cluster(self.cluster)) if self.cluster else frozenset()
+
+    @property
+    def seen(self) -> Cluster | None:
+        """The cluster as Pacemaker sees it: each server allowed only where it is looked for."""
+        if self.cluster is None or self.cluster.policy.candidates is None:
+            return self.cluster
+        return candidates.narrowed(self.cluster, stored.candidates(etree.fromstring(self.cib)))
 
     @property
     def of_servers(self) -> tuple[str, ...]:
@@ -145,6 +152,7 @@ def rendered(
         orders=orders,
         quarantines=quarantines,
         load=load,
+        running=stored.running(existing),
     )
     return render(ours, _remembered(cluster, hand, quarantines, load))
 

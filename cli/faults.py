@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 
 from lxml import etree
 
+from vsctl.cib_templates import stored
 from vsctl.cli import changes, scheduler
 from vsctl.cli.changes import Move
 from vsctl.cli.configuration import known
 from vsctl.cli.evictions import Sight
 from vsctl.cli.programs import Refused
 from vsctl.cli.scheduler import Outcome
-from vsctl.policy import naming
+from vsctl.policy import candidates, naming
 from vsctl.policy.model import Cluster, VirtualServer
 
 FORMS = ("node:NODE", "port:NODE/PORT", "subnet:NODE/SUBNET", "storage:NODE/UNIT", "filesystem:VS/FILESYSTEM")
@@ -154,7 +155,12 @@ class Rehearsal:
             }
             for node, said in reported.items()
         }
-        return Sight(self.cluster, now.after, worths)
+        return Sight(self._seen(now.cib), now.after, worths)
+
+    def _seen(self, cib: bytes) -> Cluster:
+        if self.cluster.policy.candidates is None:
+            return self.cluster
+        return candidates.narrowed(self.cluster, stored.candidates(etree.fromstring(cib)))
 
     def _later(self) -> tuple[Move, ...]:
         """Return what moves when every bridge is over."""

@@ -21,7 +21,7 @@ _KEY = "1:0:0:00000000-0000-0000-0000-000000000000"
 
 @dataclass(frozen=True)
 class Action:
-    """Something done to a resource: start, stop or reload-agent."""
+    """Something done to a resource: start, stop, promote, demote or reload-agent."""
 
     operation: str
     resource: str
@@ -72,7 +72,7 @@ def _note(state: etree._Element, primitive: etree._Element | None, action: Actio
     if primitive is None:
         return
     kind = {each: primitive.get(each, "") for each in ("class", "provider", "type") if primitive.get(each)}
-    operation = "stop" if action.operation == "stop" else "start"
+    operation = "start" if action.operation == "reload-agent" else action.operation
     entry = etree.SubElement(held, "lrm_resource", {"id": action.resource, **kind})
     entry.extend(failures)
     etree.SubElement(

@@ -8,7 +8,7 @@ Each tells what is on its node in one private attribute, in the form of
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, asdict, fields
 from math import inf
 from pathlib import Path
@@ -22,6 +22,8 @@ from vsctl.policy.load import Load, Measured, Size
 LOAD = "load"
 OF_DAEMONS = (LOAD,)
 """The private node attributes that `read` needs."""
+STALE = 600.0
+"""Seconds after which a load that nobody has confirmed is not believed any more; daemons do so every two minutes."""
 
 T = TypeVar("T", Load, Size)
 
@@ -29,24 +31,46 @@ WHOLE = ("memory", "clients", "locks")
 """What is counted in whole numbers."""
 
 
-def read(facts: Facts) -> Measured:
-    """Return what the daemons of the nodes that are up say; of each server only its own node is heard."""
-    servers, nodes, capacities = {}, {}, {}
+def read(facts: Facts, now: float) -> Measured:
+    """Return what the daemons of the nodes that are up say; of each server only its own node is heard.
+
+    A daemon confirms what it says, changed or not: a load that is too old at `now` (seconds since the epoch) is of one
+    that has died or hangs, and says nothing any more. What its node could carry has not changed.
+    """
+    servers, nodes, capacities, silent = {}, {}, {}, {}
     for node in facts.placement.online:
         text = facts.attribute(node, LOAD)
         if not text:
             continue
         own, *others = (each.split() for each in text.split(";"))
         told = _pairs(own)
-        if load := _made(Load, {name: said.partition("/")[0] for name, said in told.items()}):
-            nodes[node] = load
         if size := _made(Size, {name: said.partition("/")[2] for name, said in told.items() if "/" in said}):
             capacities[node] = size
+        if (age := _age(told, now)) > STALE:
+            silent[node] = age
+            continue
+        if load := _made(Load, {name: said.partition("/")[0] for name, said in told.items()}):
+            nodes[node] = load
         for server, *words in filter(None, others):
             load = _made(Load, _pairs(words))
             if load and facts.placement.node_of(naming.net(server)) == node:
                 servers[server] = load
-    return Measured(servers, nodes, capacities)
+    return Measured(servers, nodes, capacities, silent)
+
+
+def _age(told: Mapping[str, str], now: float) -> float:
+    """Return for how many seconds nobody has confirmed what was told; 0 where it does not say when it was."""
+    at = told.get("at", "")
+    return now - int(at) if at.isdecimal() else 0.0
+
+
+def silence(measured: Measured) -> Iterator[str]:
+    """Say whose load is not known any more, and what counts instead."""
+    for node, seconds in measured.silent.items():
+        yield (
+            f"{node} has said nothing of its load for {seconds / 60:.0f} minutes: its virtual servers count with what "
+            "the cluster file expects of them, or else as average ones; see `vsctl status` for its daemon"
+        )
 
 
 def document(
@@ -60,6 +84,7 @@ def document(
                 "state": state,
                 "load": _value(measured.nodes.get(name)),
                 "capacity": _value(measured.capacities.get(name)),
+                "silent": measured.silent.get(name),
             }
             for name, state in nodes.items()
         ],
@@ -89,6 +114,7 @@ def from_document(found: Any, source: str) -> Measured:
         servers=_listed(found, "servers", "load", Load, source),
         nodes=_listed(found, "nodes", "load", Load, source),
         capacities=_listed(found, "nodes", "capacity", Size, source),
+        silent=_silent(found),
     )
 
 
@@ -108,6 +134,12 @@ def _listed(found: Any, things: str, what: str, kind: type[T], source: str) -> d
                 raise Refused(f"{source}: the {what} of {entry['name']} needs numbers from 0 up: {words}")
             values[entry["name"]] = value
     return values
+
+
+def _silent(found: Any) -> dict[str, float]:
+    """Return how long nodes have said nothing, as far as it is told; their names have been looked at before."""
+    said = {each["name"]: each.get("silent") for each in found.get("nodes", [])}
+    return {node: float(seconds) for node, seconds in said.items() if isinstance(seconds, int | float)}
 
 
 def _made(kind: type[T], said: Any) -> T | None:

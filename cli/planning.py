@@ -8,11 +8,12 @@ from typing import Any
 
 from lxml import etree
 
-from vsctl.cli import changes, configuration, devices, output, verification
+from vsctl.cli import changes, configuration, devices, newcomers, output, verification
 from vsctl.cli.changes import Changes
 from vsctl.cli.configuration import Applied, Next
 from vsctl.cli.hand import as_value
 from vsctl.cli.programs import Refused
+from vsctl.cli.store import Store
 from vsctl.policy import naming
 from vsctl.policy.model import Cluster
 
@@ -36,12 +37,13 @@ class Plan:
         return not self.changes.edits
 
 
-def plan(applied: Applied, cluster: Cluster, *, without_fencing: bool = False) -> Plan:
+def plan(store: Store, cluster: Cluster, *, without_fencing: bool = False) -> Plan:
     """Compare what is applied with a cluster; `objections` are the sentences for which apply refuses.
 
     Raises Refused if there can be no such configuration.
     """
-    wanted = configuration.with_(applied, cluster, applied.hand)
+    applied = configuration.read(store)
+    wanted = configuration.with_(applied, cluster, applied.hand, load=newcomers.load(store, applied, cluster))
     _refuse_missing(applied, cluster)
     verification.verify(applied.cib, wanted.cib)
     planned = changes.between(applied.cib, wanted.cib, applied.cluster, cluster)

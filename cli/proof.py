@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import combinations
 
@@ -60,15 +60,20 @@ class Landing:
 
 @dataclass(frozen=True)
 class Overload:
-    """A node that carries more than it can, by the loads and capacities that the cluster file declares."""
+    """A node that carries more than it can, by the loads and capacities that the cluster file declares.
+
+    `kept` says that it would not if servers had more `candidates`.
+    """
 
     node: str
     kind: str
     load: float
     capacity: float
+    kept: bool = False
 
     def __str__(self) -> str:
-        return f"{self.node} is overloaded: {self.kind} {self.load:g} of {self.capacity:g}"
+        more = f"; {MORE}" if self.kept else ""
+        return f"{self.node} is overloaded: {self.kind} {self.load:g} of {self.capacity:g}{more}"
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,37 @@ class Proof:
     @property
     def problems(self) -> tuple[Problem, ...]:
         return tuple(each for case in self.cases for each in _problems(case))
+
+
+MORE = "raise `candidates` in `policy`, or leave it out"
+
+
+def weighed(found: Proof, free: Rehearsal) -> Proof:
+    """Return a proof that says what keeping servers to few candidates costs.
+
+    Each failure that is a problem is rehearsed once more, in `free`, where they have all.
+    """
+
+    def one(case: Case) -> Case:
+        if not case.losses and not case.overloads:
+            return case
+        rehearsal = free
+        for fault in case.faults:
+            rehearsal, _ = rehearsal.fail(fault)
+        other = judge(free.cluster, case.faults, free.now.after, rehearsal)
+        lost = {each.server for each in other.losses}
+        full = {(each.node, each.kind) for each in other.overloads}
+        return replace(
+            case,
+            losses=tuple(
+                each if each.server in lost else replace(each, mend=(MORE,)) for each in case.losses
+            ),
+            overloads=tuple(
+                replace(each, kept=(each.node, each.kind) not in full) for each in case.overloads
+            ),
+        )
+
+    return Proof(tuple(map(one, found.cases)))
 
 
 def every_fault(cluster: Cluster) -> tuple[Fault, ...]:

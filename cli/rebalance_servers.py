@@ -33,18 +33,17 @@ def rebalance(
         carrying.take_over(store, limit, wait=apply)
         applied, cluster = configuration.needed(store)
     facts = store.facts(measured.OF_DAEMONS)
-    look = _look(
-        applied, cluster, measured.read(facts) if loads is None else measured.from_file(loads), periodic
-    )
+    said = measured.read(facts, time.time()) if loads is None else measured.from_file(loads)
+    look = _look(applied, cluster, said, periodic)
     plan = rebalancing.plan(
         cluster, look(applied, facts), stored.preferences(etree.fromstring(applied.cib)), patient=periodic
     )
     if not as_json:
-        _tell(plan, store, applied, apply=apply)
+        _tell(plan, store, applied, said, apply=apply)
     if apply:
         _do(store, applied, cluster, plan, look, limit, as_json)
     if as_json:
-        output.document(_document(plan, applied=apply))
+        output.document(_document(plan, said, applied=apply))
 
 
 def _look(applied: Applied, cluster: Cluster, loads: Measured, periodic: bool) -> Look:
@@ -67,13 +66,13 @@ def _do(
         carrying.carry_out(store, applied, cluster, plan, look, limit, told)
 
 
-def _tell(plan: Plan, store: Store, applied: Applied, *, apply: bool) -> None:
+def _tell(plan: Plan, store: Store, applied: Applied, loads: Measured, *, apply: bool) -> None:
     click.echo(output.table(("NODE", "NOW", "THEN", "WHEN IT IS LOST"), _nodes(plan)))
     click.echo()
     if plan.moves:
         click.echo(output.table(("SERVER", "FROM", "TO", "COST", "WHY"), map(_row, plan.moves)))
         click.echo()
-    for line in _remarks(plan):
+    for line in (*measured.silence(loads), *_remarks(plan)):
         output.say(line, indent="    ")
     if moving := stored.load(etree.fromstring(applied.cib)).moving:
         names = ", ".join(server for server, _ in moving)
@@ -120,7 +119,7 @@ def _remarks(plan: Plan) -> Iterator[str]:
         yield f"{unplaced.server} stays on {unplaced.origin}: {unplaced.reason}"
 
 
-def _document(plan: Plan, *, applied: bool) -> dict[str, Any]:
+def _document(plan: Plan, loads: Measured, *, applied: bool) -> dict[str, Any]:
     return {
         "applied": applied,
         "nodes": [
@@ -141,6 +140,7 @@ def _document(plan: Plan, *, applied: bool) -> dict[str, Any]:
             for number, wave in enumerate(plan.waves, 1)
             for each in wave
         ],
+        "silent": [{"node": node, "seconds": seconds} for node, seconds in loads.silent.items()],
         "stays": [{"server": each.server, "node": each.node, "why": each.why} for each in plan.stays],
         "losses": [
             {

@@ -5,7 +5,7 @@ Pure: a situation in, a plan out. What carries it out is `carrying`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vsctl.cli.hand import Stay
@@ -116,6 +116,26 @@ def ranks(
         wanted = [node for node in dict.fromkeys((*first, *nodes)) if node in possible]
         found[server] = _exchanged([node for node in before if node in possible], wanted)
     return found
+
+
+def joined(
+    cluster: Cluster, situation: Situation, known: Mapping[str, tuple[str, ...]], new: Collection[str]
+) -> dict[str, tuple[str, ...]]:
+    """Return what new servers should like, beside all others, which stay where they are and keep what they like."""
+    settled = tuple(
+        each if each.here is None else replace(each, nodes=(each.here,), pinned=True)
+        for each in situation.demands
+    )
+    tolerance = cluster.policy.balance.tolerance
+    found = balance(settled, situation.supplies, situation.kinds, tolerance=tolerance, worth=WORTH)
+    where = {each.server: each.target for each in found.moves if each.origin is None}
+    chosen = shelter.ranks(situation.in_a_failure(where), _standing(situation), known)
+    homes = {each.name: (each.home,) if each.home else () for each in cluster.servers}
+    return {
+        server: tuple(dict.fromkeys((*homes[server], *nodes)))
+        for server, nodes in chosen.items()
+        if server in new
+    }
 
 
 def staying(

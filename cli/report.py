@@ -394,7 +394,9 @@ def _why_stopped(cluster: Cluster, server: VirtualServer, hand: Hand, facts: Fac
             )
     candidates = (*cluster.candidates(server), *cluster.refuges(server))
     if not any(each in online for each in candidates):
-        return f"{server.name} can run on {', '.join(candidates)} only, and none of them is up"
+        kept = cluster.policy.candidates is not None
+        more = f"; `vsctl move {server.name} NODE` lets it run on another node" if kept else ""
+        return f"{server.name} can run on {', '.join(candidates)} only, and none of them is up{more}"
     full = {
         each: capacity.short_of(cluster, server, each, _beside(cluster, each, facts)) for each in candidates
     }

@@ -30,6 +30,7 @@ MOST_TRANSITIONS = 20
 _STARTS = {"start", "move", "migrate", "restart", "recover"}
 _STOPS = {"stop", "move", "migrate"}
 _RELOADS = {"reload", "reload-agent"}
+_ROLES = {"promote", "demote"}
 
 
 @dataclass(frozen=True)
@@ -134,8 +135,11 @@ def _actions(result: etree._Element) -> Iterator[Action]:
             continue  # what hangs on something that cannot start only stops
         if kind in _RELOADS:
             yield Action("reload-agent", resource, node)
+        there = each.get("dest") or node or str(each.get("source", ""))
         if kind in _STARTS:
-            yield Action("start", resource, each.get("dest") or node or str(each.get("source", "")))
+            yield Action("start", resource, there)
+        if kind in _ROLES:  # a promotion of what is stopped starts it first, and is told as one
+            yield Action(kind, resource, there)
 
 
 def _scores(result: etree._Element) -> Iterator[Score]:

@@ -6,7 +6,7 @@ numbers and names alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lxml import etree
@@ -65,8 +65,12 @@ def of(
     measured: Measured,
     *,
     often: Mapping[str, int] | None = None,
+    coming: Sequence[VirtualServer] = (),
 ) -> Situation:
-    """Return what is so now. `often` is how often each server was moved lately, where that is to be limited."""
+    """Return what is so now. `often` is how often each server was moved lately, where that is to be limited.
+
+    `coming` are servers that may not be in the CIB yet: they count, too, and run nowhere.
+    """
     tree = etree.fromstring(applied.cib)
     up = nodes_up(cluster, facts)
     room = sizes(cluster, measured)
@@ -76,16 +80,17 @@ def of(
         if (node := facts.placement.node_of(naming.net(each.name))) in up
     }
     running = [each for each in cluster.servers if each.name in where]
+    absent = [each for each in coming if each.name not in where]
     unknown = [node for node in up if node not in room]
     expected = any(each.load != Expected() for each in cluster.servers)
-    if unknown or (running and not (measured.servers or expected)):
+    if unknown or ((running or absent) and not (measured.servers or expected)):
         what = f"{' and '.join(unknown)} could carry" if unknown else "the virtual servers need"
         raise Refused(
             f"nobody says what {what}: `vsctl status` says what is wrong with the daemons that measure it, and "
             "`capacity` and `load` in the cluster file what is expected until they do"
         )
     kinds = tuple(each for each in KINDS if all(getattr(room[node], each) for node in up))
-    loads = _loads(cluster, measured, kinds, running)
+    loads = _loads(cluster, measured, kinds, [*running, *absent])
     seconds = _seconds(tree)
     banned = _banned(cluster, tree, facts, up)
     demands, stays = [], []
@@ -112,18 +117,31 @@ def of(
                 server.apart_from,
             )
         )
+    candidates = {
+        each.name: tuple(
+            node for node in cluster.candidates(each) if node in up and node not in applied.hand.drained
+        )
+        for each in cluster.servers
+    }
+    for server in absent:
+        nodes = tuple(each for each in candidates[server.name] if each not in banned.get(server.name, {}))
+        nodes = (server.home,) if server.home in nodes else nodes
+        demands.append(
+            Demand(
+                server.name,
+                loads[server.name],
+                nodes,
+                priority=server.priority,
+                apart_from=server.apart_from,
+            )
+        )
     return Situation(
         demands=tuple(demands),
         supplies=tuple(_supply(cluster.node(node), room[node], kinds) for node in up),
         kinds=kinds,
         stays=tuple(stays),
         waiting=frozenset(each.name for each in cluster.servers if each.pinned),
-        candidates={
-            each.name: tuple(
-                node for node in cluster.candidates(each) if node in up and node not in applied.hand.drained
-            )
-            for each in cluster.servers
-        },
+        candidates=candidates,
     )
 
 

@@ -74,9 +74,13 @@ def _weights(
         reason = reasons.get(id, f"the constraint {id}, which is not vsctl's, says so")
         if each.get("node") == node:
             yield Weight(rule, _score(each.get("score")), reason)
-        for part in each.findall("rule"):
-            if _holds(part, {**attributes, NODE_NAME: node}):
-                yield Weight(rule, _score(part.get("score")), reason)
+        holding = [part for part in each.findall("rule") if _holds(part, {**attributes, NODE_NAME: node})]
+        exclusive = each.get("resource-discovery") == "exclusive"
+        if exclusive and not holding and each.get("node") != node:
+            yield Weight(rule, -INFINITY, reason)
+        for part in holding:
+            if score := _score(part.get("score")):
+                yield Weight(rule, score, reason)
     for each in tree.iterfind(f"configuration/constraints/rsc_colocation[@rsc='{naming.group(server)}']"):
         other = each.get("with-rsc", "")
         if now.node_of(naming.net(other)) == node:

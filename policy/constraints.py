@@ -67,13 +67,15 @@ def says(attribute: str, value: str) -> Condition:
 class Location(Constraint):
     """How much a resource likes the nodes where all conditions hold, or any of them.
 
-    However many of the conditions hold, the score counts once.
+    However many of the conditions hold, the score counts once. With `only`
+    the resource is not even looked for on other nodes.
     """
 
     resource: str
     score: int
     when: tuple[Condition, ...]
     any: bool = False
+    only: bool = False
 
 
 @dataclass(frozen=True)

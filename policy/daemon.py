@@ -12,17 +12,18 @@ PATIENT: Pairs = (("migration-threshold", "INFINITY"), ("failure-timeout", f"{FA
 """A daemon that dies is started again where it was, however often; one that could not start is tried a minute later."""
 
 
-def daemon(cluster: Cluster) -> tuple[Clone, ...]:
+def daemon(cluster: Cluster, seen: Cluster) -> tuple[Clone, ...]:
     """Run the node daemon on every node, and let nothing wait for it.
 
     No order and no colocation lead to it: servers start before it has
     reported, and run on without it. A daemon that does not stop is left as it
-    is: it must never cost its node a fencing.
+    is: it must never cost its node a fencing. `seen` is the cluster with the
+    nodes where Pacemaker would start each server.
     """
     given = (
         ("gateways", parameters.gateways(cluster)),
         ("routed", parameters.routed(cluster)),
-        ("servers", parameters.leaving(cluster)),
+        ("servers", parameters.leaving(seen)),
         ("balance", parameters.balance(cluster)),
         ("storage", parameters.storage(cluster)),
     )

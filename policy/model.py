@@ -316,9 +316,12 @@ class Repair:
 
 @dataclass(frozen=True)
 class Policy:
+    """`candidates` is how many nodes Pacemaker keeps in view for each server, None for all that can run it."""
+
     failback: Failback = Failback()
     balance: Balance = Balance()
     repair: Repair = Repair()
+    candidates: int | None = None
 
 
 @dataclass(frozen=True)

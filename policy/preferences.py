@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from vsctl.policy import naming, scores
+from vsctl.policy.candidates import Lists
 from vsctl.policy.constraints import Preference
 from vsctl.policy.model import Cluster
 from vsctl.policy.placement import Placement
 
 
-def preferences(cluster: Cluster, placement: Placement) -> tuple[Preference, ...]:
+def preferences(cluster: Cluster, placement: Placement, lists: Lists) -> tuple[Preference, ...]:
     """Write down where each server belongs, and where it goes when that node is lost, and the next."""
     return tuple(
         Preference(
@@ -20,7 +21,7 @@ def preferences(cluster: Cluster, placement: Placement) -> tuple[Preference, ...
             score=score(rank),
         )
         for server in cluster.servers
-        for rank, node in enumerate(placement.ranks(server.name))
+        for rank, node in enumerate(lists[server.name])
     )
 
 

@@ -11,6 +11,7 @@ from vsctl.policy import (
     balanced,
     balancer,
     bindings,
+    candidates,
     capacity,
     daemon,
     fencing,
@@ -28,6 +29,7 @@ from vsctl.policy import (
     subnet_loss,
 )
 from vsctl.policy.balanced import Balanced
+from vsctl.policy.candidates import NOWHERE, Running
 from vsctl.policy.constraints import FencingLevel, Limits, Property, Rule
 from vsctl.policy.hand import NO_HAND, Hand, moved
 from vsctl.policy.model import Cluster
@@ -58,6 +60,7 @@ def configuration(
     orders: Orders | None = None,
     quarantines: Quarantines = (),
     load: Balanced = balanced.NOTHING,
+    running: Running = NOWHERE,
 ) -> Configuration:
     """Return what Pacemaker gets.
 
@@ -66,14 +69,16 @@ def configuration(
     promoted, for filesystems `after` them. `orders` are orders of ports that
     evening out their load has found. `quarantines` are of filesystems that were
     found damaged. `load` is what evening out that of the nodes has found.
+    `running` is where servers are.
     """
     hand = hand.within(cluster)
     placement = place(cluster, placed or {}, load.ranks)
+    lists = candidates.listed(cluster, hand, placement, running)
     servers = balanced.loosened(serving.virtual_servers(cluster), dict(load.moving))
     return Configuration(
         resources=(
             *fencing.devices(cluster),
-            *daemon.daemon(cluster),
+            *daemon.daemon(cluster, candidates.narrowed(cluster, lists)),
             *routing.router(cluster),
             *balancer.balancer(cluster),
             *port_order.ordered(cluster, servers, orders or {}),
@@ -83,6 +88,7 @@ def configuration(
             *bindings.bindings(cluster, promotable),
             *allowed_nodes.base(cluster),
             *allowed_nodes.allowed_nodes(cluster),
+            *candidates.candidates(cluster, lists),
             *pinning.pinning(cluster, hand, placement),
             *storage_loss.storage_loss(cluster),
             *leaving.evacuation(cluster, hand),
@@ -95,7 +101,7 @@ def configuration(
             *subnet_loss.announcers(cluster),
             *routing.directly(cluster),
             *routing.only_beside_routers(cluster),
-            *preferences.preferences(cluster, placement),
+            *preferences.preferences(cluster, placement, lists),
             *leaving.unreported(cluster),
             *priority_order.priority_order(cluster),
             *quarantine.blocking(cluster, quarantines),

@@ -26,7 +26,7 @@ TICK = 5.0
 """Seconds between two looks at the clock."""
 LIMIT = 1800.0
 """Seconds after which a child is told to end,"""
-FAREWELL = 12.0
+FAREWELL = 10.0
 """and how many it gets for that, here and when the balancer itself is to end."""
 OWN = 50
 """Of so many of its own moves it remembers when they were."""

@@ -1,11 +1,12 @@
 """What do this node and the servers on it need, and who hears of it?
 
 Looks every ten seconds, and tells the cluster in one private attribute, when
-something has changed so much that it matters.
+something has changed so much that it matters, or nothing was told for two minutes.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping
 
 from vsctl.agents.netlink import Netlink
@@ -17,6 +18,8 @@ from vsctl.agents.ocf import log
 
 LOAD = "load"
 """The private attribute; `docs/contracts.md` has its form."""
+REPEAT = 120.0
+"""Seconds after which a load is told again that has not changed: nobody believes one that is old."""
 
 
 class Measuring:
@@ -42,6 +45,7 @@ class Measuring:
         self._meters: dict[str, Meter] = {}
         self._told: dict[str, Load | None] = {}
         self._told_most: dict[str, float] = {}
+        self._told_at = 0.0
 
     def look(self) -> None:
         """Measure now and again every ten seconds."""
@@ -65,13 +69,14 @@ class Measuring:
         node = loads.of_node(self._node.load, [each for each in servers.values() if each is not None])
         now_known, most = {"": node, **servers}, self._most()
         if node is None or (
-            most == self._told_most
+            now() - self._told_at < REPEAT
+            and most == self._told_most
             and now_known.keys() == self._told.keys()
             and not any(loads.differs(self._told[each], load) for each, load in now_known.items())
         ):
             return
-        self._told, self._told_most = now_known, most
-        sections = [loads.text(node, most)]
+        self._told, self._told_most, self._told_at = now_known, most, now()
+        sections = [f"at={time.time():.0f} {loads.text(node, most)}"]
         sections += [f"{server} {loads.text(load)}" for server, load in servers.items() if load is not None]
         self._attributes.want([(LOAD, ";".join(sections))], private=True)
 

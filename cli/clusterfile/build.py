@@ -171,7 +171,10 @@ def _policy(entry: Entry | None) -> Policy:
     if entry is None:
         return Policy()
     return Policy(
-        _failback(entry.get("failback")), _balance(entry.get("balance")), _repair(entry.get("repair"))
+        _failback(entry.get("failback")),
+        _balance(entry.get("balance")),
+        _repair(entry.get("repair")),
+        entry.plain("candidates"),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from vsctl.cli.clusterfile import spelling
 from vsctl.cli.clusterfile.shapes import Choice, Either, Key, List, Record, Table, Text
 from vsctl.cli.clusterfile.yamltree import BOOLEANS
+from vsctl.policy import candidates
 from vsctl.policy.model import (
     Access,
     BalanceMode,
@@ -352,8 +353,20 @@ FAILBACK = Either(
     ),
 )
 
+ALL = "all"
+CANDIDATES = Text(
+    lambda text: None if text == ALL else spelling.whole(text, candidates.LEAST, 1000),
+    f"{ALL}, or a whole number from {candidates.LEAST} up",
+    {"anyOf": [{"const": ALL}, {"type": "integer", "minimum": candidates.LEAST, "maximum": 1000}]},
+    bare=True,
+)
+
 POLICY = Record(
     {
+        "candidates": Key(
+            CANDIDATES,
+            "How many nodes Pacemaker keeps in view for each virtual server: all (default), or the best so many.",
+        ),
         "failback": Key(FAILBACK, "When virtual servers go back: manual (default), auto, or {window: ...}."),
         "balance": Key(
             Record(

@@ -45,14 +45,14 @@ def apply(
     interrupted, the next apply finishes.
     """
     cluster = cluster_of(file)
-    first = planning.plan(configuration.read(store), cluster, without_fencing=without_fencing)
+    first = planning.plan(store, cluster, without_fencing=without_fencing)
     _refuse(first, yes)
     if proved and not first.nothing_to_do:
         _refuse_worse(first)
     plan = first
     if first.retired and store.live:
         _retire(store, first, limit)
-        plan = planning.plan(configuration.read(store), cluster, without_fencing=without_fencing)
+        plan = planning.plan(store, cluster, without_fencing=without_fencing)
     if not plan.nothing_to_do:
         store.change(plan.applied.cib, plan.next.cib)
     if as_json:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from vsctl.cli import configuration, options, output, planning
+from vsctl.cli import options, output, planning
 from vsctl.cli.main import DONE, REFUSED
 from vsctl.cli.reading import cluster_of
 from vsctl.cli.store import Store
@@ -24,7 +24,7 @@ def plan(ctx: click.Context, file: Path, without_fencing: bool, store: Store, as
     Pacemaker's own scheduler is asked. Exit status 1 if apply would refuse.
     """
     cluster = cluster_of(file)
-    found = planning.plan(configuration.read(store), cluster, without_fencing=without_fencing)
+    found = planning.plan(store, cluster, without_fencing=without_fencing)
     if as_json:
         output.document(planning.as_document(found))
     else:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from vsctl.cli import configuration, options, output, proof, scheduler
+from vsctl.cli.configuration import Applied
+from vsctl.cli.faults import Rehearsal
 from vsctl.cli.main import DONE, REFUSED
 from vsctl.cli.proof import Case, Proof, State
 from vsctl.cli.reading import cluster_of
 from vsctl.cli.store import Store
+from vsctl.policy.model import Cluster
 
 
 @click.command()
@@ -34,20 +38,30 @@ def prove(ctx: click.Context, file: Path | None, depth: int, store: Store, as_js
     stands now; or, with FILE, with a fresh cluster of that file. Nothing is
     changed. A server that is lost or cut off and a node that is overloaded are
     problems, and exit status 1; a pinned server that waits for its node is none.
-    Loads are those that the cluster file declares.
+    Loads are those that the cluster file declares. Where `candidates` in `policy`
+    keeps servers to few nodes, what is lost or overloaded for that reason alone is said to be.
     """
     if file:
-        cluster = cluster_of(file)
+        applied, cluster = None, cluster_of(file)
         cib = configuration.fresh(cluster)
     else:
         applied, cluster = configuration.needed(store)
         cib = applied.cib
     found = proof.prove(cluster, scheduler.settle(cib), depth)
+    if cluster.policy.candidates is not None and not found.holds:
+        found = proof.weighed(found, _with_all_candidates(applied, cluster))
     if as_json:
         output.document(as_document(found))
     else:
         _say(found)
     ctx.exit(DONE if found.holds else REFUSED)
+
+
+def _with_all_candidates(applied: Applied | None, cluster: Cluster) -> Rehearsal:
+    """Return the same cluster, running or fresh, with servers that are not kept to few nodes."""
+    free = replace(cluster, policy=replace(cluster.policy, candidates=None))
+    cib = configuration.with_(applied, free, applied.hand).cib if applied else configuration.fresh(free)
+    return Rehearsal(free, scheduler.settle(cib))
 
 
 def _say(found: Proof) -> None:
@@ -94,7 +108,13 @@ def _case(case: Case) -> dict[str, Any]:
             for each in case.landings
         ],
         "overloaded": [
-            {"node": each.node, "kind": each.kind, "load": each.load, "capacity": each.capacity}
+            {
+                "node": each.node,
+                "kind": each.kind,
+                "load": each.load,
+                "capacity": each.capacity,
+                "kept": each.kept,
+            }
             for each in case.overloads
         ],
         "losses": [

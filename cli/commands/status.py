@@ -66,7 +66,7 @@ def _found(store: Store, names: Sequence[str]) -> ClusterReport:
         (*report.OF_DAEMONS, *balancing.OF_DAEMONS, *quarantines.attributes(applied.quarantines))
     )
     due = frozenset[str]() if report.is_whole(cluster, facts) else scheduler.due(applied.cib)
-    found = report.of(cluster, applied.hand, facts, due, applied.quarantines)
+    found = report.of(applied.seen or cluster, applied.hand, facts, due, applied.quarantines)
     if not names:
         return found
     return replace(found, servers=tuple(each for each in found.servers if each.name in names), problems=())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -66,7 +67,7 @@ class Found:
 def _found(store: Store) -> Found:
     applied, cluster = configuration.needed(store)
     facts = store.facts((*measured.OF_DAEMONS, *loads.OF_DAEMONS))
-    said = measured.read(facts)
+    said = measured.read(facts, time.time())
     return Found(
         {each.name: report.node_state(each.name, applied.hand, facts) for each in cluster.nodes},
         {each.name: facts.placement.node_of(naming.net(each.name)) for each in cluster.servers},
@@ -103,7 +104,11 @@ def _lines(found: Found, ports: bool) -> Iterator[str]:
 
 def _unmeasured(found: Found) -> Iterator[str]:
     """Say why something is not known, where that is not plain to see."""
-    silent = [each for each in found.online if each not in found.measured.nodes]
+    for sentence in measured.silence(found.measured):
+        yield ""
+        yield output.fold(sentence)
+    known = found.measured.nodes.keys() | found.measured.silent.keys()
+    silent = [each for each in found.online if each not in known]
     if silent:
         yield ""
         yield output.fold(

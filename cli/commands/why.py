@@ -34,7 +34,8 @@ def why(server: str, store: Store, as_json: bool) -> None:
     weighed = weighing.weigh(applied.cib, server, decision.now, tuple(each.name for each in cluster.nodes))
     ranked = sorted(weighed, key=lambda each: (each.node not in facts.placement.online, -each.total))
     up = facts.placement.online
-    found = report.of_server(cluster, cluster.server(server), applied.hand, facts, known=applied.quarantines)
+    seen = applied.seen or cluster
+    found = report.of_server(seen, seen.server(server), applied.hand, facts, known=applied.quarantines)
     problems = found.problems
     if as_json:
         output.document(

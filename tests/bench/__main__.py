@@ -23,7 +23,9 @@ from tests.bench import (
     peers,
     placement,
     ports,
+    proof,
     rest,
+    scale,
     storage,
     throughput,
 )
@@ -43,6 +45,8 @@ PARTS: dict[str, Callable[[int], Table]] = {
     "commands": commands.measure,
     "placement": placement.measure,
     "peers": peers.measure,
+    "scale": scale.measure,
+    "proof": proof.measure,
 }
 
 

@@ -61,7 +61,7 @@ def hbal(demands: Sequence[Demand], supplies: Sequence[Supply]) -> Answer:
             "--quiet",
             "--quiet",
         ]
-        _, seconds, memory = _run(words, folder)
+        _, seconds, memory = used(words, folder)
         (saved,) = folder.glob("after*.balanced")
         _, _, instances, *_ = saved.read_text().split("\n\n")
     fields = [line.split("|") for line in instances.splitlines() if line]
@@ -95,7 +95,7 @@ def balanced(demands: Sequence[Demand], supplies: Sequence[Supply]) -> Answer:
     with TemporaryDirectory() as name:
         (Path(name) / "cib.xml").write_bytes(_cib(demands, supplies))
         words = ["crm_simulate", "--run", "--xml-file", "cib.xml", "--output-as", "xml"]
-        said, seconds, memory = _run(words, Path(name))
+        said, seconds, memory = used(words, Path(name))
     where = {each.server: str(each.here) for each in demands}
     for action in etree.fromstring(said).iterfind("actions/rsc_action"):
         server = action.get("resource", "")
@@ -170,7 +170,7 @@ def _utilization(of: etree._Element, name: str, amounts: Sequence[float]) -> Non
         etree.SubElement(holder, "nvpair", pair)
 
 
-def _run(command: Sequence[str], folder: Path) -> tuple[bytes, float, float]:
+def used(command: Sequence[str], folder: Path) -> tuple[bytes, float, float]:
     """Return what a program says, and the CPU seconds and mebibytes that it took."""
     said = folder / "said"
     with said.open("wb") as output:

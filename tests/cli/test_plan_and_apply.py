@@ -285,7 +285,7 @@ def test_an_interrupted_removal_is_finished_or_taken_back(nas: Path, cib: Path) 
     store = CibFile(cib)
     smaller, _ = clusterfile.read(without_vs3(), "nas.yaml")
     assert smaller is not None
-    plan = planning.plan(configuration.read(store), smaller)
+    plan = planning.plan(store, smaller)
     store.change(plan.applied.cib, configuration.retiring(plan.applied, plan.retired))
     marked = cib.read_bytes()
     assert marked.count(b'id="vsctl-retired-vs3') == len(plan.retired) == 8

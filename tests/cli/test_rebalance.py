@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -31,23 +31,23 @@ SERVERS = tuple(f"vs{number}" for number in range(1, 10))
 GIB = 2**30
 
 
-def cluster_file(**more: str) -> str:
-    """Return nine servers on three nodes; `more` are words for some of them."""
+def cluster_file(servers: Sequence[str] = SERVERS, **more: str) -> str:
+    """Return nine servers, or others, on three nodes; `more` are words for some of them."""
     nodes = "\n".join(f"  {node}: {{ports: {{e0a: lan-a}}}}" for node in NODES)
     fences = "\n".join(
         f"  {node}: {{agent: fence_ipmilan, options: {{ip: 203.0.113.{11 + number}}}}}"
         for number, node in enumerate(NODES)
     )
-    servers = "\n".join(
+    texts = "\n".join(
         f"  {name}: {{addresses: [192.0.2.{10 + number}/24], {more.get(name, '')} filesystems: "
         f"{{root: {{device: /dev/disk{number}, type: ext4, storage: san1, "
         "exports: [{nfs: {path: /srv, clients: {192.0.2.0/24: rw}}}]}}}"
-        for number, name in enumerate(SERVERS, 1)
+        for number, name in enumerate(servers, 1)
     )
     policy = more.get("policy", "balance: {max_moves: 2}")
     return (
         "name: nas1\nsubnets: {lan-a: {networks: [192.0.2.0/24]}}\nstorage: {san1: {}}\n"
-        f"nodes:\n{nodes}\nfencing:\n{fences}\nvirtual_servers:\n{servers}\npolicy: {{{policy}}}\n"
+        f"nodes:\n{nodes}\nfencing:\n{fences}\nvirtual_servers:\n{texts}\npolicy: {{{policy}}}\n"
     )
 
 
@@ -138,6 +138,53 @@ def test_it_says_what_should_move_and_changes_nothing(nine: Living, hot: Path) -
     assert Counter(each["to"] for each in found["moves"]) == {"n2": 1, "n3": 1}
     assert {each["from"] for each in found["moves"]} == {"n1"}
     assert not found["applied"]
+
+
+def told(living: Living, at: float, cpu: Mapping[str, float]) -> None:
+    """Let the daemons tell what servers need of nodes with ten processors; that of n1 has done so last at a time."""
+    cib = living.read()
+    rest = "network=0 disk=0 operations=0 clients=0 locks=0"
+    for node in NODES:
+        here = {name: cpu.get(name, 0.1) for name, on in where(living).items() if on == node}
+        own = f"cpu={sum(here.values())}/10 memory={3 * GIB}/{64 * GIB} network=0/10000000000 {rest[10:]}"
+        said = [f"at={at if node == 'n1' else time.time():.0f} {own}"]
+        said += [f"{name} cpu={load} memory={GIB} {rest}" for name, load in here.items()]
+        cib = with_attributes(cib, node, {"load": ";".join(said)})
+    living.change(living.read(), cib)
+
+
+@pytest.mark.parametrize(("age", "moves"), [(0, 2), (86400, 0)])
+def test_a_daemon_that_is_long_dead_is_not_believed_that_its_node_is_hot(
+    nine: Living, age: int, moves: int
+) -> None:
+    told(nine, time.time() - age, {"vs1": 3.0, "vs4": 3.0, "vs7": 3.0})
+    found = run()
+    assert len(found["moves"]) == moves
+    assert [each["node"] for each in found["silent"]] == (["n1"] if age else [])
+    assert (
+        "n1 has said nothing of its load for 1440 minutes" in " ".join(vsctl("rebalance").out.split())
+    ) == bool(age)
+
+
+def test_a_server_that_is_added_later_goes_by_load_as_the_others_do(nine: Living, tmp_path: Path) -> None:
+    told(nine, time.time(), {"vs1": 9.0, "vs2": 2.0})
+    run("--apply")
+    assert Counter(where(nine).values()) == {"n1": 3, "n2": 3, "n3": 3}
+    more = tmp_path / "more.yaml"
+    more.write_text(cluster_file((*SERVERS, "vs10")))
+    before = stored.preferences(etree.fromstring(nine.read()))
+    done = vsctl("apply", more)
+    assert (done.status, done.err) == (0, "")
+    tree = etree.fromstring(nine.read())
+    assert nine.facts().placement.node_of("vs10-net") == "n3", "by number it would be n1, the fullest"
+    assert stored.preferences(tree)["vs10"] == ("n3", "n2", "n1"), (
+        "and when n3 is lost it goes where there is room"
+    )
+    assert "vs10" in stored.load(tree).ranks, "what is applied later leaves it there"
+    assert {each: stored.preferences(tree)[each] for each in before} == before, (
+        "and for it nothing else changes"
+    )
+    assert "nothing to do" in vsctl("plan", more).out
 
 
 @pytest.mark.slow

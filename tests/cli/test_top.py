@@ -81,3 +81,15 @@ def test_ports_are_shown_on_request(busy: Path) -> None:
 )  # fmt: skip
 def test_numbers_are_short(amount: float, text: str) -> None:
     assert _short(amount) == text
+
+
+def test_what_a_dead_daemon_said_long_ago_is_not_shown_as_load(busy: Path) -> None:
+    busy.write_bytes(with_attributes(busy.read_bytes(), "n1", {"load": f"at=1000000 {N1}"}))
+    found = vsctl("top", "--json", "--cib", busy).json
+    Draft202012Validator(json.loads(SCHEMA.read_text())).validate(found)
+    node, server = found["nodes"][0], next(each for each in found["servers"] if each["name"] == "vs1")
+    assert (node["name"], node["load"], server["load"]) == ("n1", None, None)
+    assert node["capacity"]["cpu"] == 16 and node["silent"] > measured.STALE
+    said = " ".join(vsctl("top", "--cib", busy).out.split())
+    assert "n1 has said nothing of its load for" in said
+    assert "n2 says nothing of load: a node does half a minute" in said

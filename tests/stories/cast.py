@@ -56,9 +56,11 @@ def cluster(lines: list[str]) -> Cluster:
     """Return the cluster that the lines describe. A line is `name: words`."""
     said = {name: words.split() for name, _, words in (line.partition(": ") for line in lines)}
     nodes = said.pop("nodes")
-    failback = _failback(_settings(said.pop("policy", [])).get("failback", "manual"))
+    settings = _settings(said.pop("policy", []))
+    failback = _failback(settings.get("failback", "manual"))
     # A balancer would count when Pacemaker looks for the node with the fewest resources, and is no part of any story.
-    policy = Policy(failback, Balance(mode=BalanceMode.OFF))
+    candidates = int(settings["candidates"]) if "candidates" in settings else None
+    policy = Policy(failback, Balance(mode=BalanceMode.OFF), candidates=candidates)
     reach = {
         name: _settings(words).get("nodes")
         for name, words in list(said.items())

@@ -61,7 +61,14 @@ class Scheduler:
     def _write(self, load: Balanced, was_ours: frozenset[str]) -> None:
         known = within(stored.quarantines(self.cib), self._cluster)
         placed = stored.placed(self.cib)
-        ours = configuration(self._cluster, self.hand, placed=placed, quarantines=known, load=load)
+        ours = configuration(
+            self._cluster,
+            self.hand,
+            placed=placed,
+            quarantines=known,
+            load=load,
+            running=stored.running(self.cib),
+        )
         memory = stored.Stored("{}", (), self.hand, known, load)
         self.cib = merge(render(ours, memory), self.cib, was_ours).cib
 

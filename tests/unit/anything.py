@@ -63,6 +63,7 @@ WORDS: dict[str, list[object]] = {
     "cool_down": ["10m", 10],
     "quiet": ["22:00-05:00", "22-5"],
     "max_moves": [4, 0],
+    "candidates": [3, "all", 2],
     "tolerance": ["10%", 10],
     "window": ["22:00-05:00", "22-5"],
     "agent": ["fence_ipmilan", "a b"],

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from vsctl.agents import balancer as agent
+from vsctl.agents.balancerd import main
 from vsctl.agents.balancerd.main import Balancer, others_write
 
 ROOTS = "/etc/passwd"
@@ -43,3 +45,9 @@ def test_it_runs_nothing_that_others_can_write(tmp_path: Path, mode: int) -> Non
     assert others_write(ROOTS, str(path)) == str(path)
     with pytest.raises(FileNotFoundError):
         others_write(str(tmp_path / "nothing"), ROOTS)
+
+
+def test_a_stop_has_time_left_when_everything_has_been_waited_for_in_vain() -> None:
+    stop = next(each for each in agent.Balancer.operations() if each.name == "stop")
+    assert sum(agent.FAREWELL) + sum(agent.CHILD_FAREWELL) <= 0.75 * stop.timeout
+    assert agent.FAREWELL[0] > main.FAREWELL, "its child is killed before it is"

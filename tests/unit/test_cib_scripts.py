@@ -22,7 +22,7 @@ from vsctl.policy.rules import configuration
 
 LINES = [
     "nodes: n1 n2",
-    "policy: failback=22:30-05:15",
+    "policy: failback=22:30-05:15 candidates=3",
     "hard: n1=4",
     "vs1: priority=100 home=n1 cpu=2.5 filesystems=root,data smb=root",
     "vs2: pinned home=n2 nfs=none smb=root apart=vs1",

@@ -10,11 +10,11 @@ import pytest
 
 from vsctl.agents import paths
 from vsctl.agents.netlink import Netlink
-from vsctl.agents.noded import usage
+from vsctl.agents.noded import measuring, usage
 from vsctl.agents.noded.attributes import Attributes
 from vsctl.agents.noded.loads import EVERY, Process, Sample
 from vsctl.agents.noded.loop import Loop
-from vsctl.agents.noded.measuring import Measuring
+from vsctl.agents.noded.measuring import REPEAT, Measuring
 
 OURS = f"40 1 8:2 / {paths.MOUNTS}/vs1/data rw - xfs /dev/sdb rw\n".encode()
 LOCK = b"1: OFDLCK ADVISORY  READ -1 08:02:77 0 EOF\n"
@@ -72,3 +72,27 @@ def test_a_port_that_is_lost_is_told_though_the_load_is_the_same(monkeypatch: py
     assert "network=0/20000000000" in told()
     ports.pop()
     assert "network=0/10000000000" in told()
+
+
+def test_a_load_that_stays_the_same_is_told_again_so_that_it_does_not_grow_old(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passed = [0.0]
+    same = Sample(0.0, {(1, ""): Process(0, 0.0, 0)}, 4096, {"v": 0})
+    monkeypatch.setattr(usage, "of_node", lambda *_: replace(same, when=passed[0]))
+    monkeypatch.setattr(measuring, "now", lambda: passed[0])
+    monkeypatch.setattr(measuring.time, "time", lambda: 1000 + passed[0])
+    node = looking([])
+
+    def told() -> str:
+        passed[0] += EVERY
+        node.look()
+        return str(node._attributes._wanted["load"].value) if node._attributes._wanted else ""
+
+    while not (first := told()):
+        pass
+    since = passed[0]
+    assert first.startswith(f"at={1000 + since:.0f} cpu=")
+    while passed[0] + EVERY < since + REPEAT:
+        assert told() == first
+    assert told().startswith(f"at={1000 + passed[0]:.0f} cpu=")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from tests.stories import cast
 from tests.stories.scheduler import Scheduler
 from vsctl.cli import changes, configuration, faults, scheduler
 from vsctl.cli.faults import Rehearsal
+from vsctl.cli.scheduler import Outcome
 from vsctl.policy import naming
 from vsctl.policy.hand import NO_HAND
 
@@ -115,6 +118,52 @@ def test_what_hangs_on_a_part_that_cannot_start_stops_and_does_not_start() -> No
     actions = scheduler.decide(etree.tostring(cib)).actions
     assert [(each.operation, each.resource) for each in actions] == [("stop", "second")]
     assert scheduler.settle(etree.tostring(cib)).after.node_of("second") is None
+
+
+def test_a_server_follows_the_promotion_of_what_its_filesystem_is_on() -> None:
+    start = _on_drbd()
+    assert (start.after.node_of("vs1-net"), start.after.node_of("vs1-gate")) == ("n2", "n2")
+    assert scheduler.settle(start.cib).actions == (), "a promotion that was decided has been carried out"
+    then = scheduler.settle(start.cib, events=("--node-fail", "n2"))
+    assert (then.after.node_of("vs1-net"), then.after.node_of("vs1-gate")) == ("n3", "n3")
+    assert scheduler.settle(then.cib).actions == ()
+
+
+def test_a_server_whose_promoted_instance_goes_elsewhere_goes_with_it() -> None:
+    start = _on_drbd()
+    other = etree.fromstring(start.cib)
+    for score in other.iterfind("configuration/constraints/rsc_location/rule[@id='promote-drbd-n2.rule']"):
+        score.set("score", "-INFINITY")
+    then = scheduler.settle(etree.tostring(other))
+    assert then.after.node_of("vs1-net") == "n3"
+    assert scheduler.settle(then.cib).actions == ()
+
+
+def _on_drbd() -> Outcome:
+    """Return what becomes of vs1 on a device that another resource promotes, on n2 before n3."""
+    cluster = cast.cluster(["nodes: n1 n2 n3", "vs1: after=drbd-clone"])
+    bare = replace(cluster, servers=())
+    existing = etree.fromstring(configuration.fresh(bare))
+    _promotable(existing, "drbd", {"n2": 100, "n3": 50})
+    applied = configuration.Applied(etree.tostring(existing), bare, NO_HAND)
+    return scheduler.settle(configuration.with_(applied, cluster, NO_HAND).cib)
+
+
+def _promotable(cib: etree._Element, name: str, scores: Mapping[str, int]) -> None:
+    """Add a promotable clone of somebody else's, one instance of which is promoted, best where the score is highest."""
+    resources, constraints = cib.find("configuration/resources"), cib.find("configuration/constraints")
+    assert resources is not None and constraints is not None
+    clone = etree.SubElement(resources, "clone", id=f"{name}-clone")
+    meta = etree.SubElement(clone, "meta_attributes", id=f"{name}-clone-m")
+    etree.SubElement(meta, "nvpair", id=f"{name}-clone-p", name="promotable", value="true")
+    etree.SubElement(
+        clone, "primitive", {"id": name, "provider": "pacemaker", "type": "Stateful", "class": "ocf"}
+    )
+    for node, score in scores.items():
+        id = f"promote-{name}-{node}"
+        location = etree.SubElement(constraints, "rsc_location", id=id, rsc=f"{name}-clone")
+        rule = etree.SubElement(location, "rule", id=f"{id}.rule", score=str(score), role="Promoted")
+        etree.SubElement(rule, "expression", id=f"{id}.1", attribute="#uname", operation="eq", value=node)
 
 
 def _forbid(constraints: etree._Element, resource: str, node: str) -> None:
