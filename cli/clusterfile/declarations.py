@@ -71,7 +71,7 @@ INTERFACE = Text(
 )
 ADDRESS = Text(spelling.address, "an address, such as 192.0.2.1", {"type": "string"})
 NETWORK = Text(spelling.network, "a network, such as 192.0.2.0/24", {"type": "string"})
-PATH = Text(spelling.inner_path, "a path, such as /projects", _pattern("/.*"))
+PATH = Text(spelling.exported_path, "a path, such as /projects", _pattern(spelling.EXPORTED))
 
 SYSTEM = _whole(1, 2**32 - 1, 64512)
 

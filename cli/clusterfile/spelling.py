@@ -30,6 +30,7 @@ OPTION = r"[A-Za-z_][A-Za-z0-9_-]*"
 RESOURCE = r"[A-Za-z_][A-Za-z0-9_.-]*"
 AREA = r"[0-9]+|[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+"
 NODE_FILE = r"/[A-Za-z0-9._/-]+"
+EXPORTED = r'/[^"\\]*'
 HOST = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 
 LONGEST_NAME = 63
@@ -245,6 +246,13 @@ def inner_path(text: str) -> str:
     if len(text.encode()) > 1024 or any(len(each.encode()) > 255 for each in parts):
         raise ValueError("write at most 1024 bytes, 255 between two slashes")
     return text
+
+
+def exported_path(text: str) -> str:
+    """Return an inner path that the configuration of an NFS or SMB server can hold."""
+    if bad := [each for each in '"\\' if each in text]:
+        raise ValueError(f"leave out {' and '.join(bad)}, which NFS and SMB servers cannot be told of")
+    return inner_path(text)
 
 
 def device(text: str) -> str:
