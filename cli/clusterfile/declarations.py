@@ -6,6 +6,7 @@ Declared once: reading, the JSON schema for editors and the reference in
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from vsctl.cli.clusterfile import spelling
@@ -202,7 +203,7 @@ FENCE_DEVICE = Record(
 FENCE_LEVEL = Either(
     "a device or a list of devices that must all act",
     mapping=FENCE_DEVICE,
-    items=List(FENCE_DEVICE, "a device of the fencing of {0}"),
+    items=List(FENCE_DEVICE, "a device of {0}"),
 )
 FENCING = Either(
     "a device, or a list of levels tried in turn",
@@ -344,11 +345,18 @@ SERVER = Record(
     }
 )
 
+FAILBACK_FORMS = 'manual, auto or {window: "22:00-05:00"}'
 FAILBACK = Either(
-    'manual, auto or {window: "22:00-05:00"}',
-    word=Choice((FailbackMode.MANUAL.value, FailbackMode.AUTO.value)),
+    FAILBACK_FORMS,
+    word=Choice((FailbackMode.MANUAL.value, FailbackMode.AUTO.value), FAILBACK_FORMS),
     mapping=Record(
-        {"window": Key(WINDOW, "From when to when, local time; may span midnight.", required=True)}
+        {
+            "window": Key(
+                replace(WINDOW, parse=lambda text: spelling.window(text, ", or failback: auto for all day")),
+                "From when to when, local time; may span midnight.",
+                required=True,
+            )
+        }
     ),
 )
 
