@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from string import printable
 from typing import Any
 
 import pytest
 
+from vsctl.agents import accounts
 from vsctl.cib_templates.timings import declared
 from vsctl.cli import clusterfile
+from vsctl.cli.clusterfile import spelling
 from vsctl.policy.hand import NO_HAND
 from vsctl.policy.model import Cluster
 from vsctl.policy.resources import PROVIDER, Clone, Group, Resource
@@ -107,6 +110,14 @@ def test_agents_read_whatever_check_accepts(place: str) -> None:
             accepted += 1
             assert list(refused(cluster)) == [], f"{place} {text}"
     assert accepted > 36, f"{place}: letters and digits at least should be accepted"
+
+
+def test_smb_user_can_add_whom_check_accepts() -> None:
+    """Users and groups, and the names that systems like to keep for themselves."""
+    texts = [*TEXTS, "nobody", "nogroup", "root", "a" * 32, "a" * 33]
+    for text in [*texts, *(f"@{each}" for each in texts)]:
+        with suppress(ValueError):
+            accounts.refuse_names(spelling.account(text).removeprefix("@"))
 
 
 def refused(cluster: Cluster) -> Iterator[str]:
