@@ -5,13 +5,16 @@ RUN    := $(VENV)/bin
 SOURCE := $(shell find agents policy cib_templates cli -type f -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help packages install check test demo shell lab-full bench docs clean
+.PHONY: help packages tools install check test demo shell lab-full bench docs clean
 
 help: ## say what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 packages: ## what Debian has to bring for the cluster, its servers and its clients
 	@tests/lab/packages
+
+tools:
+	@tests/lab/packages check
 
 $(VENV)/dependencies: setup.cfg pyproject.toml
 	@echo "Making a virtual environment in $(VENV)"
@@ -28,7 +31,7 @@ $(VENV)/installed: $(VENV)/dependencies $(SOURCE)
 
 install: packages $(VENV)/installed ## the command and its tools in .venv
 
-check: install ## ruff, mypy, units and stories: no root, no cluster
+check: tools $(VENV)/installed ## ruff, mypy, units and stories: no root, no cluster
 	$(RUN)/ruff check .
 	$(RUN)/mypy -p vsctl.agents -p vsctl.policy -p vsctl.cib_templates -p vsctl.cli # as installed: only there are the folders the package that imports name
 	$(RUN)/pytest -q -n auto -m 'not lab and not slow and not full'

@@ -73,14 +73,12 @@ def list_(server: str) -> tuple[Account, ...]:
 
 def add(server: str, name: str, groups: Sequence[str], password: str) -> None:
     """Add an SMB user, or give one that is there other groups and another password."""
-    _refuse_names(name, *groups)
+    refuse_names(name, *groups)
     if not password or "\n" in password:
         raise Refused(f"the password of {name} is empty or has more than one line")
     with _lock(server):
         _prepare(server)
         users, known = _read(server, "passwd"), _read(server, "group")
-        if name in _names(_BASE["passwd"]) or set(groups) & set(_names(_BASE["group"])):
-            raise Refused(f"{name} or one of its groups belongs to the system")
         for group in (name, *groups):
             if group not in known:
                 known[group] = ["x", str(_free(server, users, known)), ""]
@@ -128,13 +126,16 @@ def _samba(server: str, command: list[str], stdin: str, missing: str | None = No
         raise Refused(f"{command[0]} of {server} refuses: {said}")
 
 
-def _refuse_names(*names: str) -> None:
+def refuse_names(*names: str) -> None:
+    """Refuse what can be the name of no user and no group, as a user is a group as well."""
     for each in names:
         plain = each.replace("-", "").replace("_", "").replace(".", "")
         if not (plain.isascii() and plain.isalnum() and each[0].isalpha() and len(each) <= 32):
             raise Refused(
                 f"{each!r} cannot be the name of an account: letters, digits, - _ . and 32 of them at most"
             )
+        if any(each == line.partition(":")[0] for text in _BASE.values() for line in text.splitlines()):
+            raise Refused(f"{each} belongs to the system: choose another name")
 
 
 def _free(server: str, users: dict[str, list[str]], groups: dict[str, list[str]]) -> int:
@@ -156,10 +157,6 @@ def _read(server: str, name: str) -> dict[str, list[str]]:
     except FileNotFoundError:
         lines = []
     return {first: rest for first, *rest in lines}
-
-
-def _names(text: str) -> list[str]:
-    return [line.partition(":")[0] for line in text.splitlines()]
 
 
 def _replace(server: str, name: str, entries: dict[str, list[str]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from vsctl.cli.clusterfile import build, names, networks, placement, storage, unheeded, yamltree
+from vsctl.cli.clusterfile import build, fencing, names, networks, placement, storage, unheeded, yamltree
 from vsctl.cli.clusterfile.declarations import CLUSTER_FILE
 from vsctl.cli.clusterfile.draft import Draft
 from vsctl.cli.clusterfile.shapes import Entry
@@ -13,7 +13,14 @@ from vsctl.policy.model import Cluster
 
 LARGEST = 4 * 1024 * 1024
 STANDARD_INPUT, ITS_NAME = "-", "standard input"
-RULES = (*networks.RULES, *placement.RULES, *storage.RULES, *names.RULES, *unheeded.RULES)
+RULES = (
+    *networks.RULES,
+    *placement.RULES,
+    *storage.RULES,
+    *names.RULES,
+    *fencing.RULES,
+    *unheeded.RULES,
+)
 
 
 def read(text: str, file: str) -> tuple[Cluster | None, tuple[Problem, ...]]:

@@ -6,6 +6,7 @@ Declared once: reading, the JSON schema for editors and the reference in
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from vsctl.cli.clusterfile import spelling
@@ -72,7 +73,7 @@ INTERFACE = Text(
 )
 ADDRESS = Text(spelling.address, "an address, such as 192.0.2.1", {"type": "string"})
 NETWORK = Text(spelling.network, "a network, such as 192.0.2.0/24", {"type": "string"})
-PATH = Text(spelling.inner_path, "a path, such as /projects", _pattern("/.*"))
+PATH = Text(spelling.exported_path, "a path, such as /projects", _pattern(spelling.EXPORTED))
 
 SYSTEM = _whole(1, 2**32 - 1, 64512)
 
@@ -203,7 +204,7 @@ FENCE_DEVICE = Record(
 FENCE_LEVEL = Either(
     "a device or a list of devices that must all act",
     mapping=FENCE_DEVICE,
-    items=List(FENCE_DEVICE, "a device of the fencing of {0}"),
+    items=List(FENCE_DEVICE, "a device of {0}"),
 )
 FENCING = Either(
     "a device, or a list of levels tried in turn",
@@ -345,11 +346,18 @@ SERVER = Record(
     }
 )
 
+FAILBACK_FORMS = 'manual, auto or {window: "22:00-05:00"}'
 FAILBACK = Either(
-    'manual, auto or {window: "22:00-05:00"}',
-    word=Choice((FailbackMode.MANUAL.value, FailbackMode.AUTO.value)),
+    FAILBACK_FORMS,
+    word=Choice((FailbackMode.MANUAL.value, FailbackMode.AUTO.value), FAILBACK_FORMS),
     mapping=Record(
-        {"window": Key(WINDOW, "From when to when, local time; may span midnight.", required=True)}
+        {
+            "window": Key(
+                replace(WINDOW, parse=lambda text: spelling.window(text, ", or failback: auto for all day")),
+                "From when to when, local time; may span midnight.",
+                required=True,
+            )
+        }
     ),
 )
 

@@ -113,9 +113,9 @@ class Draft:
         )
 
     def allowed(self, server: str) -> tuple[str, ...]:
-        """Return the known nodes a server may run on by its own `nodes`."""
+        """Return the known nodes a server may run on by its own `nodes`, or by what could not be understood of it."""
         nodes = self.servers[server].get("nodes")
-        if nodes is None:
+        if nodes is None or nodes.incomplete:
             return tuple(self.nodes)
         named = {each.value for each in nodes.value}
         return tuple(each for each in self.nodes if each in named)

@@ -19,6 +19,17 @@ def names_are_ours_to_give(draft: Draft) -> Iterator[Problem]:
             )
 
 
+def nodes_differ(draft: Draft) -> Iterator[Problem]:
+    """Find nodes that differ in capitals only: Pacemaker's scheduler takes one for the other."""
+    first: dict[str, str] = {}
+    for node, entry in draft.nodes.items():
+        other = first.setdefault(node.lower(), node)
+        if other != node:
+            yield entry.problem(
+                f"{node} and {other} differ in capitals only, and Pacemaker takes one for the other: rename one of them"
+            )
+
+
 def resource_ids_differ(draft: Draft) -> Iterator[Problem]:
     """Find objects of the file that would get the same resource id: vs1-net of vs1, and a server vs1-net."""
     first: dict[str, str] = {}
@@ -66,11 +77,14 @@ def afters_are_others(draft: Draft) -> Iterator[Problem]:
     for server, entry in draft.servers.items():
         for name, filesystem in entry.each("filesystems"):
             after = filesystem.get("after")
-            if after is not None and after.value in owners:
+            if after is None:
+                continue
+            owner = owners.get(after.value, "itself" if naming.is_reserved(after.value) else None)
+            if owner is not None:
                 yield after.problem(
                     f"{server}/{name} is after {after.value}, a resource that vsctl makes for "
-                    f"{owners[after.value]}: name an existing resource of another kind"
+                    f"{owner}: name an existing resource of another kind"
                 )
 
 
-RULES = (names_are_ours_to_give, resource_ids_differ, afters_are_others)
+RULES = (names_are_ours_to_give, nodes_differ, resource_ids_differ, afters_are_others)

@@ -119,6 +119,23 @@ def homes_fit(draft: Draft) -> Iterator[Problem]:
             )
 
 
+def pinned_together(draft: Draft) -> Iterator[Problem]:
+    """Note virtual servers that are to be apart, and are pinned to one node."""
+    homes = {server: _pinned_to(draft, server) for server in draft.servers}
+    for server, entry in draft.servers.items():
+        for other in entry.all("apart_from"):
+            if other.value != server and homes[server] and homes[server] == homes.get(other.value):
+                yield other.note(
+                    f"{server} is to be apart from {other.value}, and both are pinned to {homes[server]}: "
+                    "there they are together"
+                )
+
+
+def _pinned_to(draft: Draft, server: str) -> str | None:
+    entry = draft.servers[server]
+    return entry.plain("home") if entry.plain("migrate") is False else None
+
+
 def nodes_that_cannot(draft: Draft) -> Iterator[Problem]:
     """Note the nodes that a virtual server may run on by name, and cannot."""
     for server, entry in draft.servers.items():
@@ -201,6 +218,23 @@ def hard_capacities_count(draft: Draft) -> Iterator[Problem]:
             )
 
 
+def pinned_fit(draft: Draft) -> Iterator[Problem]:
+    """Note the nodes whose hard capacity is less than what is pinned to them needs together."""
+    for node, entry in draft.nodes.items():
+        pinned = [each for each in draft.servers if _pinned_to(draft, each) == node]
+        loads = [load for each in pinned if (load := draft.servers[each].get("load"))]
+        short = [
+            kind
+            for kind, limit in _hard(draft, node).items()
+            if sum(load.plain(kind, 0) for load in loads) > limit
+        ]
+        if len(loads) > 1 and short:
+            yield entry.note(
+                f"{node} has not enough {listed(short, 'and')} for all that is pinned to it, and its capacity is hard: "
+                f"not all of {listed(pinned, 'and')} start there"
+            )
+
+
 def _hard(draft: Draft, node: str) -> dict[str, float]:
     """Return how much a node has of each kind that is limited on it."""
     capacity = draft.nodes[node].get("capacity")
@@ -213,9 +247,11 @@ RULES = (
     references_exist,
     servers_have_a_place,
     homes_fit,
+    pinned_together,
     nodes_that_cannot,
     servers_without_refuge,
     bridges_are_used,
     nodes_are_fenced,
     hard_capacities_count,
+    pinned_fit,
 )

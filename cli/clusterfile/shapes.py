@@ -33,6 +33,15 @@ class Entry:
     value: Any
     incomplete: bool = False
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether something was not understood here or below."""
+        below = self.value.values() if isinstance(self.value, dict) else self.value
+        return self.incomplete or (
+            isinstance(self.value, dict | tuple)
+            and any(isinstance(each, Entry) and each.doubtful for each in below)
+        )
+
     def problem(self, sentence: str) -> Problem:
         return self.mark.problem(sentence)
 
@@ -110,13 +119,14 @@ class Text:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few words."""
+    """One of a few words. `expects` says so, and what else may stand there."""
 
     words: tuple[str, ...]
+    expects: str = ""
 
-    @property
-    def expects(self) -> str:
-        return listed(self.words, "or")
+    def __post_init__(self) -> None:
+        if not self.expects:
+            object.__setattr__(self, "expects", listed(self.words, "or"))
 
     def read(self, node: Node, about: str, report: Report) -> Entry | None:
         if not isinstance(node, Scalar) or node.is_null:
@@ -201,6 +211,9 @@ class Table:
             called = self.item.format(key.value, owner(about))
             if key.value in marks:
                 report(_twice(key.mark, called, marks[key.value]))
+                self.values.read(value_node, called, report)
+                if key.value in entries:
+                    entries[key.value] = _in_doubt(entries[key.value])
                 continue
             marks[key.value] = key.mark
             value = self.values.read(value_node, called, report)
@@ -265,16 +278,16 @@ class Record:
             name = self._known(key_node, about, report)
             if name is None:
                 incomplete = True
-            elif name in marks:
+                continue
+            key = self.keys[name]
+            called = key.called.format(owner(about)) if key.called else _of(name, about)
+            if name in marks:
                 report(_twice(key_node.mark, _of(name, about), marks[name]))
-            else:
-                marks[name] = key_node.mark
-                key = self.keys[name]
-                called = key.called.format(owner(about)) if key.called else _of(name, about)
-                value = key.shape.read(value_node, called, report)
-                incomplete = incomplete or value is None
-                if value is not None:
-                    entries[name] = value
+            value = key.shape.read(value_node, called, report)
+            incomplete = incomplete or value is None or name in marks
+            if value is not None:
+                entries[name] = _either(entries[name], value) if name in entries else value
+            marks.setdefault(name, key_node.mark)
         for problem in self._missing(node, about, marks):
             incomplete = True
             report(problem)
@@ -380,6 +393,23 @@ def _kind(node: Node) -> str:
 
 def _refused(node: Node, about: str, expects: str) -> Problem:
     return node.mark.problem(f"{about or 'the cluster file'} is {_kind(node)}: write {expects}")
+
+
+def _either(first: Entry, again: Entry) -> Entry:
+    """Return what is certain of a key that is there twice: who has a name in either of two tables is described."""
+    if isinstance(first.value, dict) and isinstance(again.value, dict):
+        return _in_doubt(Entry(first.mark, {**again.value, **first.value}))
+    return _in_doubt(first)
+
+
+def _in_doubt(entry: Entry) -> Entry:
+    """Return an entry of which nothing can be concluded from what is not there, at any depth."""
+    value = entry.value
+    if isinstance(value, dict):
+        value = {name: _in_doubt(each) for name, each in value.items()}
+    elif isinstance(value, tuple):
+        value = tuple(_in_doubt(each) if isinstance(each, Entry) else each for each in value)
+    return Entry(entry.mark, value, incomplete=True)
 
 
 def _twice(mark: Mark, what: str, first: Mark) -> Problem:

@@ -18,7 +18,7 @@ T = TypeVar("T")
 NAME = r"[a-z][a-z0-9-]*"
 NODE_NAME = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?"
 INTERFACE_NAME = r"[A-Za-z0-9][A-Za-z0-9._@-]*"
-ACCOUNT = r"@?[A-Za-z_][A-Za-z0-9_.-]*"
+ACCOUNT = r"@?[A-Za-z][A-Za-z0-9_.-]*"
 SIZE = r"[0-9]+(\.[0-9]+)?[KMGTP]"
 DURATION = r"([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?"
 PERCENTAGE = r"[0-9]+(\.[0-9]+)?%"
@@ -30,11 +30,17 @@ OPTION = r"[A-Za-z_][A-Za-z0-9_-]*"
 RESOURCE = r"[A-Za-z_][A-Za-z0-9_.-]*"
 AREA = r"[0-9]+|[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+"
 NODE_FILE = r"/[A-Za-z0-9._/-]+"
+EXPORTED = r'/[^"\\]*'
 HOST = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
+
+NOT_A_DEVICE = ("bind", "rbind", "move", "remount", "loop", "offset", "sizelimit")
+"""Options by which mount(8) mounts something else than a block device as it is."""
 
 LONGEST_NAME = 63
 LONGEST_INTERFACE_NAME = 15
 LONGEST_HOST = 253
+LONGEST_ACCOUNT = 32
+SYSTEM_ACCOUNTS = ("root", "nobody", "nogroup")
 HIGHEST_PRIORITY = 999_999
 MOST = 2**63 - 1
 
@@ -63,9 +69,12 @@ def interface_name(text: str) -> str:
 
 
 def account(text: str) -> str:
-    matching(ACCOUNT, text, 33)
-    if text in ("root", "@root"):
-        raise ValueError("write accounts of the virtual server's own, root is not one")
+    name = text.removeprefix("@")
+    if len(name) > LONGEST_ACCOUNT:
+        raise ValueError(f"write at most {LONGEST_ACCOUNT} characters")
+    matching(ACCOUNT, text)
+    if name in SYSTEM_ACCOUNTS:
+        raise ValueError(f"write accounts of the virtual server's own, {name} is not one")
     return text
 
 
@@ -142,12 +151,12 @@ def percentage(text: str) -> float:
     return value / 100
 
 
-def window(text: str) -> tuple[int, int]:
-    """Return 22:00-05:00 as minutes since midnight."""
+def window(text: str, or_else: str = "") -> tuple[int, int]:
+    """Return 22:00-05:00 as minutes since midnight. `or_else` is what else to write for a whole day."""
     matching(WINDOW, text)
     start, end = (int(clock[:2]) * 60 + int(clock[3:]) for clock in text.split("-"))
     if start == end:
-        raise ValueError("write two different times, or auto for all day")
+        raise ValueError(f"write two different times{or_else}")
     return start, end
 
 
@@ -162,7 +171,7 @@ def interface(text: str) -> Interface:
     try:
         value = ip_interface(text)
     except ValueError:
-        raise ValueError from None
+        raise ValueError(_what_is_wrong(text)) from None
     _usable(value.ip)
     return value
 
@@ -174,7 +183,7 @@ def address(text: str) -> Address:
     except ValueError:
         if "/" in text and _or_none(ip_interface, text) is not None:
             raise ValueError(f"leave the prefix length out, {text.partition('/')[0]}") from None
-        raise ValueError from None
+        raise ValueError(_what_is_wrong(text)) from None
     _usable(value)
     return value
 
@@ -198,7 +207,7 @@ def any_network(text: str) -> Network:
         loose = _or_none(lambda each: ip_network(each, strict=False), text)
         if loose is not None:
             raise ValueError(f"its network is {loose}, write that") from None
-        raise ValueError from None
+        raise ValueError(_what_is_wrong(text)) from None
 
 
 def nfs_client(text: str) -> str:
@@ -212,7 +221,7 @@ def nfs_client(text: str) -> str:
     if _or_none(ip_address, text) is not None:
         return str(address(text))
     if ":" in text or re.fullmatch(r"[0-9.]+", text, re.ASCII):
-        raise ValueError
+        raise ValueError(_what_is_wrong(text))
     return matching(HOST, text.lower(), LONGEST_HOST)
 
 
@@ -247,6 +256,13 @@ def inner_path(text: str) -> str:
     return text
 
 
+def exported_path(text: str) -> str:
+    """Return an inner path that the configuration of an NFS or SMB server can hold."""
+    if bad := [each for each in '"\\' if each in text]:
+        raise ValueError(f"leave out {' and '.join(bad)}, which NFS and SMB servers cannot be told of")
+    return inner_path(text)
+
+
 def device(text: str) -> str:
     if re.match("(UUID|LABEL|PARTUUID|PARTLABEL)=", text):
         raise ValueError("write its path below /dev/disk, a label or UUID can be on a copy as well")
@@ -261,6 +277,8 @@ def device(text: str) -> str:
 def mount_option(text: str) -> str:
     if "," in text:
         raise ValueError("write each option as an item of its own")
+    if text.partition("=")[0] in NOT_A_DEVICE:
+        raise ValueError("leave it out, a filesystem is mounted once, from its device itself")
     return matching(r"[!-+\--~]+", text, 255)
 
 
@@ -285,11 +303,26 @@ def _without_zone(text: str) -> None:
         raise ValueError("leave out the zone, the part from %")
 
 
+def _what_is_wrong(text: str) -> str:
+    """Say what keeps text from being an address or network, where it nearly is one."""
+    host, slash, prefix = text.partition("/")
+    plain = re.sub(r"(?<![0-9])0+(?=[0-9])", "", host) if ":" not in host else host
+    value = _or_none(ip_address, plain)
+    if value is None:
+        return ""
+    if plain != host:
+        return f"write it without zeros in front, {plain}{slash}{prefix}"
+    if re.fullmatch("[0-9]+", prefix, re.ASCII) and int(prefix[:9]) > value.max_prefixlen:
+        return f"its prefix length is at most {value.max_prefixlen}"
+    return ""
+
+
 def _usable(value: Address) -> None:
+    if value.is_link_local:
+        raise ValueError("write another, link-local addresses are not supported")
     for kind, is_so in (
         ("a multicast", value.is_multicast),
         ("a loopback", value.is_loopback),
-        ("a link-local", value.is_link_local),
         ("the unspecified", value.is_unspecified),
         ("a reserved", value.version == 4 and value.is_reserved),
     ):

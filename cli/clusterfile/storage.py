@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from vsctl.cli.clusterfile.draft import Directory, Draft
 from vsctl.cli.clusterfile.shapes import Entry
+from vsctl.cli.nearest import listed
 from vsctl.cli.problems import Problem
 from vsctl.policy import exportid
 from vsctl.policy.model import ROOT
@@ -46,6 +47,25 @@ def devices_differ(draft: Draft) -> Iterator[Problem]:
                     "every filesystem needs a device of its own"
                 )
             first.setdefault(device.value, here)
+
+
+def read_only_exports(draft: Draft) -> Iterator[Problem]:
+    """Note filesystems that are mounted read-only, and exported as if clients could write."""
+    for server, entry in draft.servers.items():
+        writable: dict[str, list[str]] = {}
+        for each in draft.exports(server):
+            if any(access.value == "rw" for _, access in each.entry.each("clients")):
+                writable.setdefault(each.filesystem, []).append(each.path or "")
+        for each in draft.shares(server):
+            if each.entry.plain("access", "rw") == "rw":
+                writable.setdefault(each.filesystem, []).append(str(each.entry.plain("share", "")))
+        for name, filesystem in entry.each("filesystems"):
+            for option in filesystem.all("options"):
+                if option.value == "ro" and name != ROOT and name in writable:
+                    yield option.note(
+                        f"{server}/{name} is mounted read-only, so nobody can write to "
+                        f"{listed(writable[name], 'and')}, though rw is said there"
+                    )
 
 
 def options_differ(draft: Draft) -> Iterator[Problem]:
@@ -202,9 +222,7 @@ def servers_export_something(draft: Draft) -> Iterator[Problem]:
     """Note virtual servers that no client can see anything of."""
     for server, entry in draft.servers.items():
         filesystems = entry.get("filesystems")
-        unread = filesystems is None or any(
-            each.incomplete for each in (filesystems, *filesystems.value.values())
-        )
+        unread = filesystems is None or filesystems.doubtful
         if not unread and not draft.exports(server) and not draft.shares(server):
             yield entry.note(
                 f"{server} exports nothing, so clients see nothing of it: add exports to a filesystem"
@@ -249,6 +267,7 @@ RULES = (
     roots_are_there,
     devices_differ,
     options_differ,
+    read_only_exports,
     root_keeps_its_secrets,
     share_names_differ,
     users_differ,

@@ -18,6 +18,8 @@ from vsctl.cli.problems import Problem
 
 NESTING = 24
 EXPANDED = 200_000
+XML = "this is XML: name the cluster file here, and a CIB with --cib"
+SECOND = "a second document begins here: a cluster file is one, without ---"
 NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 BOOLEANS = {
     spelling: value
@@ -97,7 +99,18 @@ def parse(text: str, file: str) -> Node | None:
         line = text.count("\n", 0, unreadable.start) + 1
         raise NotYaml(line, "there is a character here that is not Unicode text: remove it") from None
     except yaml.MarkedYAMLError as error:
-        raise NotYaml(_line(error), _sentence(error, text)) from None
+        raise _boundary(error, text) or NotYaml(_line(error), _sentence(error, text)) from None
+
+
+def _boundary(error: yaml.MarkedYAMLError, text: str) -> NotYaml | None:
+    """Return what is wrong where the text is cut in two, which is found only at the next thing."""
+    lines = text.split("\n")[: _line(error)]
+    if lines[-1].startswith("---"):
+        return NotYaml(len(lines), SECOND)
+    ends = [number for number, line in enumerate(lines, 1) if line.split()[:1] == ["..."]]
+    if "document start" in str(error.problem) and ends:
+        return NotYaml(ends[-1], "the document ends here: a cluster file is one, without ...")
+    return None
 
 
 def _line(error: yaml.MarkedYAMLError) -> int:
@@ -108,7 +121,7 @@ def _line(error: yaml.MarkedYAMLError) -> int:
 def _sentence(error: yaml.MarkedYAMLError, text: str) -> str:
     said = f"{error.context or ''} {error.problem or ''}"
     if text.lstrip().startswith("<"):
-        return "this is XML: name the cluster file here, and a CIB with --cib"
+        return XML
     if "tab character" in said or _indent(text, _line(error)).count("\t"):
         return "a tab is used to indent: use blanks"
     if "mapping values are not allowed" in said or "unexpected ':'" in said:
@@ -151,9 +164,7 @@ class _Composer:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise NotYaml(
-                        _at(event), "a second document begins here: a cluster file is one, without ---"
-                    )
+                    raise NotYaml(_at(event), SECOND)
             elif isinstance(event, yaml.AliasEvent):
                 self._add(self._alias(event))
             elif isinstance(event, yaml.ScalarEvent):
@@ -171,10 +182,13 @@ class _Composer:
             elif isinstance(event, yaml.SequenceEndEvent | yaml.MappingEndEvent):
                 start, children = self.stack.pop()
                 self._finish(start, self._collection(start, children))
-        return self.roots[0] if self.roots else None
+        root = self.roots[0] if self.roots else None
+        if isinstance(root, Scalar) and root.text.startswith("<"):
+            raise NotYaml(root.mark.line, XML)
+        return root
 
     def _collection(self, start: yaml.Event, children: list[Node]) -> Node:
-        mark = Mark(self.file, _at(start))
+        mark = self._key() or Mark(self.file, _at(start))
         size = 1 + sum(each.size for each in children)
         if size > EXPANDED:
             raise NotYaml(
@@ -183,6 +197,11 @@ class _Composer:
         if isinstance(start, yaml.SequenceStartEvent):
             return Sequence(mark, tuple(children), size)
         return Mapping(mark, tuple(zip(children[::2], children[1::2], strict=True)), size)
+
+    def _key(self) -> Mark | None:
+        """Return where the key is whose value comes next: in blocks a table begins below its name and comments."""
+        around, siblings = self.stack[-1] if self.stack else (None, [])
+        return siblings[-1].mark if isinstance(around, yaml.MappingStartEvent) and len(siblings) % 2 else None
 
     def _finish(self, start: Any, node: Node) -> None:
         if start.anchor is not None:

@@ -68,7 +68,14 @@ def _refuse_elsewhere(server: str, store: Store) -> None:
 
 def _password(name: str) -> str:
     if sys.stdin.isatty():
-        return str(click.prompt(f"password of {name}", hide_input=True, confirmation_prompt=True, err=True))
+        while True:
+            password, again = (
+                str(click.prompt(each, hide_input=True, err=True))
+                for each in (f"password of {name}", "once more")
+            )
+            if password == again:
+                return password
+            click.echo("these are two different ones: write the same one twice", err=True)
     password = sys.stdin.readline().rstrip("\n")
     if not password:
         raise Refused(f"standard input has no password for {name}: write it on one line")

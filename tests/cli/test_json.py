@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.cli.vsctl import after, vsctl
+from tests.cli.vsctl import after, program, vsctl
 from vsctl.cli.main import COMMANDS
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
@@ -47,7 +49,24 @@ def test_output_is_as_its_schema_says(
     places = {"FILE": str(nas), "CIB": str(cib), "HERE": str(tmp_path / "prefix")}
     done = vsctl(*(places.get(each, each) for each in argv), "--json")
     assert done.err == ""
-    Draft202012Validator(json.loads((SCHEMAS / f"{schema}.json").read_text())).validate(done.json)
+    validate(schema, done.json)
+
+
+def validate(schema: str, document: Any) -> None:
+    Draft202012Validator(json.loads((SCHEMAS / f"{schema}.json").read_text())).validate(document)
+
+
+def test_what_a_cleanup_tries_again_is_said(cib: Path, tmp_path: Path) -> None:
+    """Pacemaker's programs take a file for the cluster; only crm_resource, which asks the controller, cannot."""
+    cib.write_bytes(after(cib.read_bytes(), "--op-inject", "vs1-nfs_monitor_10000@n1=1"))
+    told = tmp_path / "told"
+    program(tmp_path, "crm_resource", f'echo "$*" >> {told}')
+    where = {"CIB_file": str(cib), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    for server, cleaned in (("vs1", ["vs1-nfs"]), ("vs3", [])):
+        done = vsctl("cleanup", server, "--json", env=where)
+        assert (done.status, done.err, done.json) == (0, "", {"cleaned": cleaned})
+        validate("cleanup", done.json)
+    assert told.read_text() == "--cleanup --resource vs1-nfs\n"
 
 
 def test_schemas_are_schemas_and_published() -> None:

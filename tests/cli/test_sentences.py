@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import random
 import signal
-import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.vsctl import vsctl
+from tests.cli.vsctl import program, vsctl
 
 ON_A_CIB = (
     ["status"],
@@ -26,14 +25,6 @@ ON_A_CIB = (
     ["plan", "FILE"],
 )
 VSCTL = [sys.executable, "-m", "vsctl.cli"]
-
-
-def program(directory: Path, name: str, script: str) -> Path:
-    """Put a program in the place of one of Pacemaker's."""
-    file = directory / name
-    file.write_text(f"#!/bin/sh\n{script}\n")
-    file.chmod(file.stat().st_mode | stat.S_IXUSR)
-    return file
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,3 +103,11 @@ def aged(cib: bytes, edit: Callable[[etree._Element], None] | None = None) -> by
     if edit is not None:
         edit(tree)
     return etree.tostring(tree)
+
+
+def program(directory: Path, name: str, script: str) -> Path:
+    """Put a program in the place of one of Pacemaker's."""
+    file = directory / name
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+    return file

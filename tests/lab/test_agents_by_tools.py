@@ -9,6 +9,7 @@ import pytest
 from tests.lab.lab import Lab
 from tests.lab.machine import Machine
 from vsctl.cib_templates.timings import declared
+from vsctl.cli.launchers import AGENTS
 
 pytestmark = pytest.mark.lab
 
@@ -28,6 +29,9 @@ PARAMETERS = {
     "shares": {"filesystem": "root", "shares": "b /b access=rw users=alice"},
     "gate": {},
     "balancer": {"mode": "manual", "quiet": "22:00-05:00"},
+    "daemon": {"ports": "n1=e0a:lan-a,e1a:lan-b", "gateways": "lan-a=192.0.2.1"},
+    "router": {"routers": "lan-b ospf 0.0.0.0 4", "ports": "n1=e1a:lan-b"},
+    "repair": {"filesystem": "data", "device": "/dev/disk/by-id/vsctl-lab-tools", "type": "ext4"},
 }
 """Agents with parameters, in the order in which they start; those of a server are all for one."""
 
@@ -49,6 +53,10 @@ def node(lab: Lab) -> Iterator[Machine]:
 def options(agent: str) -> dict[str, str]:
     own = {each.name for each in declared(agent).params()}
     return {**({"server": "vs9"} if "server" in own else {}), **PARAMETERS[agent]}
+
+
+def test_no_agent_is_left_out() -> None:
+    assert set(PARAMETERS) == set(AGENTS)
 
 
 @pytest.mark.parametrize("agent", PARAMETERS)

@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 VS1, VS1_B, VS1_6 = "192.0.2.11", "198.51.100.11", "2001:db8:a::11"
 VS2, VS2_6 = "192.0.2.12", "2001:db8:a::12"
+C2, C2_6 = "198.51.100.202", "2001:db8:b::202"
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_two_servers_share_a_node(two: Stage) -> None:
 
 
 def test_each_address_shows_its_own_exports_only(two: Stage, c1: Machine, c2: Machine) -> None:
-    for client, address in ((c1, VS1), (c1, VS1_B), (c2, VS1_B), (c2, VS1)):
+    for client, address in ((c1, VS1), (c1, VS1_B), (c1, VS1_6), (c2, VS1_B), (c2, VS1)):
         said = client.run(["showmount", "--no-headers", "-e", address]).stdout
         assert "/data/projects" in said and "/root/home" not in said
     said = c1.run(["showmount", "--no-headers", "-e", VS2]).stdout
@@ -63,10 +64,11 @@ def test_nfs3_mounts_nothing_of_another_server(two: Stage, c1: Machine) -> None:
 
 
 def test_nfs4_lists_nothing_of_another_server(two: Stage, c1: Machine) -> None:
-    top = c1.run(["nfs-ls", f"nfs://{VS1}/?version=4"]).stdout
-    assert "data" in top and "root" not in top and "home" not in top
-    for path in ("/root/home", "/root", "/home"):
-        assert c1.run(["nfs-ls", f"nfs://{VS1}{path}?version=4"], check=False).returncode != 0
+    for address in (VS1, VS1_6):
+        top = c1.run(["nfs-ls", f"nfs://{address}/?version=4"]).stdout
+        assert "data" in top and "root" not in top and "home" not in top
+        for path in ("/root/home", "/root", "/home"):
+            assert c1.run(["nfs-ls", f"nfs://{address}{path}?version=4"], check=False).returncode != 0
     assert c1.run(["nfs-ls", f"nfs://{VS2}/data/projects?version=4"], check=False).returncode != 0
 
 
@@ -82,7 +84,7 @@ def test_a_file_handle_of_another_server_gets_nothing(two: Stage, c1: Machine) -
 
 def test_the_portmapper_lists_its_own_server_only(two: Stage, c1: Machine) -> None:
     """All servers use the same ports: each lists every service once, and nothing else; the node has no portmapper."""
-    for address in (VS1, VS2):
+    for address in (VS1, VS1_6, VS2):
         listed = ask(c1, "ports", address).stdout.splitlines()
         assert "100003 3 tcp 2049" in listed
         assert len(listed) == len(set(listed))
@@ -97,7 +99,7 @@ def test_smb_shows_nothing_of_another_server(two: Stage, c1: Machine, c2: Machin
     assert smbclient(c1, f"//{VS1}/projects", "--user", alice, "--command", "ls").returncode == 0
     assert smbclient(c1, f"//{VS2}/home", "--user", bob, "--command", "ls").returncode == 0
 
-    for client, address in ((c1, VS1), (c2, VS1_B)):
+    for client, address in ((c1, VS1), (c1, VS1_6), (c2, VS1_B)):
         strangers = smbclient(client, f"//{address}/IPC$", "--user", bob, "--command", "help")
         assert "NT_STATUS_LOGON_FAILURE" in strangers.stdout
         assert (
@@ -122,12 +124,9 @@ def test_an_address_on_no_list_gets_nothing(two: Stage, c1: Machine, c2: Machine
 
 def test_the_node_forwards_nothing_else(two: Stage, c1: Machine) -> None:
     """n1 forwards for its servers; c1 uses it as a router to what is no server's."""
-    assert _reaches(c1, VS1) and _reaches(c1, VS1_6) and _reaches(c1, "198.51.100.202")
-    routes = (
-        ("198.51.100.202", "192.0.2.101"),
-        ("10.77.0.2", "192.0.2.101"),
-        ("2001:db8:b::202", "2001:db8:a::101"),
-    )
+    for address in (VS1, VS1_6, C2, C2_6):
+        assert _reaches(c1, address), f"by the router {address} is reached"
+    routes = ((C2, "192.0.2.101"), ("10.77.0.2", "192.0.2.101"), (C2_6, "2001:db8:a::101"))
     for target, node in routes:
         family = "-6" if ":" in target else "-4"
         c1.run(["ip", family, "route", "add", target, "via", node])

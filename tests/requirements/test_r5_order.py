@@ -18,6 +18,10 @@ IN_ORDER = ("vs1", "vs2", "vs5", "vs6")
 
 
 def test_starts_begin_in_order_of_priority(crash: Crash) -> None:
+    """An agent has no clock of its own: it began when its node wrote that it had the agent run, to the millisecond.
+
+    All nodes of the lab share one clock. What the leading node asked for, and when, is not looked at.
+    """
     starts = crash.starts()
     moments = [starts[f"{name}-net"].at for name in IN_ORDER]
     assert all(one < other for one, other in pairwise(moments)), dict(zip(IN_ORDER, moments, strict=True))

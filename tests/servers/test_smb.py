@@ -1,9 +1,17 @@
 """SMB servers, shares and accounts: each virtual server its own."""
 
+import json
+import os
+import pty
+import re
 import shlex
+import subprocess
+import sys
 
 import pytest
 
+from tests.cli.test_json import validate
+from tests.cli.vsctl import CLUSTER_FILE, settled
 from tests.servers.node import is_free, wait_for
 from tests.servers.servers import SHARE, Server
 
@@ -241,3 +249,53 @@ def test_the_servers_of_others_cannot_be_seen_at_all(vs1, node):
     node.run("test -e /srv/vsctl/vs1/data/shared/a")
     vs2.stop("data", "root")
     assert is_free(vs2.parameters["data"]["device"])
+
+
+def test_a_password_is_asked_for_until_it_was_written_twice_and_never_shown(node, tmp_path):
+    vs1 = Server(node, "vs1").start("root", "data", "smb")
+    cib = tmp_path / "cib.xml"
+    cib.write_bytes(settled(re.sub(r"\bn1\b", os.uname().nodename, CLUSTER_FILE)))
+    smb_user = [sys.executable, "-m", "vsctl.cli", "smb-user", "--cib", str(cib), "vs1"]
+    answers = (
+        ("password of alice: ", "one two 1"),
+        ("once more: ", "one two 2"),
+        ("password of alice: ", "one two 1"),
+        ("once more: ", "one two 1"),
+    )
+    status, said = converse(node.command(*smb_user, "add", "alice", "--group", "staff"), answers)
+    assert (status, said.splitlines()[-1]) == (0, "alice can use vs1"), said
+    assert "two different ones" in said and "one two" not in said
+    vs1.start("shares")
+    assert vs1.smb("projects", "alice%one two 1").status == 0
+    listed = json.loads(node.run(shlex.join([*smb_user, "list", "--json"])).said)
+    assert listed == [{"name": "alice", "groups": ["staff"]}]
+    validate("smb-user", listed)
+
+
+def converse(command, answers):
+    """Run a command on a terminal of its own, wait for each question and answer it; return its status and all it said."""
+    ours, its = pty.openpty()
+    running = subprocess.Popen(
+        ["setsid", "--ctty", "--wait", *command], stdin=its, stdout=its, stderr=its, close_fds=True
+    )
+    os.close(its)
+    said = ""
+    try:
+        for question, answer in answers:
+            heard = len(said)
+            while question not in said[heard:]:
+                said += os.read(ours, 4096).decode()
+            os.write(ours, f"{answer}\n".encode())
+        while part := read(ours):
+            said += part
+    finally:
+        os.close(ours)
+    return running.wait(), said
+
+
+def read(terminal):
+    """Return what comes next, nothing when the other side has gone."""
+    try:
+        return os.read(terminal, 4096).decode()
+    except OSError:
+        return ""

@@ -27,6 +27,7 @@ LINES = [
     "vs1: priority=100 home=n1 cpu=2.5 filesystems=root,data smb=root",
     "vs2: pinned home=n2 nfs=none smb=root apart=vs1",
 ]
+SMALL = ["nodes: n1 n2", "vs1: home=n1"]
 DEVICE = FenceDevice("fence_ipmilan", (("ip", "203.0.113.1"), ("password", 'it\'s "so" \\ & <so>')))
 FENCING = (Fencing("n1", ((DEVICE, DEVICE), (DEVICE,))), Fencing("n2", ((DEVICE,),)))
 STORED = Stored('{"name": "it\'s \\"nas1\\" & <co>"}', (("vs1", '{"a": "\\\\;"}'),))
@@ -55,9 +56,19 @@ def test_both_can_read_it(ours: etree._Element, file: Path, tmp_path: Path) -> N
         assert "vs1-fs-data" in run.stdout
 
 
+@pytest.mark.slow
+def test_pcs_makes_one_server(file: Path, tmp_path: Path) -> None:
+    cluster = replace(cast.cluster(SMALL), fencing=FENCING[1:])
+    assert_pcs_makes(render(configuration(cluster, Hand()), STORED), file, tmp_path)
+
+
 @pytest.mark.full  # a hundred runs of pcs
 @pytest.mark.timeout(900)
 def test_pcs(ours: etree._Element, file: Path, tmp_path: Path) -> None:
+    assert_pcs_makes(ours, file, tmp_path)
+
+
+def assert_pcs_makes(ours: etree._Element, file: Path, tmp_path: Path) -> None:
     wanted = objects(merge(ours, etree.parse(file).getroot(), frozenset()).cib)
     script = tmp_path / "script"
     script.write_text(script_pcs.script(ours))

@@ -208,6 +208,11 @@ def test_a_list_where_a_file_should_be() -> None:
     assert said("~") == [f"1: the cluster file is empty: {needs}"]
 
 
+@pytest.mark.parametrize("text", ['<?xml version="1.0"?>\n<cib>\n</cib>\n', "<cib/>", "<cib>a: b: c</cib>"])
+def test_a_cib_where_a_file_should_be(text: str) -> None:
+    assert said(text) == ["1: this is XML: name the cluster file here, and a CIB with --cib"]
+
+
 def test_control_characters_are_found() -> None:
     assert said("name: a\nx: \x01") == ["2: there is a control character here: remove it"]
 

@@ -188,6 +188,12 @@ def test_a_name_that_no_account_can_have_is_refused(name):
         accounts.add("vs1", name, (), "secret")
 
 
+@pytest.mark.parametrize("names", [("nobody",), ("nogroup",), ("alice", "root"), ("alice", "nobody")])
+def test_the_systems_names_are_refused(names):
+    with pytest.raises(accounts.Refused, match=f"{names[-1]} belongs to the system"):
+        accounts.add("vs1", names[0], names[1:], "secret")
+
+
 @pytest.mark.parametrize("text", ["", "-1", "0", "181", "1.5", "٣"])
 def test_seconds_that_ganesha_would_not_take_are_refused(monkeypatch, text):
     monkeypatch.setenv("OCF_RESKEY_grace", text)
