@@ -13,7 +13,7 @@ from vsctl.agents import system as os
 from vsctl.agents.ocf import Failure
 
 PATIENCE = 3.0
-"""Seconds to wait for a lock: who holds it needs milliseconds. A start of smb gives storage 4 s, and has to say who held it up."""
+"""Seconds to wait for a lock, which is held for milliseconds: fewer than the 4 that a start of smb gives its storage."""
 
 
 class Lock:
