@@ -13,7 +13,7 @@ from vsctl.agents import system as os
 from vsctl.agents.ocf import Failure
 
 PATIENCE = 3.0
-"""Seconds to wait for a lock, which is held for milliseconds: fewer than the 4 that a start of smb gives its storage."""
+"""Seconds to wait for a lock, held for milliseconds: fewer than the 4 that a start of smb gives its storage."""
 
 
 class Lock:
