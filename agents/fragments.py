@@ -12,8 +12,8 @@ from vsctl.agents import files
 from vsctl.agents import system as os
 from vsctl.agents.ocf import Failure
 
-PATIENCE = 5.0
-"""Seconds to wait for a lock; whoever holds it needs milliseconds."""
+PATIENCE = 3.0
+"""Seconds to wait for a lock, held for milliseconds: fewer than the 4 that a start of smb gives its storage."""
 
 
 class Lock:
