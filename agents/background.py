@@ -63,7 +63,9 @@ def within(limit: float, act: Callable[[], str | None]) -> str:
     end = time.monotonic() + limit
     said = b""
     try:
-        while _wait(answer, end - time.monotonic()):  # to the end of the process: a pipe holds no more than 64 KiB
+        while _wait(
+            answer, end - time.monotonic()
+        ):  # to the end of the process: a pipe holds no more than 64 KiB
             if not (part := os.read(answer, 1 << 16)):
                 break
             said += part
