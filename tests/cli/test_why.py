@@ -165,6 +165,7 @@ def test_what_why_not_names_brings_the_server_there(data: st.DataObject) -> None
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1800)
 @settings(deadline=None, max_examples=150)
 @given(st.data())
 def test_what_why_not_names_brings_any_server_anywhere(data: st.DataObject) -> None:
