@@ -36,7 +36,7 @@ TARGETS = {
 FLAPS = 10
 NEVER = 35.0
 """Seconds after which nobody will notice any more what three monitors of IPaddr2 have not."""
-PING = 'ping -D -n -i 0.005 "$1" & read -r end; kill -INT $!'
+PING = 'ping -D -n -i 0.005 "$1" & read -r end; kill -INT $!; wait'
 CHATTER = "ping -q -b -i 0.2 192.0.2.255 >/dev/null 2>&1 & read -r end; kill $!"
 LAN_B = {"networks": ["198.51.100.0/24"], "gateways": ["198.51.100.1"]}
 
@@ -144,7 +144,7 @@ def measure(trials: int) -> Table:
         ours = _trials(side, FAULTS, trials)
     with up(Monitored) as side, _chatter(side):
         assert isinstance(side, Monitored)
-        once = {"no monitor": _trials(side, UNNOTICED, 1)}
+        once = {"alone": _trials(side, UNNOTICED, 1)}
         side.monitor(USUAL)
         once["usual"] = _trials(side, UNNOTICED, 1)
         side.monitor(QUICK)
@@ -162,10 +162,10 @@ def measure(trials: int) -> Table:
     for setting, seen in once.items():
         for what, values in seen.items():
             fault, _, name = what.partition(": ")
-            rows.append(Row(f"{fault.split()[0]}, {setting}: {name}", "s", tuple(ours[what]), tuple(values)))
+            rows.append(Row(f"{BRIEFLY[fault]}, {setting}: {name}", "s", tuple(ours[what]), tuple(values)))
     notes = (
         f"{trials} trials of each, in one cluster of three nodes a side; flapping: ten times in ten seconds.",
-        "ethmonitor is set as quick as it can be. Once each: as it comes (usual), and none (no monitor);",
+        "ethmonitor is set as quick as it can be. Once each: as it comes (usual), and none (alone);",
         f"never: not within {NEVER:g} s, in which IPaddr2 has looked three times.",
         "ethmonitor takes a port for good on which anything comes; five broadcasts a second do.",
     )
@@ -247,6 +247,7 @@ def _flap(side: Watched) -> Callable[[], None]:
 
 
 Faults = Mapping[str, Callable[[Watched], Callable[[], None]]]
+BRIEFLY = {"cable pulled": "cable", "port silent": "silent"}
 UNNOTICED: Faults = {"cable pulled": _pull, "port silent": _mute}
 FAULTS: Faults = {**UNNOTICED, "last port": _lose, "flapping": _flap}
 
@@ -260,7 +261,7 @@ def _pinged(side: Side) -> Iterator[list[float]]:
         with side.client.popen(command, stdin=subprocess.PIPE, stdout=said):
             yield echoes  # the end of its input is its end
         said.seek(0)
-        echoes += [float(line[1 : line.index("]")]) for line in said if line.startswith("[")]
+        echoes += [float(line[1 : line.index("]")]) for line in said if " bytes from " in line]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ ROWS = (
     Row("wall net+vip4 monitor", "ms", (1.0, 2.0, 4.0), (4.0, 10.0, 2000.0), "0.3 x, 10"),
     Row("forks", "", (0.0,), (0.0,)),
     Row("apply, nothing to do", "s", (12.34,)),
-    Row("cable, no monitor: NFS", "s", (0.02,), (inf,)),
+    Row("cable, alone: NFS", "s", (0.02,), (inf,)),
 )
 
 
@@ -23,7 +23,7 @@ def test_a_table_shows_medians_ranges_ratio_and_target() -> None:
         "wall net+vip4 monitor ms   2.00 (1.00-4.00)  10.0 (4.00-2000)  0.20 0.3 x, 10\n"
         "forks                                  0.00              0.00\n"
         "apply, nothing to do s                 12.3                 -\n"
-        "cable, no monitor: NFS s               0.02             never\n"
+        "cable, alone: NFS s                    0.02             never\n"
         "A note.\n"
         "Load average 1.5.\n"
     )
