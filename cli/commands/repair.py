@@ -41,7 +41,7 @@ def repair(
 ) -> None:
     """Check the filesystem VS/FILESYSTEM, repair it, and let clients use it again.
 
-    It is blocked meanwhile, and NFS clients of VS wait. With
+    It is blocked meanwhile, and its NFS clients wait. With
     `repair: {mode: auto}` in the cluster file a filesystem that is found damaged is
     repaired by itself; this is for one that waits for a person, and for one that
     nobody found damaged, with --yes. A filesystem that cannot be repaired stays
