@@ -36,7 +36,7 @@ CHUNK = 1 << 18
 FULL = 1 << 20
 """So many bytes may wait for one end; until they are fewer nothing is read from the other."""
 LOOK_EVERY = 1.0
-"""Seconds between looks whether it is still needed."""
+"""Seconds between looks whether it is still needed, and whether a call to mount can be answered."""
 TABLE = names.TABLES
 """The routing table of the server's namespace that brings Ganesha's answers here."""
 IN, OUT = select.EPOLLIN, select.EPOLLOUT
@@ -45,16 +45,23 @@ IN, OUT = select.EPOLLIN, select.EPOLLOUT
 class End:
     """One end of a client's connection, either the client's or Ganesha's."""
 
-    def __init__(self, line: socket.socket, told: Callable[[bytes], bytes], translator: Translator) -> None:
+    def __init__(self, line: socket.socket, translator: Translator, *, asks: bool) -> None:
         self.line = line
-        self.told = told
-        """What the other end gets of what comes from here."""
         self.translator = translator
+        self.asks = asks
+        """Whether this is the client's."""
         self.other: End = self
         self.pending = bytearray()
         """What this end is still to get."""
         self.connected = True
         self.watched = 0
+
+    def told(self, data: bytes) -> bytes:
+        """Return what the other end gets of what comes from here."""
+        if not self.asks:
+            return self.translator.answered(data)
+        self.translator.asked(data)
+        return data
 
     @property
     def wanted(self) -> int:
@@ -89,11 +96,15 @@ class Relay:
             line.close()  # only now: what has happened to its number is of this one
         self.parted.clear()
 
-    def end_silent(self) -> None:
-        """End the connections on which a client waits for an answer that does not come: it asks anew."""
+    def ask_again(self) -> None:
+        """Ask the server once more what it has not been able to answer."""
         for end in list(self.ends.values()):
-            if end.translator.silent:
-                self._part(end)
+            if end.asks and (calls := end.translator.asked_again()):
+                try:
+                    _give(end.other, calls)
+                    self._watch(end)
+                except OSError:
+                    self._part(end)
 
     def _accept(self, listener: socket.socket) -> None:
         try:
@@ -103,17 +114,12 @@ class Relay:
         line.setblocking(False)
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         translator = Translator(self.waited)
-
-        def asked(data: bytes) -> bytes:
-            translator.asked(data)
-            return data
-
         port = line.getsockname()[1]
         if port not in relay.RELAYED:
             return line.close()
-        client = End(line, asked, translator)
+        client = End(line, translator, asks=True)
         try:
-            server = End(_bound(line.family, there), translator.answered, translator)
+            server = End(_bound(line.family, there), translator, asks=False)
         except OSError:  # the same client's last connection has not ended yet
             return line.close()
         client.other, server.other = server, client
@@ -258,15 +264,12 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     relaying = Relay(lambda: Waited(relay.waited(server)))
     files.replace(relay.process_file(server), resident.mark(os.getpid()))
-    known = relay.waited(server)
     looked = time.monotonic()
     while True:
         relaying.turn()
         if time.monotonic() - looked < LOOK_EVERY:
             continue
         looked = time.monotonic()
-        if (now := relay.waited(server)) != known:
-            relaying.end_silent()
-            known = now
+        relaying.ask_again()
         if _is_over(server, relaying):
             return

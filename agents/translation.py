@@ -4,10 +4,11 @@ Ganesha answers for an export that it does not have at once: NFS3ERR_STALE,
 NFS4ERR_STALE of PUTFH, NLM4_STALE_FH, and NFS4ERR_NOENT on the way there
 from the root of NFSv4. For an export that comes back these become
 NFS3ERR_JUKEBOX (RFC 1813), NFS4ERR_DELAY (RFC 8881) and
-NLM4_DENIED_GRACE_PERIOD, at which clients ask again later; a call to mount it is not answered. Everything else
-passes as it is, and all is asked of Ganesha: it keeps the slots of sessions,
-and what an answer was, as ever. Calls are looked at for their handles, which
-carry the number of their export (`rpc.export_id`).
+NLM4_DENIED_GRACE_PERIOD, at which clients ask again later. For a call to mount
+it there is no such answer: it is kept, and put to Ganesha again. Everything else
+passes as it is, and all is asked of Ganesha: it keeps the slots of sessions, and
+what an answer was, as ever. Calls are looked at for their handles, which carry
+the number of their export (`rpc.export_id`).
 
 Pure: bytes of a connection in, bytes out.
 """
@@ -61,7 +62,7 @@ class Waited:
 class Call:
     """What a call is about: exports, by the numbers in its handles; the name each operation looks up; a path."""
 
-    __slots__ = ("exports", "names", "path", "program", "version")
+    __slots__ = ("exports", "head", "names", "path", "program", "version")
 
     def __init__(self, program: int, version: int) -> None:
         self.program = program
@@ -69,6 +70,8 @@ class Call:
         self.exports: set[int] = set()
         self.names: list[bytes | None] = []
         self.path = b""
+        self.head = b""
+        """All of a call to mount."""
 
 
 class _Reader:
@@ -240,6 +243,11 @@ class _Fragments:
             self._left -= len(piece)
             yield mark, piece, self._last and not self._left
 
+    @property
+    def is_within(self) -> bool:
+        """Say whether a fragment has begun and not ended."""
+        return bool(self._left or self._mark)
+
     def skip(self, size: int) -> bool:
         """Let so many bytes pass, if the fragment they belong to goes on after them."""
         if size >= self._left:
@@ -251,7 +259,7 @@ class _Fragments:
 class Translator:
     """What goes through one connection. `waited` says what is waited for, when it comes to that."""
 
-    __slots__ = ("_answer", "_answers", "_call", "_calls", "_marks", "_noted", "_waited", "silent")
+    __slots__ = ("_answer", "_answers", "_call", "_calls", "_marks", "_noted", "_unanswered", "_waited")
 
     def __init__(self, waited: Callable[[], Waited]) -> None:
         self._waited = waited
@@ -262,8 +270,7 @@ class Translator:
         self._answer: bytes | None = b""
         """What has come of an answer, None of one that passes."""
         self._marks = b""
-        self.silent = False
-        """Whether there is a call that was not answered, and never will be on this connection."""
+        self._unanswered: list[bytes] = []
 
     def asked(self, data: bytes) -> None:
         """See what a client sends."""
@@ -275,10 +282,21 @@ class Translator:
                 self._note(self._call)
                 self._call = b""
 
+    def asked_again(self) -> bytes:
+        """Return the calls that were not answered, to be sent to the server; none in the middle of another."""
+        if self._call or self._calls.is_within:
+            return b""
+        calls, self._unanswered = self._unanswered, []
+        for each in calls:
+            self._note(each)
+        return b"".join(_word.pack(_LAST | len(each)) + each for each in calls)
+
     def _note(self, head: bytes) -> None:
         if call := read_call(head):
             if len(self._noted) >= _IN_FLIGHT:
                 del self._noted[next(iter(self._noted))]
+            if call.path:
+                call.head = head
             self._noted[head[:4]] = call
 
     def answered(self, data: bytes) -> bytes:
@@ -300,9 +318,9 @@ class Translator:
                 elif ended:
                     call = self._noted.pop(self._answer[:4], None)
                     answer = translate(call, self._answer, self._waited()) if call else self._answer
-                    if answer is None:
-                        self.silent = True
-                    else:
+                    if call and answer is None:
+                        self._unanswered.append(call.head)
+                    elif answer is not None:
                         yield _word.pack(_LAST | len(answer)) + answer
             if ended:
                 self._answer, self._marks = b"", b""

@@ -50,7 +50,8 @@ def test_nft_reads_what_was_written(place: Place) -> None:
     ) in said
     assert (
         "chain prerouting { type filter hook prerouting priority mangle; policy accept; "
-        "iifname @ports tproxy ip to 127.0.0.1:2050 accept iifname @ports tproxy ip6 to [::1]:2050 accept }"
+        "meta nfproto ipv4 iifname @ports tproxy ip to 127.0.0.1:2050 accept "
+        "meta nfproto ipv6 iifname @ports tproxy ip6 to [::1]:2050 accept }"
     ) in said
     place.run(PYTHON, "-IS", "-c", REPLACED)
     assert " ".join(place.run("nft", "list", "table", "inet", "trial").split()) == said

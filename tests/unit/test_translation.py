@@ -155,7 +155,24 @@ def test_who_mounts_it_is_not_answered(path: bytes, silent: bool) -> None:
     granted = answer(2, word(0) + opaque(handle(DATA)))
     refused = answer(1, word(13))
     assert translator.answered(refused + granted) == (granted if silent else refused + granted)
-    assert translator.silent is silent
+    assert bool(translator.asked_again()) is silent
+
+
+def test_who_mounts_it_is_answered_when_it_is_back() -> None:
+    waited = [WAITED]
+    translator = Translator(lambda: waited[0])
+    asked = call(1, 100005, 3, 1, opaque(b"/data/projects"))
+    translator.asked(asked)
+    assert translator.answered(answer(1, word(13))) == b""
+    translator.asked(asked[:50])
+    assert translator.asked_again() == b"", "not in the middle of another call"
+    translator.asked(asked[50:])
+    assert translator.asked_again() == asked
+    assert translator.answered(answer(1, word(13))) == b""
+    assert translator.asked_again() == asked
+    assert translator.asked_again() == b""
+    waited[0] = Waited()
+    assert translator.answered(answer(1, word(13))) == answer(1, word(13))
 
 
 def test_what_nobody_asked_for_and_what_is_no_call_passes() -> None:
