@@ -77,7 +77,11 @@ def expect(server: str) -> None:
 
 
 def look_after(server: str) -> None:
-    """Bring the relay back if it is needed and gone."""
+    """Bring the relay back if it is needed and gone; wait no more for what is not configured any more."""
+    for filesystem in _names(_waited(server)):
+        if not is_configured(f"{server}-exp-{filesystem}"):
+            log(f"{filesystem} of {server} is not to be exported any more: its clients are told so")
+            give_up(server, filesystem)
     if not _names(_waited(server)) or (_lives(server) and _is_in_between(server)):
         return
     with locked(server):

@@ -40,6 +40,27 @@ print(json.dumps([seen, gap]))
 """
 )
 
+SESSION = (
+    IN_CLIENT
+    + """
+nfs = Connection(A)
+top = mount(A, "/data/projects")[1]
+assert create(nfs, top, "a") == OK
+session = Session(nfs, b"client")
+file = handle4(nfs, 1, "/data/projects/a", (session.sequence(),))[1]
+other = handle4(nfs, 1, "/pub", (session.sequence(),))[1]
+def look(handle, do=session.do):
+    return do(putfh(handle), getattr4()).status
+print([look(file)], flush=True)
+input()
+print([look(file), look(file, session.again), look(file), look(other)], flush=True)
+input()
+print([look(file), look(other)], flush=True)
+"""
+)
+WITHOUT_IT = """<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="0">
+<configuration><crm_config/><nodes/><resources/><constraints/></configuration><status/></cib>"""
+
 
 class Worker:
     """A client that writes through an export, or asks for a file's attributes by NFS 4.1, until it is stopped."""
@@ -157,10 +178,26 @@ def test_locks_and_mounts_of_it_wait_and_its_client_list_holds(vs1):
     assert ask(vs1, f"lock(A, bytes.fromhex('{handle}'))") == OK
 
 
-def test_an_export_that_is_given_up_is_not_waited_for(vs1):
+def test_a_session_goes_on_with_its_slot(vs1):
+    session = vs1.node.begin_python(SESSION)
+    assert session.stdout.readline() == "[0]\n"
+    vs1.stop("exports")
+    session.stdin.write("\n")
+    session.stdin.flush()
+    assert session.stdout.readline() == f"[{DELAY}, {DELAY}, {DELAY}, 0]\n", (
+        "the second is the first, sent again"
+    )
+    vs1.start("exports")
+    assert session.communicate("\n")[0] == "[0, 0]\n"
+
+
+def test_an_export_that_is_given_up_is_not_waited_for(vs1, tmp_path, monkeypatch):
     vs1.stop("exports")
     assert ask(vs1, "handle4(nfs, 0, '/data/projects')[0]") == DELAY
-    vs1.node.python("from vsctl.agents import relay; relay.give_up('vs1', 'data')")
+    (tmp_path / "cib.xml").write_text(WITHOUT_IT)
+    monkeypatch.setenv("CIB_file", str(tmp_path / "cib.xml"))
+    done = vs1.node.agent("gate", "monitor", server="vs1")
+    assert (done.status, "not to be exported any more" in done.said) == (0, True), done.said
     assert not is_relayed(vs1)
     assert ask(vs1, "handle4(nfs, 0, '/data/projects')[0]") == NOENT
     vs1.gate("stop")
