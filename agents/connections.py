@@ -14,8 +14,13 @@ from vsctl.agents import files, namespaces, node, paths, ports
 from vsctl.agents import system as os
 from vsctl.agents.netlink import SOCK_DIAG, Netlink, attributes
 
-_SOCK_DIAG_BY_FAMILY = 20
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_SOCK_DIAG_BY_FAMILY, _SOCK_DESTROY = 20, 21
 _TCP_ESTABLISHED = 1
+_TCP_TIME_WAIT, _TCP_CLOSED, _TCP_LISTENS = 6, 7, 10
 _INFO = 2  # INET_DIAG_INFO
 _request = Struct(
     "=BBBBI48x"
@@ -27,6 +32,10 @@ _ATTRIBUTES = 72  # sizeof(struct inet_diag_msg)
 
 _MAPPED = bytes(10) + b"\xff\xff"
 """How IPv4 looks to a server that listens on `::`."""
+
+_ENDING = 0xFFF & ~(1 << _TCP_TIME_WAIT | 1 << _TCP_CLOSED | 1 << _TCP_LISTENS)
+"""The states of connections that somebody may still believe in."""
+_LOOPBACKS = (b"\x7f\0\0\1", bytes(15) + b"\1")
 
 _FILE = "connections"
 
@@ -67,7 +76,8 @@ def established(server: str) -> list[str]:
     """
     with namespaces.inside(server):
         found = listed()
-    clients = (each for each in found if each.local != each.remote)  # monitors ask from within
+    # Monitors ask from within, and the relay asks for clients that are connected to it.
+    clients = (each for each in found if each.local != each.remote and each.local not in _LOOPBACKS)
     return sorted(str(each) for each in clients if each.local_port in ports.OF_SERVER)
 
 
@@ -87,6 +97,28 @@ def listed(*, closely: bool = False) -> list[Connection]:
             ends = _plain(family, local), local_port, _plain(family, remote), remote_port
             found.append(Connection(*ends, _unacknowledged(body) if closely else 0))
     return found
+
+
+def end(of_ports: Collection[int]) -> int:
+    """End the connections that clients have to these TCP ports in this network namespace; return how many.
+
+    Also of those that the server has closed, while their clients do not know. Both ends of others
+    learn it at once, and a client connects anew. OSError where the kernel cannot do that
+    (CONFIG_INET_DIAG_DESTROY).
+    """
+    netlink = Netlink(SOCK_DIAG)
+    ended = 0
+    for family in (AF_INET, AF_INET6):
+        for body in netlink.listed(_SOCK_DIAG_BY_FAMILY, _request.pack(family, IPPROTO_TCP, 0, 0, _ENDING)):
+            local_port, _, local, remote = _answer.unpack_from(body)
+            if local_port in of_ports and local != remote and _plain(family, local) not in _LOOPBACKS:
+                which = _request.pack(family, IPPROTO_TCP, 0, 0, 1 << body[1])[:8] + body[4:52]
+                try:
+                    netlink.ask(_SOCK_DESTROY, which)
+                except FileNotFoundError:
+                    continue  # it has ended
+                ended += 1
+    return ended
 
 
 def _unacknowledged(body: bytes) -> int:

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from vsctl.agents import entries, ganesha, namespaces, ports, processes, rpc
 from vsctl.agents import system as os
-from vsctl.agents.ocf import NotInstalled, Param, log
+from vsctl.agents.ocf import Param, log
 from vsctl.agents.ports import IMPATIENCE
 from vsctl.agents.served import LONG, Part, Served
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-
-ENXIO = 105
-"""What cibadmin exits with if there is no such object."""
-
-PATIENCE = 3.0
-"""Seconds for the cluster, or for storage, to answer: a stop that waited for it longer would cost the node."""
 
 SIGHUP = 1
 
@@ -96,39 +90,47 @@ class Exports(Served):
         return None
 
     def before_stop(self) -> None:
-        """Keep the gate closed until all is served again: a client that asks meanwhile would be told ESTALE.
+        """Let clients wait until all is served again: who asks meanwhile would be told ESTALE.
 
         When the whole server stops, the gate is closed already. When the
         exports are taken away for good, that is what clients are to be told.
         """
-        from vsctl.agents import gate, lockers
+        from vsctl.agents import gate, lockers, relay
 
-        if gate.CLOSED_BY_GATE not in gate.holders(self.server) and self._is_configured():
-            gate.close(self.server, self._resource)
+        if gate.CLOSED_BY_GATE not in gate.holders(self.server):
+            if relay.is_configured(self._resource):
+                self._let_wait()
+            else:
+                relay.give_up(self.server, self.filesystem)
         lockers.set_aside(self.server)
 
     def after_start(self) -> None:
-        from vsctl.agents import gate
+        from vsctl.agents import gate, relay
 
         if self._resource in gate.holders(self.server):
             gate.open(self.server, self._resource)
+        relay.note(self.server, self.filesystem, self._seen)
+
+    def _let_wait(self) -> None:
+        """Have the relay answer for the exports; where there can be none, all clients of the server wait."""
+        from vsctl.agents import gate, relay
+
+        try:
+            relay.wait_for(self.server, self.filesystem, self._seen)
+        except OSError as problem:
+            log(
+                f"there is no relay for {self.server}: {problem.strerror or problem}; "
+                f"all its NFS clients wait for {self.filesystem}"
+            )
+            gate.close(self.server, self._resource)
+
+    @property
+    def _seen(self) -> list[tuple[int, str]]:
+        return [(each.id, each.seen_as) for each in self.exports]
 
     @property
     def _resource(self) -> str:
         return os.getenv("OCF_RESOURCE_INSTANCE", f"{self.server}-exp-{self.filesystem}")
-
-    def _is_configured(self) -> bool:
-        """Say whether the cluster is to keep this resource; believe so if it cannot be asked, or is slow to answer.
-
-        What the cluster file no longer has is stopped under this mark before it is removed.
-        """
-        from vsctl.agents import programs
-
-        this = f"//primitive[@id='{self._resource}'][not(.//nvpair[@id='vsctl-retired-{self._resource}'])]"
-        try:
-            return programs.ask(["cibadmin", "--query", "--xpath", this], limit=PATIENCE)[0] != ENXIO
-        except (NotInstalled, TimeoutError):
-            return True
 
     def _handles(self, paths: Sequence[str], patience: float) -> list[bytes | None]:
         """Return the file handle that each of these paths leads a client to."""

@@ -14,7 +14,7 @@ on its way, after which many would not try again for seconds.
 
 from __future__ import annotations
 
-from vsctl.agents import connections, names, namespaces, nftables, paths, ports
+from vsctl.agents import connections, names, namespaces, nftables, paths, ports, relay
 from vsctl.agents import system as os
 from vsctl.agents.nftables import Chain, Set
 from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
@@ -88,6 +88,7 @@ class Gate(Agent):
         if not namespaces.exists(self.server):
             raise Failure(f"{self.server} is not on this node, there is no gate to open")
         former = self._former()  # before anybody can be added to the list
+        relay.expect(self.server)
         open(self.server, CLOSED_BY_GATE)
         open(self.server, CLOSED_BY_SMB, SMB)  # what serves SMB has started by now, or does not
         if woken := connections.wake(self.server, former):
@@ -113,6 +114,7 @@ class Gate(Agent):
                 raise Failure(
                     f"the gate of {self.server} is open, though {' and '.join(closed_by)} keeps it closed"
                 )
+        relay.look_after(self.server)
         self._record()
 
     @action("stop", timeout=20)
@@ -123,6 +125,7 @@ class Gate(Agent):
             self._record()
         try:
             close(self.server, CLOSED_BY_GATE)
+            relay.end(self.server)
         except namespaces.Gone:  # and what was to be closed with it
             pass
 

@@ -5,7 +5,8 @@ Through nfnetlink, as in <linux/netfilter/nfnetlink.h> and
 does. The type of a message is subsystem and kind, the body `struct nfgenmsg`
 and attributes, whose numbers are big-endian. Rules are written as for nft, in
 the few words that our tables need: fields joined by dots are looked up in a
-named set, `iifname . ip saddr @ipv4 accept`.
+named set, `iifname . ip saddr @ipv4 accept`; before the verdict a connection
+may be handed to a process of this node, `tproxy ip to 127.0.0.1:2050 accept`.
 """
 
 from __future__ import annotations
@@ -45,10 +46,13 @@ _IMMEDIATE_DATA = 2
 _LOOKUP_SET, _LOOKUP_REGISTER, _LOOKUP_FLAGS = 1, 2, 5
 _COMPARE_REGISTER, _COMPARE_HOW, _COMPARE_DATA = 1, 2, 3
 _EQUAL = 0
+_TPROXY_FAMILY, _TPROXY_ADDRESS, _TPROXY_PORT = 1, 2, 3
 _VERDICT_REGISTER = 0
 _FIRST_REGISTER = 8  # NFT_REG32_00; each has four bytes
 
-_HOOKS = {"input": 1, "forward": 2, "output": 3}
+_HOOKS = {"prerouting": 0, "input": 1, "forward": 2, "output": 3}
+_PRIORITIES = {"prerouting": -150}
+"""What nft calls `mangle`; 0, `filter`, of others."""
 _VERDICTS = {"drop": 0, "accept": 1}
 _PROTOCOLS = {"ipv4": 2, "ipv6": 10}
 _TRANSPORTS = {"tcp": 6, "udp": 17}
@@ -114,7 +118,7 @@ class Set:
 
 
 class Chain:
-    """Rules at a hook of the filter, `input`, `forward` or `output`; what none of them decides is accepted."""
+    """Rules at a hook, `prerouting`, `input`, `forward` or `output`; what none of them decides is accepted."""
 
     __slots__ = ("hook", "rules")
 
@@ -214,7 +218,11 @@ def _chain(table: str, chain: Chain) -> Iterator[Message]:
         _NEWCHAIN,
         attribute(_CHAIN_TABLE, table)
         + attribute(_CHAIN_NAME, chain.hook)
-        + _nested(_CHAIN_HOOK, _number(_HOOK_NUMBER, _HOOKS[chain.hook]) + _number(_HOOK_PRIORITY, 0))
+        + _nested(
+            _CHAIN_HOOK,
+            _number(_HOOK_NUMBER, _HOOKS[chain.hook])
+            + attribute(_HOOK_PRIORITY, pack(">l", _PRIORITIES.get(chain.hook, 0))),
+        )
         + _number(_CHAIN_POLICY, _VERDICTS["accept"])
         + attribute(_CHAIN_TYPE, "filter"),
     )
@@ -247,6 +255,9 @@ def _expressions(rule: str) -> Iterator[bytes]:
                 + _number(_LOOKUP_FLAGS, inverted),
             )
             register, inverted = _FIRST_REGISTER, 0
+        elif word == "tproxy":
+            family, _, where = (next(rest) for _ in range(3))
+            yield from _hand_to("ipv4" if family == "ip" else "ipv6", where)
         elif word != ".":
             field = word if word in _FIELDS else f"{word} {next(rest)}"
             expression, what, length = _FIELDS[field]
@@ -263,6 +274,23 @@ def _expressions(rule: str) -> Iterator[bytes]:
     code = _nested(_DATA_VERDICT, _number(_VERDICT_CODE, _VERDICTS[verdict]))
     yield _expression(
         "immediate", _number(_LOAD_REGISTER, _VERDICT_REGISTER) + _nested(_IMMEDIATE_DATA, code)
+    )
+
+
+def _hand_to(protocol: str, where: str) -> Iterator[bytes]:
+    """Yield what gives packets of a connection to the process that listens at `address:port`."""
+    address, _, port = where.rpartition(":")
+    kind = f"{protocol}_addr"
+    second = _FIRST_REGISTER + _KINDS[kind][1] // 4
+    packed = _value(kind, address.strip("[]"))
+    for register, value in ((_FIRST_REGISTER, packed), (second, int(port).to_bytes(2, "big"))):
+        held = _nested(_IMMEDIATE_DATA, attribute(_DATA_VALUE, value))
+        yield _expression("immediate", _number(_LOAD_REGISTER, register) + held)
+    yield _expression(
+        "tproxy",
+        _number(_TPROXY_FAMILY, _PROTOCOLS[protocol])
+        + _number(_TPROXY_ADDRESS, _FIRST_REGISTER)
+        + _number(_TPROXY_PORT, second),
     )
 
 

@@ -34,10 +34,10 @@ NOTHING = 105
 NEVER, INDIFFERENT = "-INFINITY", "0"
 
 _BLOCKED = {
-    # stage: the scores of the filesystem, of the gate of its server, of its repair
-    REPAIR: {"quarantine": NEVER, "wait": NEVER, "repair": INDIFFERENT},
-    PERSON: {"quarantine": NEVER, "wait": INDIFFERENT, "repair": NEVER},
-    OVER: {"quarantine": INDIFFERENT, "wait": INDIFFERENT, "repair": NEVER},
+    # stage: the scores of the filesystem and of its repair
+    REPAIR: {"quarantine": NEVER, "repair": INDIFFERENT},
+    PERSON: {"quarantine": NEVER, "repair": NEVER},
+    OVER: {"quarantine": INDIFFERENT, "repair": NEVER},
 }
 
 
@@ -110,7 +110,7 @@ def _read(server: str, filesystem: str, time_left: Allowance | None) -> tuple[Re
     return record, there
 
 
-_RULES = ("quarantine", "wait", "repair")
+_RULES = ("quarantine", "repair")
 
 
 def _property(server: str, filesystem: str) -> str:

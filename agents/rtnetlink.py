@@ -39,10 +39,10 @@ _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
 
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
 _IFA_F_NODAD = 0x02
-_SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
+_SCOPE_UNIVERSE, _SCOPE_LINK, _SCOPE_HOST = 0, 253, 254
 
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC, _RTA_TABLE = 1, 4, 5, 7, 15
-_RTN_UNICAST = 1
+_RTN_UNICAST, _RTN_LOCAL = 1, 2
 _RTNH_F_ONLINK = 4
 
 _NDA_DST, _NDA_LLADDR = 1, 2
@@ -82,9 +82,12 @@ class Link:
 
 
 class Route:
-    """One route: `destination` is None for a default route, `source` and `gateway` where it has none."""
+    """One route: `destination` is None for a default route, `source` and `gateway` where it has none.
 
-    __slots__ = ("destination", "family", "gateway", "link", "prefix", "protocol", "source", "table")
+    What a `local` one leads to is delivered on this node, whoever's address it is.
+    """
+
+    __slots__ = ("destination", "family", "gateway", "link", "local", "prefix", "protocol", "source", "table")
 
     def __init__(
         self,
@@ -97,9 +100,11 @@ class Route:
         source: bytes | None = None,
         table: int = MAIN,
         protocol: int = 0,
+        local: bool = False,
     ) -> None:
         self.family = family
         self.link = link
+        self.local = local
         self.destination = destination
         self.prefix = prefix
         self.gateway = gateway
@@ -280,6 +285,8 @@ def remove_route(netlink: Netlink, route: Route) -> None:
 
 def _write_route(route: Route) -> bytes:
     scope = _SCOPE_LINK if route.gateway is None and route.family == AF_INET else _SCOPE_UNIVERSE
+    if route.local:
+        scope = _SCOPE_HOST
     body = _route.pack(
         route.family,
         route.prefix,
@@ -288,7 +295,7 @@ def _write_route(route: Route) -> bytes:
         0,
         route.protocol,
         scope,
-        _RTN_UNICAST,
+        _RTN_LOCAL if route.local else _RTN_UNICAST,
         _RTNH_F_ONLINK if route.gateway else 0,
     )
     body += attribute(_RTA_TABLE, route.table) + attribute(_RTA_OIF, route.link)

@@ -130,7 +130,7 @@ def doing(cluster: Cluster, filesystem: Filesystem, report: QuarantineReport) ->
 def _waiting(server: VirtualServer, filesystem: Filesystem) -> str:
     if filesystem.name == ROOT:
         return f"all clients of {server.name} wait"
-    return f"NFS clients of {server.name} wait" if filesystem.exports else ""
+    return f"NFS clients of {filesystem.name} wait" if filesystem.exports else ""
 
 
 def note(server: str, filesystem: str, report: QuarantineReport, now: float) -> str | None:

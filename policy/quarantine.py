@@ -15,7 +15,7 @@ from enum import Enum
 from vsctl.policy import bindings, failback, naming, parameters, recovery, scores
 from vsctl.policy.constraints import ANY_NODE, Colocation, Location, Order, is_node, says
 from vsctl.policy.hand import Hand
-from vsctl.policy.model import ROOT, Cluster, Filesystem, VirtualServer
+from vsctl.policy.model import Cluster, Filesystem, VirtualServer
 from vsctl.policy.resources import PROVIDER, Resource
 
 STICKY = (failback.NAME, "100")
@@ -72,9 +72,7 @@ def repair(cluster: Cluster, server: VirtualServer, filesystem: Filesystem) -> R
 def blocking(cluster: Cluster, quarantines: Quarantines) -> tuple[Location, ...]:
     """Keep a filesystem in quarantine unmounted, everywhere, and the rest of its server where it is.
 
-    Clients of an export that is gone are told that their file handles are
-    stale. So all NFS clients of the server wait as long as the repair goes on; where it has to wait
-    for a person, the others get on.
+    Its NFS clients wait until it is back, which is the agents' business (`exports`).
     """
     return tuple(
         each
@@ -95,15 +93,6 @@ def _blocking(server: VirtualServer, filesystem: Filesystem, stage: Stage) -> It
         score=0 if stage is Stage.OVER else scores.NEVER,
         when=ANY_NODE,
     )
-    if filesystem.exports and filesystem.name != ROOT:
-        yield Location(
-            "wait",
-            about,
-            f"NFS clients of {server.name} wait while {filesystem.name} is repaired, and are told of no stale handle",
-            resource=naming.gate(server.name),
-            score=scores.NEVER if stage is Stage.REPAIR else 0,
-            when=ANY_NODE,
-        )
     yield Location(
         "repair",
         about,

@@ -41,7 +41,7 @@ def repair(
 ) -> None:
     """Check the filesystem VS/FILESYSTEM, repair it, and let clients use it again.
 
-    It is blocked meanwhile, and NFS clients of VS wait. A filesystem that is
+    It is blocked meanwhile, and its NFS clients wait. A filesystem that is
     found damaged is repaired by itself, unless the cluster file has
     `repair: {mode: off}` or `check`; this is for one that waits for a person, and for one that
     nobody found damaged, with --yes. A filesystem that cannot be repaired stays

@@ -18,6 +18,10 @@ ports = Set("ports", "ifname", ["e0a", "e0b", "e0a"])
 many = [f"v-{{n}} . 2001:db8::{{n:x}}" for n in range({MANY})]
 replace("trial", [ports, Set("many", "ifname . ipv6_addr", many, counted=True)], [
     Chain("forward", ["iifname . ip6 saddr @many accept", "oifname != @ports meta nfproto ipv4 drop"]),
+    Chain("prerouting", [
+        "iifname @ports tproxy ip to 127.0.0.1:2050 accept",
+        "iifname @ports tproxy ip6 to [::1]:2050 accept",
+    ]),
 ])
 """
 REFUSED = f"""
@@ -43,6 +47,11 @@ def test_nft_reads_what_was_written(place: Place) -> None:
     assert (
         "chain forward { type filter hook forward priority filter; policy accept; "
         "iifname . ip6 saddr @many accept oifname != @ports meta nfproto ipv4 drop }"
+    ) in said
+    assert (
+        "chain prerouting { type filter hook prerouting priority mangle; policy accept; "
+        "meta nfproto ipv4 iifname @ports tproxy ip to 127.0.0.1:2050 accept "
+        "meta nfproto ipv6 iifname @ports tproxy ip6 to [::1]:2050 accept }"
     ) in said
     place.run(PYTHON, "-IS", "-c", REPLACED)
     assert " ".join(place.run("nft", "list", "table", "inet", "trial").split()) == said

@@ -20,15 +20,14 @@ LOCATION = """<rsc_location id="vsctl-{rule}-vs1.data" rsc="{resource}">
 <expression id="vsctl-{rule}-vs1.data.1" attribute="#uname" operation="defined"/></rule></rsc_location>"""
 PARTS = (
     ("quarantine", "vs1-fs-data", "0"),
-    ("wait", "vs1-gate", "0"),
     ("repair", "vs1-repair-data", "-INFINITY"),
 )
 OVER, REPAIR, PERSON = (
-    ("0", "0", "-INFINITY"),
-    ("-INFINITY", "-INFINITY", "0"),
-    ("-INFINITY", "0", "-INFINITY"),
+    ("0", "-INFINITY"),
+    ("-INFINITY", "0"),
+    ("-INFINITY", "-INFINITY"),
 )
-"""The scores of the three."""
+"""The scores of the two."""
 
 
 class Cluster:

@@ -12,7 +12,6 @@ damage vs1/data
 ----
 vs1-exp-data stops
 vs1-fs-data stops
-vs1-gate stops
 vs1-repair-data starts
 vs1-shr-data stops
 
@@ -29,7 +28,6 @@ repair vs1/data
 ----
 vs1-exp-data starts
 vs1-fs-data starts
-vs1-gate starts
 vs1-repair-data stops
 vs1-shr-data starts
 
@@ -37,13 +35,11 @@ damage vs1/data
 ----
 vs1-exp-data stops
 vs1-fs-data stops
-vs1-gate stops
 vs1-repair-data starts
 vs1-shr-data stops
 
 abandon vs1/data
 ----
-vs1-gate starts
 vs1-repair-data stops
 
 move vs1 n2
@@ -57,14 +53,12 @@ vs2 starts on n2
 
 damage vs1/data
 ----
-vs1-gate stops
 vs1-repair-data starts
 
 repair vs1/data
 ----
 vs1-exp-data starts
 vs1-fs-data starts
-vs1-gate starts
 vs1-repair-data stops
 vs1-shr-data starts
 
@@ -92,7 +86,6 @@ damage vs1/data
 ----
 vs1-exp-data stops
 vs1-fs-data stops
-vs1-gate stops
 vs1-repair-data starts
 vs1-shr-data stops
 
@@ -117,6 +110,5 @@ repair vs1/data
 ----
 vs1-exp-data starts
 vs1-fs-data starts
-vs1-gate starts
 vs1-repair-data stops
 vs1-shr-data starts

@@ -16,7 +16,6 @@ damage vs1/data
 ----
 vs1-exp-data stops
 vs1-fs-data stops
-vs1-gate stops
 
 cold start
 ----

@@ -110,9 +110,9 @@ def test_a_record_says_whether_it_was_repaired_before() -> None:
 
 
 def test_only_constraints_that_exist_are_changed() -> None:
-    there = frozenset({"vsctl-quarantine-vs1.data", "vsctl-repair-vs1.data"})
+    there = frozenset({"vsctl-quarantine-vs1.data"})
     xml = quarantine.change("vs1", "data", {"stage": "repair", "why": 'a "Ä" <b>'}, there)
-    assert "vsctl-wait-vs1.data" not in xml
+    assert "vsctl-repair-vs1.data" not in xml
     assert '<rule id="vsctl-quarantine-vs1.data.rule" score="-INFINITY" />' in xml
     assert xml.isascii(), "Pacemaker 2.1.5 does not write other letters back as it read them"
 

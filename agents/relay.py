@@ -1,0 +1,265 @@
+"""Which exports do clients wait for, and how do those of the others get on?
+
+While one filesystem is away, clients of its exports must not be told that
+their handles are stale. They reach the NFS server by way of the relay then, a
+process that makes another answer of that (`translation`, `relaying`). What a
+server has served is noted on its root filesystem, a file for each filesystem
+with a line `number path` for each export, until it is given up. So the next
+node knows what to wait for, too.
+"""
+
+from __future__ import annotations
+
+from vsctl.agents import namespaces, paths, ports
+from vsctl.agents import system as os
+from vsctl.agents.ocf import log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from vsctl.agents import fragments
+
+TABLE = "vsctl-relay"
+PORT = 2050
+"""Where the relay listens, on the loopback of the server's namespace."""
+RELAYED = (ports.NFS, ports.MOUNTD, ports.NLOCKMGR)
+LIMIT = 2.0
+"""Seconds for storage to take a note."""
+READY = 3.0
+"""Seconds for the relay to listen, or to end."""
+PATIENCE = 3.0
+"""Seconds for the cluster to answer: a stop that waited for it longer would cost the node."""
+ENXIO = 105
+"""What cibadmin exits with if there is no such object."""
+
+
+def note(server: str, filesystem: str, exports: Iterable[tuple[int, str]]) -> None:
+    """Remember what is served of a filesystem, with the server; clients need not wait for it any more."""
+    _keep(server, filesystem, _written(exports))
+    _come(server, filesystem)
+
+
+def give_up(server: str, filesystem: str) -> None:
+    """Forget a filesystem that is not to be served any more: clients may be told so."""
+    _keep(server, filesystem, "")
+    _come(server, filesystem)
+
+
+def wait_for(server: str, filesystem: str, exports: Iterable[tuple[int, str]]) -> None:
+    """Let clients wait for these exports from now on; OSError if they cannot be made to."""
+    from vsctl.agents import files
+
+    with locked(server):
+        files.replace(f"{_waited(server)}/{filesystem}", _written(exports))
+        try:
+            _stand_between(server)
+        except OSError:
+            os.unlink(f"{_waited(server)}/{filesystem}")
+            raise
+
+
+def expect(server: str) -> None:
+    """Let clients wait for all that the server has served and does not serve now."""
+    from vsctl.agents import files, fragments, ganesha
+
+    whole = f"{ganesha.directory(server)}/exports"
+    for filesystem in _names(_noted(server)):
+        if os.path.exists(fragments.path(whole, filesystem)):
+            continue
+        if not is_configured(f"{server}-exp-{filesystem}"):
+            give_up(server, filesystem)
+            continue
+        try:
+            wait_for(server, filesystem, _read(files.read(f"{_noted(server)}/{filesystem}")))
+        except OSError as problem:
+            log(f"clients of {filesystem} of {server} cannot be made to wait: {problem.strerror or problem}")
+
+
+def look_after(server: str) -> None:
+    """Bring the relay back if it is needed and gone; wait no more for what is not configured any more."""
+    for filesystem in _names(_waited(server)):
+        if not is_configured(f"{server}-exp-{filesystem}"):
+            log(f"{filesystem} of {server} is not to be exported any more: its clients are told so")
+            give_up(server, filesystem)
+    if not _names(_waited(server)) or (_lives(server) and _is_in_between(server)):
+        return
+    with locked(server):
+        if _names(_waited(server)):
+            log(f"the relay of {server} is gone: it is started again")
+            _stand_between(server)
+
+
+def end(server: str) -> None:
+    """Let nobody wait any more, and end the relay; that of a server that is leaving."""
+    from vsctl.agents import nftables, spawning
+
+    if not os.path.exists(_directory(server)):
+        return
+    with locked(server):
+        for each in _names(_waited(server)):
+            os.unlink(f"{_waited(server)}/{each}")
+        spawning.end(process_file(server), READY, READY)
+        with namespaces.inside(server):
+            nftables.remove(TABLE)
+
+
+def waited(server: str) -> list[tuple[int, str]]:
+    """Return the exports that are waited for: number and path of each."""
+    from vsctl.agents import files
+
+    return [
+        each
+        for filesystem in _names(_waited(server))
+        for each in _read(files.read(f"{_waited(server)}/{filesystem}"))
+    ]
+
+
+def is_configured(resource: str) -> bool:
+    """Say whether the cluster is to keep a resource; believe so if it cannot be asked, or is slow to answer.
+
+    What the cluster file no longer has is stopped under this mark before it is removed.
+    """
+    from vsctl.agents import programs
+    from vsctl.agents.ocf import NotInstalled
+
+    this = f"//primitive[@id='{resource}'][not(.//nvpair[@id='vsctl-retired-{resource}'])]"
+    try:
+        return programs.ask(["cibadmin", "--query", "--xpath", this], limit=PATIENCE)[0] != ENXIO
+    except (NotInstalled, TimeoutError):
+        return True
+
+
+def _read(text: str) -> list[tuple[int, str]]:
+    """Return the exports of a note."""
+    lines = (line.partition(" ") for line in text.splitlines())
+    return [(int(number), path) for number, _, path in lines]
+
+
+def _written(exports: Iterable[tuple[int, str]]) -> str:
+    return "".join(f"{number} {path}\n" for number, path in exports)
+
+
+def process_file(server: str) -> str:
+    return f"{_directory(server)}/process"
+
+
+def _come(server: str, filesystem: str) -> None:
+    """Wait no more for a filesystem; without any, new connections go past the relay, which ends with its last."""
+    from vsctl.agents import nftables
+
+    if filesystem not in _names(_waited(server)):
+        return
+    with locked(server):
+        try:
+            os.unlink(f"{_waited(server)}/{filesystem}")
+        except FileNotFoundError:
+            pass
+        if not _names(_waited(server)):
+            with namespaces.inside(server):
+                nftables.remove(TABLE)
+
+
+def _stand_between(server: str) -> None:
+    """Have the relay run, and every client of the NFS server connected to it."""
+    from vsctl.agents import connections, nftables, processes, spawning
+    from vsctl.agents.nftables import Chain, Set
+
+    if not _lives(server):
+        spawning.start("relaying", f"{paths.logs(server)}/relay.log", server)
+        if not processes.until(lambda: _lives(server), READY):
+            raise TimeoutError(
+                110, f"it does not begin; {paths.logs(server)}/relay.log says why"
+            )  # ETIMEDOUT
+    elif _is_in_between(server):
+        return
+    asked = [f"{by} . {port}" for by in ("tcp", "udp") for port in (ports.NFS, ports.NLOCKMGR)]
+    with namespaces.inside(server):
+        nftables.replace(
+            TABLE,
+            [
+                Set("own", "ifname", ["lo"]),
+                Set("relayed", "inet_proto . inet_service", [f"tcp . {port}" for port in RELAYED]),
+                Set("asked", "inet_proto . inet_service", asked),
+            ],
+            [
+                Chain(
+                    "prerouting",
+                    [
+                        f"iifname != @own meta l4proto . th dport @relayed tproxy ip to 127.0.0.1:{PORT} accept",
+                        f"iifname != @own meta l4proto . th dport @relayed tproxy ip6 to [::1]:{PORT} accept",
+                        "iifname != @own meta l4proto . th dport @asked drop",  # UDP, and while the relay is dead
+                    ],
+                )
+            ],
+        )
+        try:
+            connections.end(RELAYED)
+        except OSError:
+            nftables.remove(TABLE)
+            raise
+
+
+def _lives(server: str) -> bool:
+    from vsctl.agents import resident
+
+    return resident.living(process_file(server)) is not None
+
+
+def _is_in_between(server: str) -> bool:
+    from vsctl.agents import nftables
+
+    with namespaces.inside(server):
+        return nftables.has_table(TABLE)
+
+
+def _keep(server: str, filesystem: str, text: str) -> None:
+    """Have a note on the root filesystem say this; nothing removes it."""
+    from vsctl.agents import background, files
+
+    path = f"{_noted(server)}/{filesystem}"
+
+    def write() -> None:
+        if files.read(path) == text:
+            return
+        if not text:
+            os.unlink(path)
+        elif os.path.isdir(paths.state(server)):
+            os.makedirs(_noted(server), mode=0o700, exist_ok=True)
+            files.replace(path, text)
+            for each in (path, _noted(server)):
+                file = os.open(each, os.O_RDONLY | os.O_CLOEXEC)
+                os.fsync(file)
+                os.close(file)
+
+    try:
+        background.within(LIMIT, write)
+    except OSError as problem:
+        log(f"what {server} serves of {filesystem} cannot be noted: {problem.strerror or problem}")
+
+
+def _names(directory: str) -> Sequence[str]:
+    try:
+        return sorted(each for each in os.listdir(directory) if "." not in each)
+    except FileNotFoundError:
+        return []
+
+
+def _noted(server: str) -> str:
+    return f"{paths.state(server)}/served"
+
+
+def _directory(server: str) -> str:
+    return f"{paths.run(server)}/relay"
+
+
+def _waited(server: str) -> str:
+    return f"{_directory(server)}/waited"
+
+
+def locked(server: str) -> fragments.Lock:
+    """Keep others from beginning or ending it meanwhile."""
+    from vsctl.agents import fragments
+
+    os.makedirs(_waited(server), mode=0o700, exist_ok=True)
+    return fragments.Lock(f"{_directory(server)}/lock")

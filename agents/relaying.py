@@ -1,0 +1,275 @@
+"""How do clients reach the NFS server while one of its exports is waited for?
+
+By way of this process, which stands between them and Ganesha in the network
+namespace of the virtual server and translates what it says of the export
+(`translation`). The packet filter brings the connections (tproxy); to either
+side it looks as if the other were there: to clients it has the server's
+address, to Ganesha the client's with its port, which the list of who may use
+an export and the memory of repeated calls go by. Ganesha is called at the
+loopback's address, so that these are connections of their own.
+
+It ends when it is told to, or when nobody is sent here any more and the last
+client has gone.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import select
+import socket
+import sys
+import time
+
+from vsctl.agents import files, names, namespaces, relay, resident, rtnetlink
+from vsctl.agents.netlink import Netlink
+from vsctl.agents.translation import Translator, Waited
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+IP_TRANSPARENT, IPV6_TRANSPARENT = 19, 75
+FAMILIES: dict[int, str] = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+CHUNK = 1 << 18
+FULL = 1 << 20
+"""So many bytes may wait for one end; until they are fewer nothing is read from the other."""
+LOOK_EVERY = 1.0
+"""Seconds between looks whether it is still needed, and whether a call to mount can be answered."""
+TABLE = names.TABLES
+"""The routing table of the server's namespace that brings Ganesha's answers here."""
+IN, OUT = select.EPOLLIN, select.EPOLLOUT
+
+
+class End:
+    """One end of a client's connection, either the client's or Ganesha's."""
+
+    def __init__(self, line: socket.socket, translator: Translator, *, asks: bool) -> None:
+        self.line = line
+        self.translator = translator
+        self.asks = asks
+        """Whether this is the client's."""
+        self.other: End = self
+        self.pending = bytearray()
+        """What this end is still to get."""
+        self.connected = True
+        self.watched = 0
+
+    def told(self, data: bytes) -> bytes:
+        """Return what the other end gets of what comes from here."""
+        if not self.asks:
+            return self.translator.answered(data)
+        self.translator.asked(data)
+        return data
+
+    @property
+    def wanted(self) -> int:
+        """Which events matter: what can be read as long as the other end takes it, and room for what is pending."""
+        reads = self.connected and self.other.connected and len(self.other.pending) < FULL
+        return (IN if reads else 0) | (OUT if self.pending or not self.connected else 0)
+
+
+class Relay:
+    """All connections through here. `waited` is asked at every answer that may have to be another one."""
+
+    def __init__(self, waited: Callable[[], Waited]) -> None:
+        self.waited = waited
+        self.poll = select.epoll()
+        self.ends: dict[int, End] = {}
+        self.parted: list[socket.socket] = []
+        self.listeners = {each.fileno(): each for family in FAMILIES for each in _listeners(family)}
+        for each in self.listeners:
+            self.poll.register(each, IN)
+
+    def turn(self) -> None:
+        """Wait for something to do, not for long, and do it."""
+        for descriptor, events in self.poll.poll(LOOK_EVERY):
+            if descriptor in self.listeners:
+                self._accept(self.listeners[descriptor])
+            elif end := self.ends.get(descriptor):
+                try:
+                    self._serve(end, events)
+                except OSError:
+                    self._part(end)
+        for line in self.parted:
+            line.close()  # only now: what has happened to its number is of this one
+        self.parted.clear()
+
+    def ask_again(self) -> None:
+        """Ask the server once more what it has not been able to answer."""
+        for end in list(self.ends.values()):
+            if end.asks and (calls := end.translator.asked_again()):
+                try:
+                    _give(end.other, calls)
+                    self._watch(end)
+                except OSError:
+                    self._part(end)
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            line, there = listener.accept()
+        except OSError:
+            return None  # it has gone again
+        line.setblocking(False)
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        translator = Translator(self.waited)
+        port = line.getsockname()[1]
+        if port not in relay.RELAYED:
+            return line.close()
+        client = End(line, translator, asks=True)
+        try:
+            server = End(_bound(line.family, there), translator, asks=False)
+        except OSError:  # the same client's last connection has not ended yet
+            return line.close()
+        client.other, server.other = server, client
+        server.connected = False
+        self.ends[client.line.fileno()], self.ends[server.line.fileno()] = client, server
+        for each in (client, server):
+            self.poll.register(each.line, 0)
+        try:
+            _connect(server.line, FAMILIES[line.family], port)
+        except OSError:
+            return self._part(client)
+        return self._watch(client)
+
+    def _serve(self, end: End, events: int) -> None:
+        if not end.connected:
+            problem = end.line.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if problem:
+                raise OSError(problem, os.strerror(problem))
+            end.connected = True
+        if events & (IN | select.EPOLLHUP | select.EPOLLERR):
+            data = end.line.recv(CHUNK)
+            if not data:
+                raise ConnectionResetError
+            _give(end.other, end.told(data))
+        if events & OUT:
+            _give(end, b"")
+        self._watch(end)
+
+    def _watch(self, end: End) -> None:
+        for each in (end, end.other):
+            if each.wanted != each.watched:
+                each.watched = each.wanted
+                self.poll.modify(each.line, each.wanted)
+
+    def _part(self, end: End) -> None:
+        """End a connection on both sides; a client connects anew and sends again what was not answered."""
+        for each in (end, end.other):
+            if self.ends.pop(each.line.fileno(), None):
+                self.poll.unregister(each.line)
+                self.parted.append(each.line)
+                try:
+                    _give(each, b"")
+                except OSError:
+                    continue
+
+
+def _give(end: End, data: bytes) -> None:
+    """Send what is pending and this, as far as that goes now."""
+    if not end.connected:
+        end.pending += data
+        return
+    if end.pending:
+        end.pending += data
+        try:
+            sent = end.line.send(end.pending)
+        except BlockingIOError:
+            return
+        del end.pending[:sent]
+    elif data:
+        try:
+            sent = end.line.send(data)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            end.pending += memoryview(data)[sent:]
+
+
+def _listeners(family: int) -> Iterator[socket.socket]:
+    """Yield what listens for a family, nothing where the kernel has it not."""
+    try:
+        line = socket.socket(family, socket.SOCK_STREAM)
+        line.setblocking(False)
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _be_transparent(line)
+        line.bind((FAMILIES[family], relay.PORT))
+    except OSError as problem:
+        if family == socket.AF_INET6 and problem.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+            return
+        raise
+    line.listen(512)
+    yield line
+
+
+def _bound(family: int, there: tuple[str, int]) -> socket.socket:
+    """Return a socket that is the client's to whoever it calls."""
+    line = socket.socket(family, socket.SOCK_STREAM)
+    line.setblocking(False)
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Nothing waits for a connection that has ended: the same client may be back with the same port at once.
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    _be_transparent(line)
+    line.bind(there[:2])
+    return line
+
+
+def _connect(line: socket.socket, address: str, port: int) -> None:
+    problem = line.connect_ex((address, port))
+    if problem != errno.EINPROGRESS:
+        raise OSError(problem, os.strerror(problem))
+
+
+def _be_transparent(line: socket.socket) -> None:
+    if line.family == socket.AF_INET:
+        line.setsockopt(socket.SOL_IP, IP_TRANSPARENT, 1)
+    else:
+        line.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        line.setsockopt(socket.IPPROTO_IPV6, IPV6_TRANSPARENT, 1)
+
+
+def _lead_back() -> None:
+    """Have what Ganesha sends from the loopback's address to clients delivered to their sockets here."""
+    netlink = Netlink()
+    for family, address in FAMILIES.items():
+        source = socket.inet_pton(family, address)
+        way = rtnetlink.Route(family, rtnetlink.LOOPBACK, table=TABLE, protocol=names.PROTOCOL, local=True)
+        rule = rtnetlink.Rule(family, source, "lo", TABLE, names.RULES, names.PROTOCOL)
+        try:
+            rtnetlink.add_route(netlink, way)
+            rtnetlink.add_rule(netlink, rule)
+        except OSError:
+            if family == socket.AF_INET:
+                raise  # IPv6 may be off
+
+
+def _is_over(server: str, relaying: Relay) -> bool:
+    """Say whether nobody is sent here any more and nobody is left; then the next one is free to begin."""
+    if relaying.ends or relay.waited(server):
+        return False
+    with relay.locked(server):
+        if relay.waited(server):
+            return False
+        os.unlink(relay.process_file(server))
+    return True
+
+
+def main() -> None:
+    server = sys.argv[1]
+    namespaces.enter(server)
+    _lead_back()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    relaying = Relay(lambda: Waited(relay.waited(server)))
+    files.replace(relay.process_file(server), resident.mark(os.getpid()))
+    looked = time.monotonic()
+    while True:
+        relaying.turn()
+        if time.monotonic() - looked < LOOK_EVERY:
+            continue
+        looked = time.monotonic()
+        relaying.ask_again()
+        if _is_over(server, relaying):
+            return

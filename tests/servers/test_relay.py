@@ -1,0 +1,205 @@
+"""While one filesystem is away, clients of its exports wait and those of the others go on."""
+
+import json
+
+import pytest
+
+from tests.servers.calls import DELAY, JUKEBOX, NOENT, OK
+from tests.servers.node import is_free, wait_for
+from tests.servers.servers import Server
+
+pytestmark = pytest.mark.lab
+
+TOP = __file__.rpartition("/tests/")[0]
+IN_CLIENT = f"""
+import json, sys; sys.path.insert(0, {TOP!r})
+from vsctl.agents import namespaces; namespaces.enter("client")
+from tests.servers.calls import *
+A = "192.0.2.11"
+"""
+WORKER = (
+    IN_CLIENT
+    + """
+path, version = sys.argv[1], int(sys.argv[2])
+nfs = Connection(A)
+top = mount(A, path)[1]
+assert create(nfs, top, f"file{version}") == OK
+file = lookup(nfs, top, f"file{version}")[1]
+session = Session(nfs, path.encode()) if version == 4 else None
+if session:
+    file = handle4(nfs, 1, f"{path}/file{version}", (session.sequence(),))[1]
+seen, last, gap = {}, time.monotonic(), 0.0
+print("works", flush=True)
+while select.select([sys.stdin], [], [], 0)[0] == []:
+    came = session.do(putfh(file), getattr4()).status if session else write(nfs, file, b"x" * 70000)
+    seen[came] = seen.get(came, 0) + 1
+    if came == OK:
+        gap, last = max(gap, time.monotonic() - last), time.monotonic()
+    select.select([sys.stdin], [], [], 0.02)
+print(json.dumps([seen, gap]))
+"""
+)
+
+SESSION = (
+    IN_CLIENT
+    + """
+nfs = Connection(A)
+top = mount(A, "/data/projects")[1]
+assert create(nfs, top, "a") == OK
+session = Session(nfs, b"client")
+file = handle4(nfs, 1, "/data/projects/a", (session.sequence(),))[1]
+other = handle4(nfs, 1, "/pub", (session.sequence(),))[1]
+def look(handle, do=session.do):
+    return do(putfh(handle), getattr4()).status
+print([look(file)], flush=True)
+input()
+print([look(file), look(file, session.again), look(file), look(other)], flush=True)
+input()
+print([look(file), look(other)], flush=True)
+"""
+)
+WITHOUT_IT = """<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="0">
+<configuration><crm_config/><nodes/><resources/><constraints/></configuration><status/></cib>"""
+
+
+class Worker:
+    """A client that writes through an export, or asks for a file's attributes by NFS 4.1, until it is stopped."""
+
+    def __init__(self, vs1, path, version):
+        code = f"import sys; sys.argv = ['', {path!r}, '{version}']\nimport select\n{WORKER}"
+        self.process = vs1.node.begin_python(code)
+        assert self.process.stdout.readline() == "works\n", self.process.stdout.read()
+
+    def stop(self):
+        """Return how often it was told which status, and the longest time between two that were OK."""
+        said = self.process.communicate("\n")[0]
+        seen, gap = json.loads(said.splitlines()[-1])
+        return {int(status): count for status, count in seen.items()}, gap
+
+
+@pytest.fixture
+def vs1(node):
+    """A server with an export on each of its filesystems, `data` and `root`, that clients reach."""
+    vs1 = Server(node, "vs1").start("root", "data", "nfs", "exports")
+    assert vs1.do("exports", "start", filesystem="root", exports="/pub /pub id=5 192.0.2.0/24=rw").status == 0
+    vs1.gate("start")
+    return vs1
+
+
+def ask(vs1, code):
+    """Return what an expression comes to in the client's namespace."""
+    said = vs1.node.python(f"{IN_CLIENT}\nnfs = Connection(A)\nprint(json.dumps({code}))").said
+    return json.loads(said.splitlines()[-1])
+
+
+def is_relayed(vs1):
+    return "vsctl-relay" in vs1.node.run("nft list tables", netns="vs1").said
+
+
+def relay(vs1):
+    """Return the process id of the relay, None if there is none."""
+    said = vs1.node.run("cat /run/vsctl/vs1/relay/process", ok=False)
+    return int(said.said.split()[0]) if said.status == 0 else None
+
+
+def test_clients_of_one_filesystem_wait_and_those_of_the_other_go_on(vs1):
+    waiting = [Worker(vs1, "/data/projects", version) for version in (3, 4)]
+    working = [Worker(vs1, "/pub", version) for version in (3, 4)]
+    vs1.stop("exports", "data")
+    assert is_free(vs1.parameters["data"]["device"])
+    assert vs1.node.agent("gate", "monitor", server="vs1").status == 0
+    assert "drop" not in vs1.node.run("nft list table inet vsctl-gate", netns="vs1", ok=False).said
+    assert ask(vs1, "[handle4(nfs, 0, each)[0] for each in ('/data/projects', '/pub', '/none')]") == [
+        DELAY,
+        OK,
+        NOENT,
+    ]
+    vs1.start("data", "exports")
+    assert not is_relayed(vs1)
+    for each in waiting:
+        seen, _ = each.stop()
+        assert seen.keys() == {OK, JUKEBOX}, seen
+    for each in working:
+        seen, gap = each.stop()
+        assert seen.keys() == {OK}, seen
+        assert gap < 1, "one pause, for its connection to be made anew"
+    wait_for(lambda: relay(vs1) is None, "the relay does not end after its last client")
+    assert " file3" in vs1.list("/data/projects").said
+    vs1.stop("exports", "nfs", "data", "root")
+
+
+def test_clients_wait_on_the_next_node_and_after_a_restart_too(vs1):
+    """What was served before and is not served now is known from the root filesystem."""
+    worker = Worker(vs1, "/data/projects", 3)
+    vs1.gate("stop")
+    vs1.do("exports", "stop", filesystem="root", exports="/pub /pub id=5 192.0.2.0/24=rw")
+    vs1.stop("exports", "nfs", "data")
+    assert relay(vs1) is None, "all is silent: nobody has to be told anything"
+    vs1.start("nfs")
+    vs1.gate("start")
+    assert is_relayed(vs1)
+    wait_for(lambda: ask(vs1, "handle4(nfs, 0, '/data/projects')[0]") == DELAY, "it is not waited for")
+    vs1.start("data", "exports")
+    seen, _ = worker.stop()
+    assert seen.keys() <= {OK, JUKEBOX}, seen
+    vs1.gate("stop")
+    wait_for(
+        lambda: relay(vs1) is None or not vs1.node.run("pgrep -f relaying", ok=False).said, "it lives on"
+    )
+
+
+def test_a_relay_that_died_comes_back_and_nobody_is_told_of_a_stale_handle(vs1):
+    worker = Worker(vs1, "/data/projects", 3)
+    vs1.stop("exports")
+    first = relay(vs1)
+    vs1.node.run(f"kill -9 {first}")
+    done = vs1.node.agent("gate", "monitor", server="vs1")
+    assert (done.status, "it is started again" in done.said) == (0, True), done.said
+    assert relay(vs1) != first
+    vs1.start("exports")
+    seen, _ = worker.stop()
+    assert seen.keys() <= {OK, JUKEBOX}, seen
+
+
+def test_locks_and_mounts_of_it_wait_and_its_client_list_holds(vs1):
+    handle = ask(
+        vs1,
+        "(create(nfs, mount(A, '/data/projects')[1], 'a'), "
+        "lookup(nfs, mount(A, '/data/projects')[1], 'a')[1].hex())[1]",
+    )
+    vs1.stop("exports")
+    assert ask(vs1, f"lock(A, bytes.fromhex('{handle}'))") == 4, "as in a grace period"
+    mounting = vs1.node.begin_python(IN_CLIENT + "print(mount(A, '/data/projects')[0], mount(A, '/pub')[0])")
+    only = "/pub /pub id=5 198.51.100.0/24=rw"
+    assert vs1.do("exports", "reload-agent", filesystem="root", exports=only).status == 0
+    assert ask(vs1, "mount(A, '/pub')[0]") == 13, "Ganesha sees the client, not the relay"
+    vs1.start("exports")
+    assert mounting.communicate()[0].startswith("0 "), "the mount went on when the export was back"
+    assert ask(vs1, f"lock(A, bytes.fromhex('{handle}'))") == OK
+
+
+def test_a_session_goes_on_with_its_slot(vs1):
+    session = vs1.node.begin_python(SESSION)
+    assert session.stdout.readline() == "[0]\n"
+    vs1.stop("exports")
+    session.stdin.write("\n")
+    session.stdin.flush()
+    assert session.stdout.readline() == f"[{DELAY}, {DELAY}, {DELAY}, 0]\n", (
+        "the second is the first, sent again"
+    )
+    vs1.start("exports")
+    assert session.communicate("\n")[0] == "[0, 0]\n"
+
+
+def test_an_export_that_is_given_up_is_not_waited_for(vs1, tmp_path, monkeypatch):
+    vs1.stop("exports")
+    assert ask(vs1, "handle4(nfs, 0, '/data/projects')[0]") == DELAY
+    (tmp_path / "cib.xml").write_text(WITHOUT_IT)
+    monkeypatch.setenv("CIB_file", str(tmp_path / "cib.xml"))
+    done = vs1.node.agent("gate", "monitor", server="vs1")
+    assert (done.status, "not to be exported any more" in done.said) == (0, True), done.said
+    assert not is_relayed(vs1)
+    assert ask(vs1, "handle4(nfs, 0, '/data/projects')[0]") == NOENT
+    vs1.gate("stop")
+    vs1.gate("start")
+    assert not is_relayed(vs1)
