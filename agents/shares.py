@@ -47,8 +47,7 @@ class Shares(Served):
 
         A client whose share is closed connects again at once: it would be
         thrown out once more, and then not try for seconds. A gate that is closed
-        says that the whole server stops; or that it has no NFS, for
-        which the SMB server's monitor makes amends.
+        says that the whole server stops.
         """
         from vsctl.agents import gate
 
