@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vsctl.agents import entries, ganesha, namespaces, ports, processes, rpc
 from vsctl.agents import system as os
-from vsctl.agents.ocf import Param, log
+from vsctl.agents.ocf import Failure, Param, log
 from vsctl.agents.ports import IMPATIENCE
 from vsctl.agents.served import LONG, Part, Served
 
@@ -117,9 +117,9 @@ class Exports(Served):
 
         try:
             relay.wait_for(self.server, self.filesystem, self._seen)
-        except OSError as problem:
+        except (OSError, Failure) as problem:
             log(
-                f"there is no relay for {self.server}: {problem.strerror or problem}; "
+                f"there is no relay for {self.server}: {getattr(problem, 'strerror', None) or problem}; "
                 f"all its NFS clients wait for {self.filesystem}"
             )
             gate.close(self.server, self._resource)

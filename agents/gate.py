@@ -88,7 +88,8 @@ class Gate(Agent):
         if not namespaces.exists(self.server):
             raise Failure(f"{self.server} is not on this node, there is no gate to open")
         former = self._former()  # before anybody can be added to the list
-        relay.expect(self.server)
+        for filesystem in relay.expect(self.server):  # its clients would be told that their handles are stale
+            close(self.server, f"{self.server}-exp-{filesystem}")
         open(self.server, CLOSED_BY_GATE)
         open(self.server, CLOSED_BY_SMB, SMB)  # what serves SMB has started by now, or does not
         if woken := connections.wake(self.server, former):
@@ -128,6 +129,11 @@ class Gate(Agent):
             relay.end(self.server)
         except namespaces.Gone:  # and what was to be closed with it
             pass
+        except (OSError, Failure) as problem:
+            if CLOSED_BY_GATE not in holders(self.server):
+                raise
+            # All is closed, and what is left of it ends with the namespace: no reason to fence a node.
+            log(f"the relay of {self.server} is not ended yet: {problem}")
 
     def _record(self) -> None:
         """Keep the list; storage that does not take it is the filesystem's concern, not the gate's."""

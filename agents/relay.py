@@ -12,22 +12,26 @@ from __future__ import annotations
 
 from vsctl.agents import namespaces, paths, ports
 from vsctl.agents import system as os
-from vsctl.agents.ocf import log
+from vsctl.agents.ocf import Failure, log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from vsctl.agents import fragments
 
 TABLE = "vsctl-relay"
 PORT = 2050
 """Where the relay listens, on the loopback of the server's namespace."""
-RELAYED = (ports.NFS, ports.MOUNTD, ports.NLOCKMGR)
+RELAYED = (ports.NFS, ports.MOUNTD)
+"""Not NLM: Ganesha tells the owners of its locks apart by the server's address of their connection, too, and the
+relay has another one. A lock that was taken past it could not be given back through it."""
 LIMIT = 2.0
 """Seconds for storage to take a note."""
 READY = 3.0
 """Seconds for the relay to listen, or to end."""
+TURNS = 2.0
+"""Seconds in which it notices a connection, if it is not stuck."""
 PATIENCE = 3.0
 """Seconds for the cluster to answer: a stop that waited for it longer would cost the node."""
 ENXIO = 105
@@ -59,35 +63,55 @@ def wait_for(server: str, filesystem: str, exports: Iterable[tuple[int, str]]) -
             raise
 
 
-def expect(server: str) -> None:
-    """Let clients wait for all that the server has served and does not serve now."""
-    from vsctl.agents import files, fragments, ganesha
+def expect(server: str) -> list[str]:
+    """Let clients wait for all that the server has served and does not serve now.
+
+    Returns the filesystems for which they cannot be made to.
+    """
+    from vsctl.agents import fragments, ganesha
 
     whole = f"{ganesha.directory(server)}/exports"
-    for filesystem in _names(_noted(server)):
-        if os.path.exists(fragments.path(whole, filesystem)):
-            continue
-        if not is_configured(f"{server}-exp-{filesystem}"):
+    away = {
+        filesystem: exports
+        for filesystem, exports in _remembered(server).items()
+        if not os.path.exists(fragments.path(whole, filesystem))
+    }
+    gone = _retired(server, away)
+    failed = []
+    for filesystem, exports in away.items():
+        if filesystem in gone:
             give_up(server, filesystem)
             continue
         try:
-            wait_for(server, filesystem, _read(files.read(f"{_noted(server)}/{filesystem}")))
-        except OSError as problem:
-            log(f"clients of {filesystem} of {server} cannot be made to wait: {problem.strerror or problem}")
+            wait_for(server, filesystem, exports)
+        except (OSError, Failure) as problem:
+            log(f"the relay of {server} cannot be had for {filesystem}: {_words(problem)}")
+            failed.append(filesystem)
+    return failed
 
 
 def look_after(server: str) -> None:
-    """Bring the relay back if it is needed and gone; wait no more for what is not configured any more."""
-    for filesystem in _names(_waited(server)):
-        if not is_configured(f"{server}-exp-{filesystem}"):
-            log(f"{filesystem} of {server} is not to be exported any more: its clients are told so")
-            give_up(server, filesystem)
-    if not _names(_waited(server)) or (_lives(server) and _is_in_between(server)):
+    """Bring the relay back if it is needed and gone, or stuck; wait no more for what is not configured any more.
+
+    What cannot be done is said, and left to the next look: clients wait meanwhile.
+    """
+    from vsctl.agents import spawning
+
+    for filesystem in _retired(server, _names(_waited(server))):
+        log(f"{filesystem} of {server} is not to be exported any more: its clients are told so")
+        give_up(server, filesystem)
+    if not _names(_waited(server)):
         return
-    with locked(server):
-        if _names(_waited(server)):
-            log(f"the relay of {server} is gone: it is started again")
-            _stand_between(server)
+    try:
+        if _lives(server) and _is_in_between(server) and _turns(server):
+            return
+        with locked(server):
+            if _names(_waited(server)):
+                log(f"the relay of {server} is gone, or does not answer: it is started again")
+                spawning.end(process_file(server), 0, READY)  # one that is stuck heeds no word
+                _stand_between(server)
+    except (OSError, Failure) as problem:
+        log(f"the relay of {server} cannot be brought back: {_words(problem)}")
 
 
 def end(server: str) -> None:
@@ -130,10 +154,55 @@ def is_configured(resource: str) -> bool:
         return True
 
 
+def _retired(server: str, filesystems: Collection[str]) -> list[str]:
+    """Return those whose exports the cluster is not to keep; after its first silence it is not asked again."""
+    from vsctl.agents import programs
+    from vsctl.agents.ocf import NotInstalled
+
+    if not filesystems:
+        return []
+    kept = "//primitive[@type='exports'][not(.//nvpair[starts-with(@id,'vsctl-retired-')])]"
+    try:
+        status, said = programs.ask(["cibadmin", "--query", "--xpath", kept], limit=PATIENCE)
+    except (NotInstalled, TimeoutError):
+        return []
+    if status not in (0, ENXIO):
+        return []
+    return [each for each in filesystems if status == ENXIO or f' id="{server}-exp-{each}"' not in said]
+
+
+def _remembered(server: str) -> dict[str, list[tuple[int, str]]]:
+    """Return the exports of each filesystem that the server has noted, none if its storage does not answer."""
+    from vsctl.agents import background, files
+
+    def read() -> str:
+        noted = _noted(server)
+        return "".join(
+            f"{filesystem} {line}\n"
+            for filesystem in _names(noted)
+            for line in files.read(f"{noted}/{filesystem}").splitlines()
+        )
+
+    try:
+        said = background.within(LIMIT, read)
+    except OSError as problem:
+        log(f"what {server} has served is not known: {_words(problem)}")
+        return {}
+    found: dict[str, list[tuple[int, str]]] = {}
+    for line in said.splitlines():
+        filesystem, _, export = line.partition(" ")
+        found.setdefault(filesystem, []).extend(_read(export))
+    return {filesystem: exports for filesystem, exports in found.items() if exports}
+
+
 def _read(text: str) -> list[tuple[int, str]]:
-    """Return the exports of a note."""
+    """Return the exports of a note, as far as it is whole."""
     lines = (line.partition(" ") for line in text.splitlines())
-    return [(int(number), path) for number, _, path in lines]
+    return [(int(number), path) for number, _, path in lines if number.isdigit() and path]
+
+
+def _words(problem: OSError | Failure) -> str:
+    return getattr(problem, "strerror", None) or str(problem)
 
 
 def _written(exports: Iterable[tuple[int, str]]) -> str:
@@ -173,7 +242,7 @@ def _stand_between(server: str) -> None:
             )  # ETIMEDOUT
     elif _is_in_between(server):
         return
-    asked = [f"{by} . {port}" for by in ("tcp", "udp") for port in (ports.NFS, ports.NLOCKMGR)]
+    asked = [f"{by} . {port}" for by in ("tcp", "udp") for port in RELAYED]
     with namespaces.inside(server):
         nftables.replace(
             TABLE,
@@ -206,6 +275,24 @@ def _lives(server: str) -> bool:
     return resident.living(process_file(server)) is not None
 
 
+def _turns(server: str) -> bool:
+    """Say whether it notices a connection that nobody has sent there, which it ends at once."""
+    from _socket import AF_INET, SOCK_STREAM, socket
+
+    with namespaces.inside(server):
+        line = socket(AF_INET, SOCK_STREAM)
+    try:
+        line.settimeout(TURNS)
+        line.connect(("127.0.0.1", PORT))
+        return line.recv(1) == b""
+    except ConnectionResetError:
+        return True
+    except OSError:
+        return False
+    finally:
+        line.close()
+
+
 def _is_in_between(server: str) -> bool:
     from vsctl.agents import nftables
 
@@ -214,7 +301,7 @@ def _is_in_between(server: str) -> bool:
 
 
 def _keep(server: str, filesystem: str, text: str) -> None:
-    """Have a note on the root filesystem say this; nothing removes it."""
+    """Have a note on the root filesystem say this, whatever happens next; an empty text removes it."""
     from vsctl.agents import background, files
 
     path = f"{_noted(server)}/{filesystem}"
@@ -226,16 +313,19 @@ def _keep(server: str, filesystem: str, text: str) -> None:
             os.unlink(path)
         elif os.path.isdir(paths.state(server)):
             os.makedirs(_noted(server), mode=0o700, exist_ok=True)
-            files.replace(path, text)
-            for each in (path, _noted(server)):
-                file = os.open(each, os.O_RDONLY | os.O_CLOEXEC)
-                os.fsync(file)
-                os.close(file)
+            file = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            os.write(file, text.encode())
+            os.fsync(file)
+            os.close(file)
+            os.rename(f"{path}.new", path)
+            directory = os.open(_noted(server), os.O_RDONLY | os.O_CLOEXEC)
+            os.fsync(directory)
+            os.close(directory)
 
     try:
         background.within(LIMIT, write)
     except OSError as problem:
-        log(f"what {server} serves of {filesystem} cannot be noted: {problem.strerror or problem}")
+        log(f"what {server} serves of {filesystem} cannot be noted: {_words(problem)}")
 
 
 def _names(directory: str) -> Sequence[str]:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 IP_TRANSPARENT, IPV6_TRANSPARENT = 19, 75
 FAMILIES: dict[int, str] = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 CHUNK = 1 << 18
+MOST = 4096
+"""Ends that there may be, two for each connection: who comes then is sent away."""
 FULL = 1 << 20
 """So many bytes may wait for one end; until they are fewer nothing is read from the other."""
 LOOK_EVERY = 1.0
@@ -115,7 +117,7 @@ class Relay:
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         translator = Translator(self.waited)
         port = line.getsockname()[1]
-        if port not in relay.RELAYED:
+        if port not in relay.RELAYED or len(self.ends) >= MOST:  # the one only asks whether somebody is here
             return line.close()
         client = End(line, translator, asks=True)
         try:

@@ -1,10 +1,9 @@
 """What does an answer become that says a handle is stale, while its export is waited for?
 
 Ganesha answers for an export that it does not have at once: NFS3ERR_STALE,
-NFS4ERR_STALE of PUTFH, NLM4_STALE_FH, and NFS4ERR_NOENT on the way there
-from the root of NFSv4. For an export that comes back these become
-NFS3ERR_JUKEBOX (RFC 1813), NFS4ERR_DELAY (RFC 8881) and
-NLM4_DENIED_GRACE_PERIOD, at which clients ask again later. For a call to mount
+NFS4ERR_STALE of PUTFH, and NFS4ERR_NOENT on the way there from the root of
+NFSv4. For an export that comes back these become NFS3ERR_JUKEBOX (RFC 1813) and
+NFS4ERR_DELAY (RFC 8881), at which clients ask again later. For a call to mount
 it there is no such answer: it is kept, and put to Ganesha again. Everything else
 passes as it is, and all is asked of Ganesha: it keeps the slots of sessions, and
 what an answer was, as ever. Calls are looked at for their handles, which carry
@@ -21,22 +20,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-_NFS, _MOUNT, _NLM = 100003, 100005, 100021
+_NFS, _MOUNT = 100003, 100005
 _NOENT, _STALE, _LATER = 2, 70, 10008
-_NLM_STALE, _NLM_LATER = 7, 4
 _PUTFH, _PUTPUBFH, _PUTROOTFH, _LOOKUP, _SECINFO, _SETATTR = 22, 23, 24, 15, 33, 34
 _ACCESS, _GETATTR, _SEQUENCE = 3, 9, 53
 _BARE = frozenset((10, 16, 31, 32))
 """GETFH, LOOKUPP, RESTOREFH, SAVEFH: operations without arguments."""
 _PSEUDO = 0
 """The number that handles of directories above all exports carry."""
-_NLM_FLAGS = {1: 1, 2: 2, 3: 2, 4: 0, 22: 2}
-"""How many words a call of NLM (TEST, LOCK, CANCEL, UNLOCK, NM_LOCK) has between its cookie and its caller's name."""
 
 _HEAD = 2048
 """So many bytes of a call show its handles: credentials take 400 at most, a handle 128, a name 255."""
 _LONGEST = 1 << 16
 """No answer that is translated has more bytes: it ends with what went wrong."""
+_MOUNTS = 64
+"""So many calls to mount are put to Ganesha again, on one connection."""
 _IN_FLIGHT = 8192
 """Calls whose answers may be waited for on one connection; those before them are never answered."""
 
@@ -112,11 +110,6 @@ def read_call(head: bytes) -> Call | None:
             call.path = take.opaque()
         elif (program, version, procedure) == (_NFS, 4, 1):
             _read_operations(take, call)
-        elif (program, version) == (_NLM, 4) and procedure in _NLM_FLAGS:
-            take.opaque()  # the cookie
-            take.skip(4 * _NLM_FLAGS[procedure])
-            take.opaque()  # the caller's name
-            call.exports.add(_export(take.opaque()))
     except error:
         return None
     return call if call.exports or call.path else None
@@ -161,10 +154,6 @@ def translate(call: Call, answer: bytes, waited: Waited) -> bytes | None:
             within = any((call.path + b"/").startswith(each + b"/") for each in waited.paths)
             return None if within and _Reader(answer, at).word() else answer
         concerned = not call.exports.isdisjoint(waited.exports)
-        if call.program == _NLM:
-            take = _Reader(answer, at)
-            take.opaque()  # the cookie
-            return _changed(answer, take.at, _NLM_STALE, _NLM_LATER) if concerned else answer
         if call.version == 3:
             return _changed(answer, at, _STALE, _LATER) if concerned else answer
         return _translate_compound(call, answer, at, concerned, waited)
@@ -319,7 +308,8 @@ class Translator:
                     call = self._noted.pop(self._answer[:4], None)
                     answer = translate(call, self._answer, self._waited()) if call else self._answer
                     if call and answer is None:
-                        self._unanswered.append(call.head)
+                        if len(self._unanswered) < _MOUNTS:
+                            self._unanswered.append(call.head)
                     elif answer is not None:
                         yield _word.pack(_LAST | len(answer)) + answer
             if ended:
@@ -334,7 +324,7 @@ class Translator:
             return True
         try:
             result = _Reader(answer, _result(answer)).word()
-            may_be = call.program == _NLM or result in (_NOENT, _STALE) or bool(call.path and result)
+            may_be = result in (_NOENT, _STALE) or bool(call.path and result)
         except error:
             may_be = False
         if not may_be:

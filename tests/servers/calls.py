@@ -97,11 +97,21 @@ def write(nfs: Connection, handle: bytes, data: bytes, offset: int = 0) -> int:
 
 
 def lock(address: str, handle: bytes, owner: bytes = b"owner") -> int:
-    """Lock three bytes of a file as NFSv3 clients do."""
-    held = opaque(b"192.0.2.100") + opaque(handle) + opaque(owner) + word(7) + bytes(16)
-    reply = Connection(address, 32803).call(
-        100021, 4, 2, opaque(b"cookie") + word(0) + word(1) + held + word(0) + word(3)
-    )
+    """Lock a file as NFSv3 clients do."""
+    return _nlm(address, 2, word(0) + word(1) + _held(handle, owner) + word(0) + word(3))
+
+
+def unlock(address: str, handle: bytes, owner: bytes = b"owner") -> int:
+    """Give such a lock back."""
+    return _nlm(address, 4, _held(handle, owner))
+
+
+def _held(handle: bytes, owner: bytes) -> bytes:
+    return opaque(b"192.0.2.100") + opaque(handle) + opaque(owner) + word(7) + bytes(16)
+
+
+def _nlm(address: str, procedure: int, arguments: bytes) -> int:
+    reply = Connection(address, 32803).call(100021, 4, procedure, opaque(b"cookie") + arguments)
     return int.from_bytes(reply[-4:], "big")
 
 

@@ -1,6 +1,7 @@
 """While one filesystem is away, clients of its exports wait and those of the others go on."""
 
 import json
+import shlex
 
 import pytest
 
@@ -161,21 +162,53 @@ def test_a_relay_that_died_comes_back_and_nobody_is_told_of_a_stale_handle(vs1):
     assert seen.keys() <= {OK, JUKEBOX}, seen
 
 
-def test_locks_and_mounts_of_it_wait_and_its_client_list_holds(vs1):
-    handle = ask(
-        vs1,
-        "(create(nfs, mount(A, '/data/projects')[1], 'a'), "
-        "lookup(nfs, mount(A, '/data/projects')[1], 'a')[1].hex())[1]",
-    )
+def test_a_relay_that_is_stuck_is_replaced(vs1):
+    worker = Worker(vs1, "/data/projects", 3)
     vs1.stop("exports")
-    assert ask(vs1, f"lock(A, bytes.fromhex('{handle}'))") == 4, "as in a grace period"
+    first = relay(vs1)
+    vs1.node.run(f"kill -STOP {first}")
+    done = vs1.node.agent("gate", "monitor", server="vs1")
+    assert (done.status, "it is started again" in done.said) == (0, True), done.said
+    assert relay(vs1) not in (first, None)
+    assert vs1.node.agent("gate", "monitor", server="vs1").said.count("it is started again") == 0
+    vs1.start("exports")
+    seen, _ = worker.stop()
+    assert seen.keys() <= {OK, JUKEBOX}, seen
+
+
+def test_where_there_can_be_no_relay_everybody_waits(vs1):
+    """Somebody else has its port: the gate opens for nobody, for a while."""
+    vs1.gate("stop")
+    vs1.stop("exports")
+    code = "import socket, sys; s = socket.create_server(('127.0.0.1', 2050)); print('here', flush=True); sys.stdin.read()"
+    squatter = vs1.node.begin(shlex.join(["/usr/bin/python3", "-c", code]), netns="vs1")
+    assert squatter.stdout.readline() == "here\n"
+    vs1.gate("start")
+    assert "vs1-exp-data" in vs1.node.run("ls /run/vsctl/vs1/gate").said
+    squatter.communicate()
+    vs1.start("exports")
+    assert ask(vs1, "handle4(nfs, 0, '/data/projects')[0]") == OK
+
+
+def test_a_lock_on_what_is_served_can_be_given_back_meanwhile(vs1):
+    """Ganesha knows the owner of a lock by the address that it was asked at, too: NLM does not go by the relay."""
+    handle = ask(
+        vs1, "(create(nfs, mount(A, '/pub')[1], 'a'), lookup(nfs, mount(A, '/pub')[1], 'a')[1].hex())[1]"
+    )
+    assert ask(vs1, f"lock(A, bytes.fromhex('{handle}'))") == OK
+    vs1.stop("exports")
+    assert ask(vs1, f"unlock(A, bytes.fromhex('{handle}'))") == OK
+    assert ask(vs1, f"lock(A, bytes.fromhex('{handle}'), owner=b'another')") == OK
+
+
+def test_mounts_of_it_wait_and_its_client_list_holds(vs1):
+    vs1.stop("exports")
     mounting = vs1.node.begin_python(IN_CLIENT + "print(mount(A, '/data/projects')[0], mount(A, '/pub')[0])")
     only = "/pub /pub id=5 198.51.100.0/24=rw"
     assert vs1.do("exports", "reload-agent", filesystem="root", exports=only).status == 0
     assert ask(vs1, "mount(A, '/pub')[0]") == 13, "Ganesha sees the client, not the relay"
     vs1.start("exports")
     assert mounting.communicate()[0].startswith("0 "), "the mount went on when the export was back"
-    assert ask(vs1, f"lock(A, bytes.fromhex('{handle}'))") == OK
 
 
 def test_a_session_goes_on_with_its_slot(vs1):

@@ -138,14 +138,6 @@ def test_a_directory_above_the_export_is_waited_for() -> None:
     assert through(asked, said, waited=Waited()) == said
 
 
-@pytest.mark.parametrize(("procedure", "flags"), [(1, 1), (2, 2), (3, 2), (4, 0)])
-def test_a_lock_is_refused_as_if_the_server_had_just_started(procedure: int, flags: int) -> None:
-    cookie, lock = opaque(b"cookie"), opaque(b"client") + opaque(handle(DATA)) + opaque(b"owner") + bytes(20)
-    asked = call(1, 100021, 4, procedure, cookie + word(*[1] * flags) + lock)
-    assert through(asked, answer(1, cookie + word(7))) == answer(1, cookie + word(4))
-    assert through(asked, answer(1, cookie + word(0))) == answer(1, cookie + word(0))
-
-
 @pytest.mark.parametrize(
     ("path", "silent"), [(b"/data/projects", True), (b"/data/projects/a", True), (b"/data/projects2", False)]
 )
