@@ -38,7 +38,7 @@ check: tools $(VENV)/installed ## ruff, mypy, units and stories: no root, no clu
 
 test: install ## all tests, on a real cluster (root)
 	$(RUN)/pytest -q -n auto -m 'not lab and not full'
-	$(RUN)/pytest -q -n 2 --dist loadgroup --no-loadscope-reorder -m 'lab and not full' # two labs: more would slow the clients down
+	$(RUN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m 'lab and not full' # two labs, a module each: more would slow the clients down
 
 lab-full: install ## the long series (root)
 	$(RUN)/python -m tests.lab.guest

@@ -25,16 +25,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares a lab, or what has happened in it: a module, or all modules of one GROUP."""
-    for item in items:
-        module = item.getparent(pytest.Module)
-        assert module is not None
-        group = getattr(module.obj, "GROUP", module.nodeid)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="module")
 def lab_settings() -> dict[str, Any]:
     """The arguments of Lab for the tests of a module; override it there for other than the usual lab."""

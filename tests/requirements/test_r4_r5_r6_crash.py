@@ -1,13 +1,18 @@
-"""R4: a node dies, everything on it moves, spread over the survivors, and clients lose nothing."""
+"""One node dies. R4: everything on it moves, spread over the survivors, and clients lose nothing. R5: in order of priority. R6: what is pinned waits."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import pytest
 
 from tests.requirements.crash import Crash
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
-GROUP = "crash"
+
+
+IN_ORDER = ("vs1", "vs2", "vs5", "vs6")
+"""Priorities 100, 80, 40 and 0; vs3 (90) waits for its node, and vs4 (60) is not involved."""
 
 
 def test_everything_that_may_move_serves_elsewhere(crash: Crash) -> None:
@@ -70,3 +75,31 @@ def test_status_says_what_is_so(crash: Crash) -> None:
 def test_pacemaker_was_told_of_the_loss_once_more(crash: Crash) -> None:
     """Else it sleeps for a second: docs/decisions/0034-a-second-of-sleep.md."""
     assert 'host="n2"' in crash.membership and 'host="n3"' not in crash.membership, crash.membership
+
+
+def test_starts_begin_in_order_of_priority(crash: Crash) -> None:
+    """An agent has no clock of its own: it began when its node wrote that it had the agent run, to the millisecond.
+
+    All nodes of the lab share one clock. What the leading node asked for, and when, is not looked at.
+    """
+    starts = crash.starts()
+    moments = [starts[f"{name}-net"].at for name in IN_ORDER]
+    assert all(one < other for one, other in pairwise(moments)), dict(zip(IN_ORDER, moments, strict=True))
+    assert "vs3-net" not in starts and "vs4-net" not in starts
+
+
+def test_it_waits_for_its_node_and_says_so(crash: Crash) -> None:
+    found = crash.after["servers"]["vs3"]
+    assert (found["state"], found["node"]) == ("waiting", None)
+    assert found["problems"] == [
+        "vs3 is pinned to n1, which is down; it starts when n1 is back, or `vsctl move` sends it elsewhere"
+    ]
+    assert "vs3-net" not in crash.starts()
+
+
+def test_its_client_waits_as_long_and_goes_on(crash: Crash) -> None:
+    report = crash.report("vs3")
+    acknowledged = [each for each in report.acks if crash.killed_at + 1 < each < crash.back_at]
+    assert acknowledged == [], "nobody answered for it while n1 was off"
+    assert report.acks[-1] > crash.back_at
+    assert crash.returned["servers"]["vs3"]["node"] == "n1"
