@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vsctl.agents.noded import diary, endings, judge
+from vsctl.agents.noded import diary, endings, judge, storage
 from vsctl.agents.noded.diary import Diary
 from vsctl.agents.noded.endings import DAY, FIRST, LONGEST, after_boot, count, hold
 from vsctl.agents.noded.judge import Record
@@ -64,3 +64,13 @@ def test_what_is_held_back_counts_when_it_has_worked_for_so_long_without_a_break
     good = judge.observed(broken, works=True, now=300 + FIRST)
     assert (good.good, good.hold) == (True, 0)
     assert judge.released(record).good
+
+
+def test_what_is_held_back_can_be_relied_on_as_soon_as_any_other_unit() -> None:
+    held = judge.observed(Record(works=False, since=NOW, good=False, hold=FIRST), works=True, now=100)
+    assert storage.unsteady({"san1": held}, 100 + judge.QUIET - 0.1) == ["san1"]
+    assert storage.unsteady({"san1": held}, 100 + judge.QUIET) == []
+    assert judge.usable_at(held, 100) == 100 + FIRST
+    again = judge.observed(judge.observed(held, works=False, now=200), works=True, now=201)
+    again = judge.observed(judge.observed(again, works=False, now=202), works=True, now=203)
+    assert storage.unsteady({"san1": again}, 203 + judge.QUIET) == ["san1"], "it comes and goes"
