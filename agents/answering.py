@@ -21,13 +21,20 @@ _FAILED = re.compile(
     re.MULTILINE,
 )
 """What a checker says of a device that fails it, or is in use: where a line begins, no client has chosen the words."""
+_OF_DEVICE = re.compile(
+    rb"(?:Ignore error|Force rewrite)(?: \('a' enables 'yes' to all\) )?(?:<y>|<n>| \(y/n\))\? $"
+)
+"""What e2fsck asks about a device that fails it, wherever the line began (e2fsck/ehandler.c).
+
+It lists what it finds without ending the line, and its device may fail it between two words.
+"""
 _KEPT = 4096
 """So many bytes hold the line that has just begun, and its question."""
 
 
 def is_failure(said: bytes) -> bool:
     """Say whether a checker should be ended for what it has just said."""
-    return bool(_FAILED.search(said))
+    return bool(_FAILED.search(said) or _OF_DEVICE.search(said))
 
 
 def is_question(said: bytes) -> bool:

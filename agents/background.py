@@ -71,6 +71,9 @@ def within(limit: float, act: Callable[[], str | None]) -> str:
             said += part
         else:
             raise TimeoutError(f"it took more than {limit:g} s")
+        # It closes its files one by one while it ends: storage may hold it in the next.
+        if not _ends(child, end - time.monotonic()):
+            raise TimeoutError(f"it took more than {limit:g} s")
     finally:
         os.close(answer)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -133,6 +136,15 @@ def _wait(descriptor: int, limit: float) -> bool:
     import select
 
     return bool(select.select([descriptor], [], [], max(limit, 0))[0])
+
+
+def _ends(child: int, limit: float) -> bool:
+    """Wait for the end of a child, at most so many seconds."""
+    ended = os.pidfd_open(child)
+    try:
+        return _wait(ended, limit)
+    finally:
+        os.close(ended)
 
 
 def _let_go(first: int = 3) -> None:

@@ -191,7 +191,7 @@ WAKE = 60
 PATIENCE = 5.0
 """Seconds for a device to be read, or half of what the action has left: the cluster has the rest."""
 LATELY = 600.0
-"""Seconds after the loss of a storage unit in which it is blamed."""
+"""Seconds after the loss of a storage unit, and after its end, in which it is blamed."""
 
 
 def found(record: Record, node: str, why: str, now: float) -> Record:
@@ -219,7 +219,9 @@ def _lost_lately(device: str) -> str:
         return ""
     device, long_ago = os.path.realpath(device), time.monotonic() - LATELY
     for name, unit in units.items():
-        lost = False in (unit["good"], unit["works"]) or any(each > long_ago for each in unit["losses"])
+        # `good` tells nothing: it is false for hours where a unit that answers is held back after a boot.
+        ended = [unit["since"]] if unit["losses"] else []
+        lost = unit["works"] is False or any(each > long_ago for each in (*unit["losses"], *ended))
         if lost and device in map(os.path.realpath, unit["devices"]):
             return str(name)
     return ""

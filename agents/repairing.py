@@ -17,7 +17,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vsctl.agents import background, checking, mounts, node, paths, processes, progress, quarantine, resident
+from vsctl.agents import (
+    background,
+    checking,
+    damage,
+    kernellog,
+    mounts,
+    node,
+    paths,
+    processes,
+    progress,
+    quarantine,
+    resident,
+)
 from vsctl.agents.answering import Terminal
 from vsctl.agents.checking import MEND, PERSON, Result
 
@@ -179,6 +191,7 @@ class Repair:
         print(f"\n{time.strftime('%F %T')} {' '.join(command)}", flush=True)
         self.teller.tell(about)
         terminal = Terminal()
+        log_of_kernel = kernellog.at_end() if about == checking.REPLAYING else None
         try:
             if command[0] == "e2fsck":
                 status = self._run_e2fsck(about, command, terminal)
@@ -195,6 +208,13 @@ class Repair:
             raise Unreached(f"{self.task.device} is in use on {self.node}")
         if terminal.has_failed or (status != 0 and _has_failed(self.task.log, before)):
             raise Unreached(f"{self.task.device} failed while it was checked: see the log")
+        if about == checking.REPLAYING and status != 0:
+            with open(self.task.log, "rb") as file:
+                file.seek(before)
+                words = file.read().decode(errors="replace")
+            # Only then does it take a person: what a path answers while another takes over is an error as well.
+            if not is_unmountable(words, self.task.device, log_of_kernel):
+                raise Unreached(f"{self.task.device} could not be mounted here for its log: see the log")
         return status
 
     def _run_e2fsck(self, about: str, command: list[str], terminal: Terminal) -> int:
@@ -284,6 +304,14 @@ def _has_failed(log: str, begin: int) -> bool:
     with open(log, "rb") as file:
         file.seek(begin)
         return FAILS in file.read()
+
+
+def is_unmountable(words: str, device: str, log_of_kernel: int | None) -> bool:
+    """Say whether what is on a device has kept its log from being replayed, by what mount(8) has said.
+
+    Without a superblock that can be used it would be the same on every node.
+    """
+    return "bad superblock" in words or damage.keeps_from_mounting(words, device, log_of_kernel)
 
 
 def is_wanted(task: Task) -> bool:

@@ -18,6 +18,7 @@ Kept in a file over reboots; the cluster hears the last ones in a private attrib
 from __future__ import annotations
 
 import os
+import re
 
 from vsctl.agents import node, paths
 from vsctl.agents.ocf import log
@@ -27,19 +28,19 @@ KEPT = 1000
 """How many events the file keeps, at least; twice as many at most."""
 TOLD = 60
 """How many events the cluster hears of."""
+_EVENT = re.compile(r"[0-9]{1,15}\.[0-9]{2}(?: [^\x00-\x20\x7f\ufffd]+){3}")
+"""A line of the file."""
 
 
 class Diary:
     """The events of this node, and how everything was last."""
 
     def __init__(self) -> None:
-        self._lines = node.read_lines(FILE)[-KEPT:]
+        self._lines = _kept()[-KEPT:]
         self._written = 2 * KEPT  # the first event cuts the file
         self._last: dict[tuple[str, str], str] = {}
-        for words in map(str.split, self._lines):
-            if len(words) == 4:  # a crash may have torn the last line
-                _, kind, about, state = words
-                self._last[kind, about] = state
+        for _, kind, about, state in map(str.split, self._lines):
+            self._last[kind, about] = state
 
     def note(self, kind: str, about: str, state: str, when: float) -> None:
         """Write down how something is if it was not so before."""
@@ -67,11 +68,21 @@ class Diary:
     def history(self, kind: str, about: str) -> list[tuple[float, str]]:
         """Return when something was how, oldest first, as far as the diary goes back."""
         words = (each.split() for each in self._lines)
-        return [(float(each[0]), each[3]) for each in words if each[1:3] == [kind, about] and len(each) == 4]
+        return [(float(each[0]), each[3]) for each in words if each[1:3] == [kind, about]]
 
     @property
     def told(self) -> str:
         return ";".join(self._lines[-TOLD:]) or "none"
+
+
+def _kept() -> list[str]:
+    """Return the events in the file: a power cut may have torn lines, or left anything in their place."""
+    try:
+        with open(FILE, "rb") as file:
+            lines = file.read().splitlines()
+    except FileNotFoundError:
+        return []
+    return [line for line in (each.decode(errors="replace") for each in lines) if _EVENT.fullmatch(line)]
 
 
 def _append(line: str) -> None:

@@ -43,7 +43,8 @@ class Scene:
     """The node, all nodes, the servers that may leave theirs, those that are here, and the units not reached here now.
 
     `hanging` are the servers here that have something mounted from a unit that hangs; `waiting` the
-    units that are reached again, but have not been for a while.
+    units that are reached again, but have not been for a while. `held_back` are those that have, and of which
+    the node says all the same that it has lost them: servers stay away, but nothing here waits for storage.
     """
 
     node: str
@@ -53,11 +54,17 @@ class Scene:
     lost: Collection[str]
     hanging: Collection[str] = ()
     waiting: Collection[str] = ()
+    held_back: Collection[str] = ()
 
     @property
     def unwell(self) -> frozenset[str]:
         """The units that count as lost here."""
         return frozenset({*self.lost, *self.waiting})
+
+    @property
+    def is_seen_to(self) -> bool:
+        """Whether servers are here while the node says that it has lost storage: its daemon sees to them."""
+        return bool(self.here and (self.unwell or self.held_back))
 
 
 class Emptying:
@@ -168,7 +175,7 @@ class Emptying:
         self._let_go(scene, {*unwell, *scene.unwell})
         if scene.here and self._lost_since is not None and now() - self._lost_since >= NEWS:
             self._judge_here(scene, heard)
-        if scene.here and scene.unwell:
+        if scene.is_seen_to:
             # Deputies stand back as long as this is heard, also while the unit has to work for a while.
             self._attributes.want([(WATCH, f"{self.verdict} {now() // BEAT:.0f}")], private=True)
         self._correct(heard.said)
@@ -179,7 +186,7 @@ class Emptying:
             return AT_ONCE
         if self._cases or self._held:
             return ELSEWHERE
-        return LATER if scene.here and scene.unwell else SELDOM
+        return LATER if scene.is_seen_to else SELDOM
 
     def _judge_here(self, scene: Scene, heard: Heard) -> None:
         failed = heard.stops.get(scene.node, frozenset())

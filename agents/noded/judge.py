@@ -56,7 +56,12 @@ def observed(record: Record, works: bool | None, now: float) -> Record:
 
 def usable_at(record: Record, now: float) -> float:
     """Return when a port that works now may be used if it goes on working."""
-    return record.since + max(record.hold, quiet(max(1, len(_counting(record, now)))))
+    return max(record.since + record.hold, calm_at(record, now))
+
+
+def calm_at(record: Record, now: float) -> float:
+    """Return when a port that works now has worked for as long as its losses ask for, whatever holds it back."""
+    return record.since + quiet(max(1, len(_counting(record, now))))
 
 
 def quiet(losses: int) -> float:

@@ -562,9 +562,18 @@ class Daemon:
     def _scene(self) -> Scene:
         known = self.settings
         hanging = silence.servers() if self.storage.silent else ()
-        dead = self.storage.dead
-        waiting = [each for each in self.storage.lost if each not in dead]
-        return Scene(known.node, known.ports, known.servers, _here(), dead, hanging, waiting)
+        unsteady = self.storage.unsteady
+        held_back = [each for each in self.storage.waiting if each not in unsteady]
+        return Scene(
+            known.node,
+            known.ports,
+            known.servers,
+            _here(),
+            self.storage.dead,
+            hanging,
+            waiting=unsteady,
+            held_back=held_back,
+        )
 
     def _say_emptied(self, node: str, verdict: str, stuck: Collection[str]) -> None:
         self.diary.write("node", node, verdict, time.time())

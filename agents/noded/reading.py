@@ -162,6 +162,11 @@ class Storage:
         """Return the units that are reached again, and have to be for a while until they count."""
         return [name for name, unit in self.units.items() if unit.record.works and not unit.record.good]
 
+    @property
+    def unsteady(self) -> list[str]:
+        """Return those of them that may be lost again at any moment; the others are only held back."""
+        return storage.unsteady({name: unit.record for name, unit in self.units.items()}, now())
+
     def release(self, name: str) -> None:
         """Count a unit at once if it is reached: an operator says that it is all right."""
         unit = self.units[name]

@@ -126,6 +126,18 @@ def attributes(records: Mapping[str, Record]) -> list[tuple[str, str]]:
     ]
 
 
+def unsteady(records: Mapping[str, Record], now: float) -> list[str]:
+    """Return the units that are reached again, but have been lost too lately to be relied on.
+
+    One that is only held back, for what it did before a boot, answers as well as any.
+    """
+    return [
+        unit
+        for unit, record in records.items()
+        if record.works and not record.good and now < judge.calm_at(record, now)
+    ]
+
+
 def until_dead(reads: Reads, now: float) -> float:
     """Return in how many seconds the read that has not come back loses the unit."""
     return DEAD - _waited(reads, now)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
-from vsctl.agents import checking, damage, kernellog, progress, quarantine
+from vsctl.agents import checking, damage, kernellog, progress, quarantine, repairing
 from vsctl.agents.checking import CLEAN, LOOK, MEND, PERSON, REPAIRED
 from vsctl.agents.noded.damages import complained
 
@@ -163,3 +166,31 @@ def test_a_kernel_that_has_said_much_may_say_no_more() -> None:
     assert not damage.is_storages([], much[1:], {"dm-3"})
     found = "XFS (dm-3): Metadata corruption detected at xfs_agf_read_verify+0x1/0x2"
     assert not damage.is_storages([found], much, {"dm-3"}), "it was read"
+
+
+UNREAD = "mount: /mnt: can't read superblock on /dev/sdz9."
+
+
+@pytest.mark.parametrize(
+    ("words", "of_kernel", "unmountable"),
+    [
+        (UNREAD, "3,1,2,-;I/O error, dev sdz9, sector 2 op 0x0:(READ)\n", False),
+        (UNREAD, "3,1,2,-;XFS (sdz9): Metadata CRC error detected at xfs_agf_read_verify+0x1/0x2\n", True),
+        (UNREAD, "", True),
+        ("mount: /mnt: mount(2) system call failed: Structure needs cleaning.", "", True),
+        ("mount: /mnt: wrong fs type, bad option, bad superblock on /dev/sdz9, missing codepage", "", True),
+        ("mount: /mnt: /dev/sdz9 already mounted or mount point busy.", "", False),
+    ],
+)
+def test_a_log_is_called_lost_only_where_the_device_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, of_kernel: str, unmountable: bool
+) -> None:
+    log = tmp_path / "kmsg"
+    os.mkfifo(log)
+    monkeypatch.setattr(kernellog, "_LOG", str(log))
+    ours = os.open(log, os.O_RDWR | os.O_NONBLOCK)
+    os.write(ours, of_kernel.encode())
+    try:
+        assert repairing.is_unmountable(words, "/dev/sdz9", ours) is unmountable
+    finally:
+        os.close(ours)

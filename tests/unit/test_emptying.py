@@ -182,6 +182,19 @@ def test_a_stall_that_is_over_before_others_are_asked_to_leave_keeps_no_stop_fai
     n1.until(lambda: n1.heard == [ROOT])
 
 
+def test_a_unit_that_is_only_held_back_keeps_no_stop_failed_and_deputies_stand_back(make) -> None:
+    n1 = make("n1")
+    scene = Scene("n1", NODES, GUESTS, ("vs1",), (), waiting=("san1",))
+    n1.scene = scene
+    n1.answer(STUCK)
+    n1.emptying.begin()
+    n1.until(lambda: n1.kept == [["vs1-exp-root"]])
+    n1.scene = replace(scene, waiting=(), held_back=("san1",))
+    n1.until(lambda: n1.heard == [ROOT])
+    (n1.folder / "beats").unlink()
+    n1.until(lambda: (n1.folder / "beats").exists())
+
+
 def test_what_a_daemon_before_this_one_has_seen_fail_is_tried_again_when_storage_is_back(make) -> None:
     n1 = make("n1")
     n1.scene = Scene("n1", NODES, GUESTS, ("vs1",), (), waiting=("san1",))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vsctl.agents.noded import diary, endings, judge
+from vsctl.agents.noded import diary, endings, judge, storage
 from vsctl.agents.noded.diary import Diary
 from vsctl.agents.noded.endings import DAY, FIRST, LONGEST, after_boot, count, hold
 from vsctl.agents.noded.judge import Record
@@ -51,6 +51,31 @@ def test_a_unit_that_hung_when_the_node_went_down_is_held_back_the_second_time()
     assert boot("released", "good", wall=WALL + 1200) == {}
 
 
+@pytest.mark.parametrize(
+    "torn",
+    [
+        b"storage storage san1 ended\n",
+        b"1763829000.1\0\0\0 storage san1 ended\n",
+        b"17638\xff\xfe9000.12 storage san1 ended\n",
+        b"\0\0\0\0 storage san1 ended\n",
+        b"1799999999.00 storage san\xff ended\n",
+        b"nan storage san1 ended\n",
+        b"1799999999.00 storage sa",
+    ],
+)
+def test_what_a_power_cut_has_torn_is_no_event_and_keeps_nothing_from_starting(
+    file: Path, torn: bytes
+) -> None:
+    good = b"1799999900.00 storage san1 ended\n"
+    file.write_bytes(good + torn)
+    known = Diary()
+    assert known.history("storage", "san1") == [(WALL - 100, "ended")]
+    assert known.known("storage") == {"san1": "ended"}
+    assert known.told == good.decode().strip(), "no program takes a zero among its arguments"
+    known.write("storage", "san1", "good", WALL)
+    assert file.read_bytes() == good + b"1800000000.00 storage san1 good\n"
+
+
 @pytest.mark.parametrize("state", ["good", "lost", "waiting", "slow", "failing"])
 def test_nothing_else_counts(state: str) -> None:
     assert [boot("hung", state), boot("hung", state, wall=WALL + 300)] == [{}, {}]
@@ -64,3 +89,13 @@ def test_what_is_held_back_counts_when_it_has_worked_for_so_long_without_a_break
     good = judge.observed(broken, works=True, now=300 + FIRST)
     assert (good.good, good.hold) == (True, 0)
     assert judge.released(record).good
+
+
+def test_what_is_held_back_can_be_relied_on_as_soon_as_any_other_unit() -> None:
+    held = judge.observed(Record(works=False, since=NOW, good=False, hold=FIRST), works=True, now=100)
+    assert storage.unsteady({"san1": held}, 100 + judge.QUIET - 0.1) == ["san1"]
+    assert storage.unsteady({"san1": held}, 100 + judge.QUIET) == []
+    assert judge.usable_at(held, 100) == 100 + FIRST
+    again = judge.observed(judge.observed(held, works=False, now=200), works=True, now=201)
+    again = judge.observed(judge.observed(again, works=False, now=202), works=True, now=203)
+    assert storage.unsteady({"san1": again}, 203 + judge.QUIET) == ["san1"], "it comes and goes"
