@@ -13,6 +13,7 @@ import pytest
 
 from tests.lab.clients import Client
 from tests.lab.stage import FILE, Stage, cluster_file
+from vsctl.policy import scores
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -80,7 +81,7 @@ def nothing_left(stage: Stage) -> None:
     assert moving(stage) == []
     cib = stage.lab.cib()
     sticks = cib.xpath("//primitive[@type='net']/meta_attributes/nvpair[@name='resource-stickiness']/@value")
-    assert [str(each) for each in sticks] == ["500"] * len(SIX)
+    assert [str(each) for each in sticks] == [str(scores.HELD)] * len(SIX)
     assert stage.vsctl("plan", FILE).stdout.startswith("nothing to do")
 
 
