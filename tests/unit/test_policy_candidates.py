@@ -104,6 +104,7 @@ def test_the_daemons_hear_of_no_other_nodes() -> None:
 
 
 def test_where_a_server_runs_is_read_from_its_history() -> None:
+    """Also on a node that is away: where Pacemaker was stopped in maintenance mode its servers run on."""
     status = """<cib><status>
     <node_state uname="n1" crmd="online"><lrm><lrm_resources>
       <lrm_resource id="vs1-net" provider="vsctl" type="net">
@@ -116,5 +117,11 @@ def test_where_a_server_runs_is_read_from_its_history() -> None:
     <node_state uname="n3" crmd="offline"><lrm><lrm_resources>
       <lrm_resource id="vs2-net" provider="vsctl" type="net">
         <lrm_rsc_op id="vs2-net_last_0" operation="start" rc-code="0"/></lrm_resource></lrm_resources></lrm></node_state>
+    <node_state uname="n4" crmd="offline"><lrm><lrm_resources>
+      <lrm_resource id="vs1-net" provider="vsctl" type="net">
+        <lrm_rsc_op id="vs1-net_last_0" operation="stop" rc-code="1"/></lrm_resource>
+      <lrm_resource id="vs2-net" provider="vsctl" type="net">
+        <lrm_rsc_op id="vs2-net_last_0" operation="stop" rc-code="0"/></lrm_resource></lrm_resources></lrm></node_state>
+    <node_state uname="n5" crmd="offline"/>
     </status></cib>"""
-    assert stored.running(etree.fromstring(status)) == {"vs1": ("n1",)}
+    assert stored.running(etree.fromstring(status)) == {"vs1": ("n1", "n4"), "vs2": ("n3",)}
