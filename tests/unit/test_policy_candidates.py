@@ -77,6 +77,14 @@ def test_a_last_resort_that_the_operator_has_listed_stays_one() -> None:
     assert len(liked(found, "vs1")) == candidates.LEAST
 
 
+@pytest.mark.parametrize("reach", ["n1", "n1,n2"])
+def test_whoever_has_too_few_nodes_is_announced_wherever_there_is_a_port(reach: str) -> None:
+    """Or nobody would be left to route to it."""
+    found = configuration(cast.cluster([*LINES[:2], f"san1: nodes={reach}", "vs1: subnets=lan-a,lan-b"]))
+    assert kept(found, "vs1") and set(kept(found, "vs1")) == set(reach.split(","))
+    assert not kept(found, "vs1-vip-lan-a") and not kept(found, "vs1-vip-lan-b")
+
+
 @pytest.mark.parametrize("hand", [NO_HAND, Hand().move("vs1", "n6"), Hand().drain("n1").move("vs2", "n5")])
 @pytest.mark.parametrize("by_load", [False, True])
 def test_twice_is_once(hand: Hand, by_load: bool) -> None:
