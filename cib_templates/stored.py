@@ -28,6 +28,8 @@ WHY = "vsctl-why-"
 BALANCED = "vsctl-balanced"
 MOVING = "vsctl-moving-"
 REBALANCED = "vsctl-rebalanced-"
+NOT_RUNNING = "7"
+"""What a monitor that finds nothing leaves in the history."""
 
 
 @dataclass(frozen=True)
@@ -111,16 +113,24 @@ def preferences(cib: etree._Element) -> dict[str, tuple[str, ...]]:
 
 
 def running(cib: etree._Element) -> dict[str, tuple[str, ...]]:
-    """Return the nodes on which each server's namespace was started last and not stopped, by their histories."""
+    """Return the nodes on which each server's namespace may be, as their histories do not end with its being stopped.
+
+    Whether a node is there does not count: where Pacemaker was stopped in
+    maintenance mode servers run on, and of a node that was fenced no history is left.
+    """
     found: dict[str, list[str]] = {}
-    for state in cib.iterfind("status/node_state[@crmd='online']"):
+    for state in cib.iterfind("status/node_state"):
         for net in state.iterfind("lrm/lrm_resources/lrm_resource[@provider='vsctl'][@type='net']"):
             last = net.find(f"lrm_rsc_op[@id='{net.get('id')}_last_0']")
-            if last is not None and last.get("operation") != "stop" and last.get("rc-code") == "0":
+            if last is not None and not _stopped(last):
                 found.setdefault(str(net.get("id")).removesuffix(naming.net("")), []).append(
                     state.get("uname", "")
                 )
     return {server: tuple(nodes) for server, nodes in found.items()}
+
+
+def _stopped(last: etree._Element) -> bool:
+    return last.get("rc-code") == NOT_RUNNING or (last.get("operation"), last.get("rc-code")) == ("stop", "0")
 
 
 def candidates(cib: etree._Element) -> dict[str, tuple[str, ...]]:

@@ -217,12 +217,24 @@ def _fixed(
 def _banned(
     cluster: Cluster, tree: etree._Element, facts: Facts, up: tuple[str, ...]
 ) -> dict[str, dict[str, str]]:
-    """Return for each server the nodes it should not be on now, and why."""
+    """Return for each server the nodes it should not be on now, and why.
+
+    What is lost there says more than what a rule makes of it.
+    """
     against = weighing.against(tree, up)
     lost = {(each.node, each.name) for each in facts.attributes if each.value == "0"}
     found: dict[str, dict[str, str]] = {}
     for server in cluster.servers:
-        reasons = found.setdefault(server.name, dict(against.get(naming.group(server.name), {})))
+        reasons = found.setdefault(server.name, {})
+        for node in up:
+            for unit in dict.fromkeys(each.storage for each in server.filesystems):
+                if (node, f"storage-{unit}") in lost:
+                    reasons.setdefault(node, f"{unit} is lost there")
+            for subnet in cluster.subnets_of(server):
+                if (node, f"subnet-{subnet.name}") in lost:
+                    reasons.setdefault(node, f"{subnet.name} is lost there")
+        for node, reason in against.get(naming.group(server.name), {}).items():
+            reasons.setdefault(node, reason)
         parts = set(naming.primitives_of(cluster, server))
         for part in parts & against.keys():
             if not part.startswith(naming.announcer(server.name, "")):
@@ -230,13 +242,6 @@ def _banned(
         for tries in facts.tries:
             if tries.resource in parts and tries.banned:
                 reasons[tries.node] = f"{tries.resource} has failed on {tries.node}"
-        for node in up:
-            for subnet in cluster.subnets_of(server):
-                if (node, f"subnet-{subnet.name}") in lost:
-                    reasons.setdefault(node, f"{subnet.name} is lost there")
-            for unit in dict.fromkeys(each.storage for each in server.filesystems):
-                if (node, f"storage-{unit}") in lost:
-                    reasons.setdefault(node, f"{unit} is lost there")
     return found
 
 

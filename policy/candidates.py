@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from vsctl.policy import serving
+from vsctl.policy import naming, serving
 from vsctl.policy.constraints import Location, is_node
 from vsctl.policy.hand import Hand
 from vsctl.policy.model import Cluster, VirtualServer
@@ -61,7 +61,9 @@ def _best(
 def candidates(cluster: Cluster, lists: Lists) -> tuple[Location, ...]:
     """Let Pacemaker look for everything of a server on its candidates only.
 
-    A node that the operator has listed as a last resort is always one.
+    A node that the operator has listed as a last resort is always one. Where a
+    server has fewer nodes than it might, its storage being on no more, its
+    addresses may be announced anywhere: else too few would be left to route.
     """
     if cluster.policy.candidates is None:
         return ()
@@ -78,8 +80,16 @@ def candidates(cluster: Cluster, lists: Lists) -> tuple[Location, ...]:
         )
         for server in cluster.servers
         for nodes in [_nodes(cluster, server, lists)]
+        for free in [
+            _announcers(cluster, server) if len(lists[server.name]) < cluster.policy.candidates else ()
+        ]
         for part in serving.of(cluster, server)
+        if part.id not in free
     )
+
+
+def _announcers(cluster: Cluster, server: VirtualServer) -> tuple[str, ...]:
+    return tuple(naming.announcer(server.name, each.name) for each in cluster.subnets_of(server))
 
 
 def narrowed(cluster: Cluster, lists: Lists) -> Cluster:

@@ -25,13 +25,15 @@ def holds(cluster: Cluster, server: VirtualServer) -> bool:
     """Say whether a server stays on a node that has lost all its subnets by what holds it there alone.
 
     Not one that is to go home whenever it can, nor one that is to leave a node
-    without its ports whenever it can. A pinned one has nowhere to go.
+    without its ports whenever it can. A pinned one has nowhere to go. One on
+    more subnets than can be outweighed would leave when they are lost.
     """
     return (
         cluster.policy.failback.mode is FailbackMode.MANUAL
         and server.on_subnet_loss is OnSubnetLoss.ROUTE
         and not server.pinned
         and not cluster.refuges(server)
+        and len(cluster.subnets_of(server)) <= scores.SUBNETS
     )
 
 

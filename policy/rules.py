@@ -74,7 +74,8 @@ def configuration(
     hand = hand.within(cluster)
     placement = place(cluster, placed or {}, load.ranks)
     lists = candidates.listed(cluster, hand, placement, running)
-    servers = balanced.loosened(serving.virtual_servers(cluster), dict(load.moving))
+    moving = dict(load.moving)
+    servers = balanced.loosened(serving.virtual_servers(cluster), moving)
     return Configuration(
         resources=(
             *fencing.devices(cluster),
@@ -95,8 +96,8 @@ def configuration(
             *moved(cluster, hand),
             *apart.apart(cluster),
             *leaving.eviction(cluster),
-            *port_loss.port_loss(cluster),
-            *subnet_loss.subnet_loss(cluster),
+            *port_loss.port_loss(cluster, moving),
+            *subnet_loss.subnet_loss(cluster, moving),
             *subnet_loss.refuges(cluster),
             *subnet_loss.announcers(cluster),
             *routing.directly(cluster),

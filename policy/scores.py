@@ -43,6 +43,9 @@ from __future__ import annotations
 
 from vsctl.policy.constraints import INFINITY
 
+SUBNETS = 3
+"""How many subnets may be lost at once before a lesser reason could win."""
+
 NEVER = -INFINITY
 BASE = 500_000
 PINNED = -600_000

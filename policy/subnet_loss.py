@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from vsctl.policy import failback, naming, scores
 from vsctl.policy.constraints import Location, is_node, is_not_node, says
 from vsctl.policy.model import Cluster, OnSubnetLoss, Subnet, VirtualServer
 
 
-def subnet_loss(cluster: Cluster) -> tuple[Location, ...]:
+def subnet_loss(cluster: Cluster, moving: Collection[str] = ()) -> tuple[Location, ...]:
     """Send a server from where its addresses cannot be announced to where they can: with `on_subnet_loss: move`
     at once, else when it has to leave its node anyway.
 
     Every subnet counts for itself: of two bad nodes the one with fewer lost
     subnets is better. A server that is routed is held on its node by more than
     that (`failback.holds`), and a peer announces (`announcers`). What can be
-    announced by host route is not lost.
+    announced by host route is not lost. While a server is `moving`, and sticks
+    to no node, nothing would hold it, and lost subnets do not count.
     """
     return tuple(
         _lost(server, subnet)
         for server in cluster.servers
-        if server.on_subnet_loss is OnSubnetLoss.MOVE or failback.holds(cluster, server)
+        if server.on_subnet_loss is OnSubnetLoss.MOVE
+        or (failback.holds(cluster, server) and server.name not in moving)
         for subnet in cluster.subnets_of(server)
     )
 

@@ -251,6 +251,14 @@ def test_pinned_homed_and_moved_servers_stay(tmp_path: Path, monkeypatch: pytest
     assert where(living)["vs1"] == "n1"
 
 
+def test_who_is_routed_stays_and_it_is_said_what_is_lost(nine: Living, hot: Path) -> None:
+    nine.path.write_bytes(with_attributes(nine.read(), "n1", {"subnet-lan-a": "0"}))
+    stays = run("--loads", hot)["stays"]
+    assert {each["server"]: each["why"] for each in stays} == dict.fromkeys(
+        ("vs1", "vs4", "vs7"), "Pacemaker has found no better node for it yet: lan-a is lost there"
+    )
+
+
 @pytest.mark.slow
 def test_a_move_that_costs_more_than_it_gains_is_not_made(nine: Living, tmp_path: Path) -> None:
     slight = {"vs1": 0.8, "vs4": 0.8, "vs7": 0.8}

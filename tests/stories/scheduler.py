@@ -58,6 +58,10 @@ class Scheduler:
         was_ours = frozenset() if before is None else frozenset(naming.of_cluster(before))
         self._write(stored.load(self.cib).settled.within(cluster), was_ours)
 
+    def begin(self, load: Balanced) -> None:
+        """Write what evening out the load writes for a wave, and no more: it may be killed there."""
+        self._write(load, frozenset(naming.of_cluster(self._cluster)))
+
     def _write(self, load: Balanced, was_ours: frozenset[str]) -> None:
         known = within(stored.quarantines(self.cib), self._cluster)
         placed = stored.placed(self.cib)

@@ -77,6 +77,14 @@ def test_a_last_resort_that_the_operator_has_listed_stays_one() -> None:
     assert len(liked(found, "vs1")) == candidates.LEAST
 
 
+@pytest.mark.parametrize("reach", ["n1", "n1,n2"])
+def test_whoever_has_too_few_nodes_is_announced_wherever_there_is_a_port(reach: str) -> None:
+    """Or nobody would be left to route to it."""
+    found = configuration(cast.cluster([*LINES[:2], f"san1: nodes={reach}", "vs1: subnets=lan-a,lan-b"]))
+    assert kept(found, "vs1") and set(kept(found, "vs1")) == set(reach.split(","))
+    assert not kept(found, "vs1-vip-lan-a") and not kept(found, "vs1-vip-lan-b")
+
+
 @pytest.mark.parametrize("hand", [NO_HAND, Hand().move("vs1", "n6"), Hand().drain("n1").move("vs2", "n5")])
 @pytest.mark.parametrize("by_load", [False, True])
 def test_twice_is_once(hand: Hand, by_load: bool) -> None:
@@ -104,6 +112,7 @@ def test_the_daemons_hear_of_no_other_nodes() -> None:
 
 
 def test_where_a_server_runs_is_read_from_its_history() -> None:
+    """Also on a node that is away: where Pacemaker was stopped in maintenance mode its servers run on."""
     status = """<cib><status>
     <node_state uname="n1" crmd="online"><lrm><lrm_resources>
       <lrm_resource id="vs1-net" provider="vsctl" type="net">
@@ -116,5 +125,11 @@ def test_where_a_server_runs_is_read_from_its_history() -> None:
     <node_state uname="n3" crmd="offline"><lrm><lrm_resources>
       <lrm_resource id="vs2-net" provider="vsctl" type="net">
         <lrm_rsc_op id="vs2-net_last_0" operation="start" rc-code="0"/></lrm_resource></lrm_resources></lrm></node_state>
+    <node_state uname="n4" crmd="offline"><lrm><lrm_resources>
+      <lrm_resource id="vs1-net" provider="vsctl" type="net">
+        <lrm_rsc_op id="vs1-net_last_0" operation="stop" rc-code="1"/></lrm_resource>
+      <lrm_resource id="vs2-net" provider="vsctl" type="net">
+        <lrm_rsc_op id="vs2-net_last_0" operation="stop" rc-code="0"/></lrm_resource></lrm_resources></lrm></node_state>
+    <node_state uname="n5" crmd="offline"/>
     </status></cib>"""
-    assert stored.running(etree.fromstring(status)) == {"vs1": ("n1",)}
+    assert stored.running(etree.fromstring(status)) == {"vs1": ("n1", "n4"), "vs2": ("n3",)}

@@ -15,6 +15,7 @@ from vsctl.cli import changes, configuration, faults, scheduler
 from vsctl.cli.faults import Rehearsal
 from vsctl.cli.scheduler import Outcome
 from vsctl.policy import naming
+from vsctl.policy.balanced import Balanced
 from vsctl.policy.hand import NO_HAND
 
 LINES = [
@@ -96,6 +97,25 @@ def test_the_removal_of_a_running_resource_comes_to_an_end(tmp_path: Path) -> No
     assert "vs1-smb" in {each.resource for each in outcome.actions if each.operation == "stop"}
     assert outcome.after.node_of("vs1-smb") is None
     assert outcome.after.node_of("vs1-nfs") is not None
+
+
+def test_whoever_is_being_moved_does_not_leave_for_a_lost_subnet_and_sticks_again_afterwards(
+    tmp_path: Path,
+) -> None:
+    cluster = cast.cluster(["nodes: n1 n2 n3", "vs1: subnets=lan-a,lan-b"])
+    world = Scheduler(tmp_path)
+    world.apply(cluster, NO_HAND)
+    _all(world)
+    world.begin(Balanced(ranked=(("vs1", ("n2", "n3", "n1")),), moving=(("vs1", "n2"),)))
+    _all(world)
+    assert world.where["vs1-net"] == "n2"
+    world.lose("subnet", "n2", "lan-a")
+    _all(world)
+    assert world.where["vs1-net"] == "n2"
+    assert world.where["vs1-vip-lan-a"] != "n2"
+    world.apply(cluster, NO_HAND)
+    _all(world)
+    assert world.where["vs1-net"] == "n2"
 
 
 def test_what_hangs_on_a_part_that_cannot_start_stops_and_does_not_start() -> None:
