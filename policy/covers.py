@@ -129,7 +129,7 @@ class Covers:
         heat, cooling = HOT * usual, (COLD / HOT) ** (1 / steps)
         energy = sum(self.over)
         for _ in range(steps):
-            if energy <= NOTHING:
+            if energy <= NOTHING and self._are_apart():
                 return list(self.where)
             heat *= cooling
             undo: list[tuple[int, int]] = []
@@ -175,7 +175,7 @@ class Covers:
                 extra.remove(which)
             elif price > 0.0:
                 extra.append(which)
-        return list(self.where) if energy <= NOTHING else None
+        return list(self.where) if energy <= NOTHING and self._are_apart() else None
 
     def _reset(self) -> None:
         for number, node in enumerate(self.here):
@@ -183,6 +183,10 @@ class Covers:
 
     def _alone(self, number: int) -> bool:
         return all(self.where[other] != self.where[number] for other in self.avoid[number])
+
+    def _are_apart(self) -> bool:
+        """Say whether nobody was put beside whom it avoids: where the search begins it may have been."""
+        return all(self._alone(number) for number, node in enumerate(self.where) if node != self.here[number])
 
     def _best(self, number: int) -> int:
         """Return the node that would be least too full with a server; of several any one."""
