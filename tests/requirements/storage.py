@@ -61,13 +61,19 @@ def prepare(stage: Stage, servers: str = FOUR, **more: Any) -> Stage:
         device = f"/dev/disk/by-id/vsctl-lab-r11-{server}-{filesystem}"
         document["virtual_servers"][server]["filesystems"][filesystem]["device"] = device
     fresh = stage.document != document
+    if not fresh:
+        _await_san1(stage)  # or nobody could go home to where it was lost
     stage.become(document)
     if fresh:
         for server in EXPORTS:
             stage.add_user(server, *ALICE)
-    for node in lab.nodes:
-        lab.wait(lambda it=node.name: is_reached(stage, it), f"{node.name} reaches san1")
+    _await_san1(stage)
     return stage
+
+
+def _await_san1(stage: Stage) -> None:
+    for node in stage.lab.nodes:
+        stage.lab.wait(lambda it=node.name: is_reached(stage, it), f"{node.name} reaches san1")
 
 
 def is_reached(stage: Stage, node: str) -> bool:
