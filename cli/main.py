@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
-DONE, REFUSED, USAGE = 0, 1, 2
+DONE, USAGE = 0, 2
 INTERRUPTED = 130
 
 COMMANDS = {
@@ -60,7 +60,7 @@ class Commands(click.Group):
             status = USAGE
         except click.ClickException as refusal:
             click.echo(refusal.format_message(), err=True)
-            status = REFUSED
+            status = refusal.exit_code
         except click.Abort:
             click.echo(
                 "interrupted: what the cluster was told before goes on; the same command again goes on, too",

@@ -29,6 +29,7 @@ STATUS = (
     ("0", "It is done, or there is no problem."),
     ("1", "It was refused, or there are problems; a sentence on standard error says why."),
     ("2", "The command line was not understood."),
+    ("75", "Nobody knows the load of the virtual servers yet: try again."),
     ("130", "It was interrupted by Ctrl-C."),
 )
 

@@ -31,6 +31,12 @@ CLIENTS, LOCKS = 100, 50
 """So many connections, or locks, make a second of outage count twice."""
 
 
+class Unknown(Refused):
+    """Nobody says how it is, maybe not yet. Exit status 75, as EX_TEMPFAIL of sysexits.h: the balancer tries again."""
+
+    exit_code = 75
+
+
 @dataclass(frozen=True)
 class Situation:
     """`demands` are the servers that run, `pinned` in them those that are not to move now, `stays` says why.
@@ -85,7 +91,7 @@ def of(
     expected = any(each.load != Expected() for each in cluster.servers)
     if unknown or ((running or absent) and not (measured.servers or expected)):
         what = f"{' and '.join(unknown)} could carry" if unknown else "the virtual servers need"
-        raise Refused(
+        raise Unknown(
             f"nobody says what {what}: `vsctl status` says what is wrong with the daemons that measure it, and "
             "`capacity` and `load` in the cluster file what is expected until they do"
         )

@@ -101,7 +101,7 @@ class Balancer:
             settings,
             came=self.came,
             looked=self.outcome.begun if self.outcome else None,
-            failed=bool(self.outcome and self.outcome.problem),
+            failed=bool(self.outcome and (self.outcome.problem or self.outcome.early)),
             disturbed=self.disturbed,
             now=time.time(),
             minute=_minute,

@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 from vsctl.agents.balancerd.timing import Due
 
+UNKNOWN = 75
+"""The exit status that says that nobody knows the load yet: servers and daemons have just started."""
 LONGEST = 300
 """So many characters of what went wrong are told."""
 
@@ -25,12 +27,16 @@ class Move:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`moves` were made, or proposed by one who only reports; `problem` is what stood in the way, if anything."""
+    """`moves` were made, or proposed by one who only reports; `problem` is what stood in the way, if anything.
+
+    `early` says that nobody knew the load: `status` tells of daemons that do not measure it, so this is no problem.
+    """
 
     begun: float
     took: float
     moves: tuple[Move, ...] = ()
     problem: str = ""
+    early: bool = False
 
 
 def of(begun: float, ended: float, status: int, said: str, complaint: str) -> Outcome:
@@ -44,6 +50,8 @@ def of(begun: float, ended: float, status: int, said: str, complaint: str) -> Ou
         except (ValueError, KeyError, TypeError):
             return Outcome(begun, took, problem="vsctl rebalance says nothing that can be understood")
         return Outcome(begun, took, moves)
+    if status == UNKNOWN:
+        return Outcome(begun, took, early=True)
     lines = complaint.split("\n") if complaint else [f"vsctl rebalance ended with status {status}"]
     return Outcome(begun, took, problem=" ".join(" ".join(lines).split())[-LONGEST:])
 

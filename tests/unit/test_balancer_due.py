@@ -144,6 +144,7 @@ def test_what_has_come_of_a_look() -> None:
         outcome.of(10.0, 12.5, 0, "{}", "").problem == "vsctl rebalance says nothing that can be understood"
     )
     assert outcome.of(10.0, 12.5, 1, "", "no node says\n  anything").problem == "no node says anything"
+    assert outcome.of(10.0, 12.5, outcome.UNKNOWN, "", "nobody says what") == Outcome(10.0, 2.5, early=True)
     assert outcome.of(10.0, 12.5, -9, "", "").problem == "vsctl rebalance ended with status -9"
     assert len(outcome.of(10.0, 12.5, 1, "", "x" * 10_000).problem) == outcome.LONGEST
 
