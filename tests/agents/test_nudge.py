@@ -17,7 +17,7 @@ pytestmark = pytest.mark.lab
 
 TRIES = 4
 """After so many in vain TCP waits for three seconds before the next."""
-SOON = 1.5
+SOON = 2.5
 
 SERVER = """
 import socket, sys

@@ -65,6 +65,7 @@ def test_a_stop_that_was_killed_at_any_point_is_repeated(node, resource, step):
 
 def assert_nothing_is_left_of(vs1: Server, resource: str) -> None:
     """Stop all from the top, and see that neither processes nor mounts keep anything."""
+    vs1.gate("stop")  # and with it the relay, which exports that go alone have begun
     vs1.stop(resource)
     for each in reversed(BELOW[resource]):
         said = vs1.do(each, "stop")
