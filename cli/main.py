@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
-DONE, USAGE = 0, 2
+DONE, REFUSED, USAGE = 0, 1, 2
 INTERRUPTED = 130
 
 COMMANDS = {
