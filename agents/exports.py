@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vsctl.agents import entries, ganesha, namespaces, ports, processes, rpc
 from vsctl.agents import system as os
-from vsctl.agents.ocf import Failure, Param, log
+from vsctl.agents.ocf import Failure, Param, log, words
 from vsctl.agents.ports import IMPATIENCE
 from vsctl.agents.served import LONG, Part, Served
 
@@ -98,10 +98,10 @@ class Exports(Served):
         from vsctl.agents import gate, lockers, relay
 
         if gate.CLOSED_BY_GATE not in gate.holders(self.server):
-            if relay.is_configured(self._resource):
-                self._let_wait()
-            else:
+            if relay.retired([self._resource]):
                 relay.give_up(self.server, self.filesystem)
+            else:
+                self._let_wait()
         lockers.set_aside(self.server)
 
     def after_start(self) -> None:
@@ -119,7 +119,7 @@ class Exports(Served):
             relay.wait_for(self.server, self.filesystem, self._seen)
         except (OSError, Failure) as problem:
             log(
-                f"there is no relay for {self.server}: {getattr(problem, 'strerror', None) or problem}; "
+                f"there is no relay for {self.server}: {words(problem)}; "
                 f"all its NFS clients wait for {self.filesystem}"
             )
             gate.close(self.server, self._resource)

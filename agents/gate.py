@@ -17,7 +17,7 @@ from __future__ import annotations
 from vsctl.agents import connections, names, namespaces, nftables, paths, ports, relay
 from vsctl.agents import system as os
 from vsctl.agents.nftables import Chain, Set
-from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
+from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Gate(Agent):
             raise Failure(f"{self.server} is not on this node, there is no gate to open")
         former = self._former()  # before anybody can be added to the list
         for filesystem in relay.expect(self.server):  # its clients would be told that their handles are stale
-            close(self.server, f"{self.server}-exp-{filesystem}")
+            close(self.server, relay.resource(self.server, filesystem))
         open(self.server, CLOSED_BY_GATE)
         open(self.server, CLOSED_BY_SMB, SMB)  # what serves SMB has started by now, or does not
         if woken := connections.wake(self.server, former):
@@ -133,7 +133,7 @@ class Gate(Agent):
             if CLOSED_BY_GATE not in holders(self.server):
                 raise
             # All is closed, and what is left of it ends with the namespace: no reason to fence a node.
-            log(f"the relay of {self.server} is not ended yet: {problem}")
+            log(f"the relay of {self.server} is not ended yet: {words(problem)}")
 
     def _record(self) -> None:
         """Keep the list; storage that does not take it is the filesystem's concern, not the gate's."""

@@ -111,7 +111,7 @@ class Nfs(Agent):
 
         Returns whether clients may have anything to reclaim, and whether some held NFSv3 locks.
         """
-        from vsctl.agents import background, lockers
+        from vsctl.agents import layout, lockers
 
         state = paths.state(self.server)
 
@@ -122,14 +122,7 @@ class Nfs(Agent):
             _give_to_statd(f"{state}/statd")
             return f"{some} {clients}"
 
-        try:
-            some, clients = background.within(self.timeout * SHARE, prepare).split()
-        except FileNotFoundError:
-            raise Failure(
-                f"{state} is not there: the root filesystem of {self.server} is not mounted"
-            ) from None
-        except OSError as problem:
-            raise Failure(f"{state} cannot be prepared: {problem.strerror or problem}") from None
+        some, clients = layout.prepare(self.server, state, self.timeout * SHARE, prepare).split()
         return some == str(True), clients == str(True)
 
     def _configure(self, *, graceless: bool) -> None:

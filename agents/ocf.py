@@ -224,6 +224,11 @@ class Agent:
         raise Unimplemented(f"{self.type_name()} knows no action {name!r}, only {known}")
 
 
+def words(problem: Exception) -> str:
+    """Return what went wrong, of an OSError without its number and file."""
+    return getattr(problem, "strerror", None) or str(problem)
+
+
 def log(sentence: str) -> None:
     """Say something to the cluster's log; Pacemaker adds the resource, so the server's name is there."""
     try:

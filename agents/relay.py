@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from vsctl.agents import namespaces, paths, ports
 from vsctl.agents import system as os
-from vsctl.agents.ocf import Failure, log
+from vsctl.agents.ocf import Failure, log, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,16 +76,16 @@ def expect(server: str) -> list[str]:
         for filesystem, exports in _remembered(server).items()
         if not os.path.exists(fragments.path(whole, filesystem))
     }
-    gone = _retired(server, away)
+    gone = retired([resource(server, each) for each in away])
     failed = []
     for filesystem, exports in away.items():
-        if filesystem in gone:
+        if resource(server, filesystem) in gone:
             give_up(server, filesystem)
             continue
         try:
             wait_for(server, filesystem, exports)
         except (OSError, Failure) as problem:
-            log(f"the relay of {server} cannot be had for {filesystem}: {_words(problem)}")
+            log(f"the relay of {server} cannot be had for {filesystem}: {words(problem)}")
             failed.append(filesystem)
     return failed
 
@@ -97,7 +97,9 @@ def look_after(server: str) -> None:
     """
     from vsctl.agents import spawning
 
-    for filesystem in _retired(server, _names(_waited(server))):
+    names = _names(_waited(server))
+    gone = retired([resource(server, each) for each in names])
+    for filesystem in (each for each in names if resource(server, each) in gone):
         log(f"{filesystem} of {server} is not to be exported any more: its clients are told so")
         give_up(server, filesystem)
     if not _names(_waited(server)):
@@ -111,7 +113,7 @@ def look_after(server: str) -> None:
                 spawning.end(process_file(server), 0, READY)  # one that is stuck heeds no word
                 _stand_between(server)
     except (OSError, Failure) as problem:
-        log(f"the relay of {server} cannot be brought back: {_words(problem)}")
+        log(f"the relay of {server} cannot be brought back: {words(problem)}")
 
 
 def end(server: str) -> None:
@@ -139,36 +141,30 @@ def waited(server: str) -> list[tuple[int, str]]:
     ]
 
 
-def is_configured(resource: str) -> bool:
-    """Say whether the cluster is to keep a resource; believe so if it cannot be asked, or is slow to answer.
+def resource(server: str, filesystem: str) -> str:
+    """Return the resource that exports a filesystem."""
+    return f"{server}-exp-{filesystem}"
+
+
+def retired(resources: Collection[str]) -> frozenset[str]:
+    """Return those that the cluster is not to keep; none if it cannot be asked, or is slow to answer.
 
     What the cluster file no longer has is stopped under this mark before it is removed.
     """
     from vsctl.agents import programs
     from vsctl.agents.ocf import NotInstalled
 
-    this = f"//primitive[@id='{resource}'][not(.//nvpair[@id='vsctl-retired-{resource}'])]"
-    try:
-        return programs.ask(["cibadmin", "--query", "--xpath", this], limit=PATIENCE)[0] != ENXIO
-    except (NotInstalled, TimeoutError):
-        return True
-
-
-def _retired(server: str, filesystems: Collection[str]) -> list[str]:
-    """Return those whose exports the cluster is not to keep; after its first silence it is not asked again."""
-    from vsctl.agents import programs
-    from vsctl.agents.ocf import NotInstalled
-
-    if not filesystems:
-        return []
-    kept = "//primitive[@type='exports'][not(.//nvpair[starts-with(@id,'vsctl-retired-')])]"
+    if not resources:
+        return frozenset()
+    these = " or ".join(f"@id='{each}'" for each in resources)
+    kept = f"//primitive[{these}][not(.//nvpair[starts-with(@id,'vsctl-retired-')])]"
     try:
         status, said = programs.ask(["cibadmin", "--query", "--xpath", kept], limit=PATIENCE)
     except (NotInstalled, TimeoutError):
-        return []
+        return frozenset()
     if status not in (0, ENXIO):
-        return []
-    return [each for each in filesystems if status == ENXIO or f' id="{server}-exp-{each}"' not in said]
+        return frozenset()
+    return frozenset(each for each in resources if status == ENXIO or f' id="{each}"' not in said)
 
 
 def _remembered(server: str) -> dict[str, list[tuple[int, str]]]:
@@ -186,7 +182,7 @@ def _remembered(server: str) -> dict[str, list[tuple[int, str]]]:
     try:
         said = background.within(LIMIT, read)
     except OSError as problem:
-        log(f"what {server} has served is not known: {_words(problem)}")
+        log(f"what {server} has served is not known: {words(problem)}")
         return {}
     found: dict[str, list[tuple[int, str]]] = {}
     for line in said.splitlines():
@@ -199,10 +195,6 @@ def _read(text: str) -> list[tuple[int, str]]:
     """Return the exports of a note, as far as it is whole."""
     lines = (line.partition(" ") for line in text.splitlines())
     return [(int(number), path) for number, _, path in lines if number.isdigit() and path]
-
-
-def _words(problem: OSError | Failure) -> str:
-    return getattr(problem, "strerror", None) or str(problem)
 
 
 def _written(exports: Iterable[tuple[int, str]]) -> str:
@@ -325,7 +317,7 @@ def _keep(server: str, filesystem: str, text: str) -> None:
     try:
         background.within(LIMIT, write)
     except OSError as problem:
-        log(f"what {server} serves of {filesystem} cannot be noted: {_words(problem)}")
+        log(f"what {server} serves of {filesystem} cannot be noted: {words(problem)}")
 
 
 def _names(directory: str) -> Sequence[str]:

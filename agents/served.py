@@ -16,7 +16,7 @@ import time
 
 from vsctl.agents import fragments, grafts, names, paths, processes
 from vsctl.agents import system as os
-from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
+from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log, words
 from vsctl.agents.ports import IMPATIENCE, PATIENCE
 
 TYPE_CHECKING = False
@@ -152,7 +152,7 @@ class Served(Agent):
         except OSError as silence:
             if self.answers(IMPATIENCE):
                 raise Failure(
-                    f"what it serves of {self.filesystem} does not answer: {_words(silence)}"
+                    f"what it serves of {self.filesystem} does not answer: {words(silence)}"
                 ) from None
             log(f"{self._daemon} does not answer: its own monitor says so, and its recovery includes this")
             return
@@ -205,7 +205,7 @@ class Served(Agent):
             if self.process is None:
                 return None
             raise Failure(
-                f"the directories of {self.filesystem} cannot be shown to {self._daemon}: {_words(problem)}"
+                f"the directories of {self.filesystem} cannot be shown to {self._daemon}: {words(problem)}"
             ) from None
         return {f"{inodes[each.path]} {each.name}": each.text for each in self.parts}
 
@@ -220,7 +220,7 @@ class Served(Agent):
         try:
             grafts.hide(process, self._view(process).grafts, self.timeout * SHORT)
         except OSError as problem:
-            log(f"{self._daemon} still sees a directory of {self.filesystem}: {_words(problem)}")
+            log(f"{self._daemon} still sees a directory of {self.filesystem}: {words(problem)}")
 
     def _await_service(self) -> bool:
         """Wait until all is served and say so; False if the daemon itself does not answer."""
@@ -232,7 +232,7 @@ class Served(Agent):
             try:
                 last = self.problem(inodes, IMPATIENCE) or ""
             except OSError as silence:
-                last = _words(silence)
+                last = words(silence)
             return not last
 
         if processes.until(served, self.timeout * LONG):
@@ -278,10 +278,6 @@ class Served(Agent):
 
 def _name(identity: str) -> str:
     return identity.partition(" ")[2]
-
-
-def _words(problem: OSError) -> str:
-    return problem.strerror or str(problem)
 
 
 def _lives(process: int) -> bool:

@@ -117,12 +117,11 @@ class Smb(Agent):
 
     def _lay_out(self) -> None:
         """Prepare the accounts and the places of smbd's databases on the root filesystem, unless its storage hangs."""
-        from vsctl.agents import accounts, background, samba
+        from vsctl.agents import accounts, layout, samba
 
         state = samba.state(self.server)
 
         def prepare() -> str:
-            os.listdir(state)
             try:
                 accounts.prepare(self.server)
             except accounts.Refused as problem:
@@ -132,13 +131,5 @@ class Smb(Agent):
             os.chmod(f"{state}/private", 0o700)
             return ""
 
-        try:
-            refused = background.within(self.timeout * SHARE, prepare)
-        except FileNotFoundError:
-            raise Failure(
-                f"{state} is not there: the root filesystem of {self.server} is not mounted"
-            ) from None
-        except OSError as problem:
-            raise Failure(f"{state} cannot be prepared: {problem.strerror or problem}") from None
-        if refused:
+        if refused := layout.prepare(self.server, state, self.timeout * SHARE, prepare):
             raise Failure(refused)

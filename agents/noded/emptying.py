@@ -208,9 +208,8 @@ class Emptying:
                 commands.start(self._loop, arrivals.forget(resource, scene.node), self._forgotten)
 
     def _forgotten(self, status: int, _: str) -> None:
-        if (
-            status == 0
-        ):  # look at once whether it is: a stop that fails anew, by itself, is somebody's to look at
+        if status == 0:
+            # Look at once whether it is: a stop that fails anew, by itself, is somebody's to look at.
             self._asked = None
             self.look()
 
@@ -231,9 +230,8 @@ class Emptying:
         if most == NOTHING or not (view.freed or view.hopeless):
             self._since = None
         elif self._since is None or (view.freed and self.verdict == NOTHING):
-            self._since = (
-                now()
-            )  # the others get all their time, however long nobody wanted to stop what hangs
+            # The others get all their time, however long nobody wanted to stop what hangs.
+            self._since = now()
         verdict = stuck.verdict(view, self._since or now(), self._left, now(), most)
         if verdict == self.verdict:
             return
