@@ -11,42 +11,58 @@ vs2 starts on n4
 
 fail subnet n1/lan-a
 ----
+vs1-vip-lan-a moves n1 -> n2
 
 fail node n1
 ----
+n1 is fenced
+vs1 moves n1 -> n2
 
 return node n1
 ----
+nothing moves
 
 fail subnet n2/lan-b
 ----
+vs1-vip-lan-b moves n2 -> n1
 
 heal subnet n1/lan-a
 ----
+vs1 moves n2 -> n1
 
 fail subnet n2/lan-a
 ----
+nothing moves
 
 fail subnet n1/lan-b
 ----
+vs1-vip-lan-b moves n1 -> n3
 
 fail subnet n1/lan-a
 ----
+vs1-vip-lan-a moves n1 -> n3
+vs1-vip-lan-b moves n3 -> n4
 
 fail subnet n1/lan-c
 ----
+vs1 moves n1 -> n3
 
 heal subnet n1/lan-b
 ----
+nothing moves
 
 fail subnet n3/lan-a
 ----
+vs1-vip-lan-a moves n3 -> n4
 
 fail subnet n3/lan-b
 ----
+vs1-vip-lan-b moves n3 -> n1
 
 fail subnet n3/lan-c
 ----
+vs1 moves n3 -> n4
 
 heal subnet n1/lan-a
 ----
+vs1 moves n4 -> n1

@@ -9,27 +9,36 @@ vs1 starts on n1
 
 time 23:00
 ----
+nothing moves
 
 fail subnet n1/lan-a
 ----
+vs1-vip-lan-a moves n1 -> n3
 
 fail subnet n2/lan-a
 ----
+nothing moves
 
 fail subnet n1/lan-b
 ----
+vs1 moves n1 -> n3
 
 heal subnet n1/lan-b
 ----
+nothing moves
 
 time 06:00
 ----
+nothing moves
 
 heal subnet n1/lan-a
 ----
+nothing moves
 
 time 22:00
 ----
+vs1 moves n3 -> n1
 
 fail subnet n1/lan-a
 ----
+vs1-vip-lan-a moves n1 -> n3
