@@ -79,6 +79,8 @@ def _location(each: etree._Element) -> str:
     head = f"location {each.get('id')} {each.get('rsc')}"
     if rule is None:
         return f"{head} {_score(each)} {each.get('node')}"
+    if rule.find("rule") is not None:
+        return _xml(each)
     said = f" {rule.get('boolean-op')} ".join(map(_expression, rule))
     if discovery := each.get("resource-discovery"):
         head += f" resource-discovery={discovery}"

@@ -2,7 +2,8 @@
 
 The script works on a CIB in a file, named by its first argument. Nested ids
 are pcs's own. What pcs has no command for (a rule in a resource's meta
-attributes, levels with ids, influence) is handed to cibadmin.
+attributes, a window in a constraint, levels with ids, influence) is handed to
+cibadmin.
 """
 
 from __future__ import annotations
@@ -126,6 +127,8 @@ def _location(each: etree._Element, id: str) -> str:
             each.get("score", ""),
             "--force",
         )
+    if rule.find("rule") is not None:
+        return cibadmin(each, "constraints")
     words: list[str] = []
     for expression in rule:
         attribute, operation = expression.get("attribute", ""), expression.get("operation", "")

@@ -18,6 +18,16 @@ def spans(window: Window) -> tuple[tuple[str, str], ...]:
     return (*_within_a_day(window.start, DAY), *_within_a_day(0, window.end))
 
 
+def within(hours: str | None, minutes: str | None, hour: int, minute: int) -> bool:
+    """Say whether a time is inside such a pair; None holds every hour, or every minute."""
+    return _covers(hours, hour) and _covers(minutes, minute)
+
+
+def _covers(span: str | None, number: int) -> bool:
+    first, _, last = (span or f"{number}").partition("-")
+    return int(first) <= number <= int(last or first)
+
+
 def _within_a_day(start: int, end: int) -> tuple[tuple[str, str], ...]:
     found = []
     while start < end:

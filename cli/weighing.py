@@ -7,12 +7,13 @@ attributes of the node; that the sum is Pacemaker's own is tested.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lxml import etree
 
-from vsctl.cib_templates import stored
+from vsctl.cib_templates import stored, windows
 from vsctl.cli.placement import Placement
 from vsctl.policy import naming
 from vsctl.policy.constraints import INFINITY, NODE_NAME
@@ -118,8 +119,9 @@ def against(tree: etree._Element, nodes: tuple[str, ...]) -> dict[str, dict[str,
 
 def _stickiness(tree: etree._Element, server: str) -> int:
     path = f"configuration/resources//primitive[@id='{naming.net(server)}']/meta_attributes"
-    for group in tree.iterfind(path):
-        if group.find("rule") is None:
+    for group in sorted(tree.iterfind(path), key=lambda each: each.find("rule") is None):
+        rule = group.find("rule")
+        if rule is None or _holds(rule, {}):
             for pair in group.iterfind("nvpair[@name='resource-stickiness']"):
                 return _score(pair.get("value"))
     return 0
@@ -127,6 +129,8 @@ def _stickiness(tree: etree._Element, server: str) -> int:
 
 def _holds(rule: etree._Element, attributes: Mapping[str, str]) -> bool:
     found = [_true(each, attributes) for each in rule.iterfind("expression")]
+    found += [_now(each) for each in rule.iterfind("date_expression")]
+    found += [_holds(each, attributes) for each in rule.iterfind("rule")]
     return any(found) if rule.get("boolean-op") == "or" else all(found)
 
 
@@ -142,6 +146,12 @@ def _true(expression: etree._Element, attributes: Mapping[str, str]) -> bool:
         case "ne":
             return value != expression.get("value")
     return False
+
+
+def _now(expression: etree._Element) -> bool:
+    """Say whether it is that time of day. What else may be said of dates, and vsctl does not say, is taken to hold."""
+    said, now = expression.find("date_spec"), time.localtime()
+    return said is None or windows.within(said.get("hours"), said.get("minutes"), now.tm_hour, now.tm_min)
 
 
 def _attributes(tree: etree._Element) -> dict[str, dict[str, str]]:

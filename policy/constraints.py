@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from vsctl.policy.resources import Window
+
 INFINITY = 1_000_000
 """Pacemaker's own: a score from here on is a law, and no sum changes it."""
 
@@ -63,12 +65,18 @@ def says(attribute: str, value: str) -> Condition:
     return Condition(attribute, Operation.EQUAL, value)
 
 
+def does_not_say(attribute: str, value: str) -> Condition:
+    """The node does not report this; one that reports nothing matches."""
+    return Condition(attribute, Operation.NOT_EQUAL, value)
+
+
 @dataclass(frozen=True)
 class Location(Constraint):
     """How much a resource likes the nodes where all conditions hold, or any of them.
 
     However many of the conditions hold, the score counts once. With `only`
-    the resource is not even looked for on other nodes.
+    the resource is not even looked for on other nodes. `during` is the part of
+    the day in which it counts, None for always.
     """
 
     resource: str
@@ -76,6 +84,7 @@ class Location(Constraint):
     when: tuple[Condition, ...]
     any: bool = False
     only: bool = False
+    during: Window | None = None
 
 
 @dataclass(frozen=True)

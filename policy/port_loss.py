@@ -24,7 +24,7 @@ def port_loss(cluster: Cluster, moving: Collection[str] = ()) -> tuple[Location,
             (server.name,),
             f"{server.name} leaves a node that has no good port at all",
             resource=naming.group(server.name),
-            score=scores.CUT_OFF
+            score=scores.cut_off(len(cluster.subnets_of(server)))
             if failback.holds(cluster, server) and server.name not in moving
             else scores.NO_PORT,
             when=(says("ports-good", "0"),),

@@ -8,6 +8,7 @@ from vsctl.cli.clusterfile.draft import Draft
 from vsctl.cli.clusterfile.shapes import Entry
 from vsctl.cli.nearest import listed, nearest
 from vsctl.cli.problems import Problem
+from vsctl.policy import scores
 
 
 def references_exist(draft: Draft) -> Iterator[Problem]:
@@ -176,6 +177,18 @@ def bridges_are_used(draft: Draft) -> Iterator[Problem]:
             )
 
 
+def subnets_are_counted(draft: Draft) -> Iterator[Problem]:
+    """Note the virtual servers on so many subnets that lost ones do not count for where they go."""
+    for server, entry in draft.servers.items():
+        many = len(draft.subnets_of(server))
+        routed = entry.plain("on_subnet_loss") != "move" and entry.plain("migrate") is not False
+        if many > scores.SUBNETS and routed and not draft.refuges(server):
+            yield entry.advice(
+                f"{server} is on {many} subnets, and on more than {scores.SUBNETS} lost ones do not count: when it has "
+                "to leave its node, it may go where fewer of its addresses can be announced than elsewhere"
+            )
+
+
 def nodes_are_fenced(draft: Draft) -> Iterator[Problem]:
     """Note the nodes that nobody can cut off."""
     fencing = draft.file.get("fencing")
@@ -251,6 +264,7 @@ RULES = (
     nodes_that_cannot,
     servers_without_refuge,
     bridges_are_used,
+    subnets_are_counted,
     nodes_are_fenced,
     hard_capacities_count,
     pinned_fit,

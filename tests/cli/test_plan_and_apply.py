@@ -9,7 +9,7 @@ from lxml import etree
 
 from tests.cli.vsctl import CLUSTER_FILE, Said, after, aged, vsctl
 from tests.stories.scheduler import bare
-from vsctl.cli import clusterfile, configuration, planning
+from vsctl.cli import clusterfile, configuration, faults, planning
 from vsctl.cli.programs import Refused
 from vsctl.cli.store import CibFile
 from vsctl.cli.verification import verify
@@ -169,7 +169,8 @@ def test_one_device_under_two_names_is_refused(nas: Path, cib: Path, tmp_path: P
 
 def test_moves_that_the_change_is_not_about_need_a_yes(nas: Path, cib: Path) -> None:
     """vs3 has been driven to n1, and automatic failback brings it home: no line about vs3 has changed."""
-    cib.write_bytes(up_again(after(cib.read_bytes(), "--node-fail", "n3"), "n3"))
+    driven = up_again(after(cib.read_bytes(), "--node-fail", "n3"), "n3")
+    cib.write_bytes(faults.with_attributes(driven, "n3", {"node-ok": "1"}))
     nas.write_text(CLUSTER_FILE + "policy: {failback: auto}\n")
     before, said = cib.read_bytes(), vsctl("apply", nas, "--cib", cib)
     assert said.status == 1

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.cli.vsctl import CLUSTER_FILE, Said, after, vsctl
+from tests.stories import cast
 from tests.stories.test_properties import clusters
 from vsctl.cli import configuration, faults, scheduler, weighing
 from vsctl.policy import naming
@@ -33,8 +34,8 @@ def test_why_says_what_speaks_for_each_node(cib: Path) -> None:
     assert (done.status, done.err) == (0, "")
     assert done.out.startswith(
         "vs1 runs on n1\n"
-        "n1: 503100\n"
-        "    +2800: vs1 runs there, and moving costs its clients something\n"
+        "n1: 502300\n"
+        "    +2000: vs1 runs there, and moving costs its clients something\n"
         "    +300: n1 is the home of vs1\n"
         "n2: 500200\n"
     )
@@ -66,7 +67,28 @@ def test_the_sum_of_the_reasons_is_the_score_of_pacemaker(
     cluster: Cluster, node: str, attribute: str
 ) -> None:
     cib = scheduler.settle(configuration.fresh(cluster)).cib
-    cib = faults.with_attributes(cib, node, {attribute: "1" if attribute == "evacuate" else "0"})
+    cib = faults.with_attributes(
+        cib, node, {attribute: "1" if attribute == "evacuate" else "0", "node-ok": "1"}
+    )
+    assert_the_sums_are_pacemakers(cib, cluster)
+
+
+@pytest.mark.parametrize("failback", ["auto", "00:00-12:00", "12:00-00:00"])
+def test_what_calls_a_server_home_counts_when_pacemaker_counts_it(failback: str) -> None:
+    """One of the windows is open now, and one is not; vs1 is held, vs2 is not."""
+    cluster = cast.cluster(
+        [
+            "nodes: n1 n2 n3",
+            f"policy: failback={failback}",
+            "vs1: home=n1",
+            "vs2: home=n1 on_subnet_loss=move",
+        ]
+    )
+    cib = scheduler.settle(configuration.fresh(cluster)).cib
+    assert_the_sums_are_pacemakers(faults.with_attributes(cib, "n1", {"node-ok": "1"}), cluster)
+
+
+def assert_the_sums_are_pacemakers(cib: bytes, cluster: Cluster) -> None:
     decision = scheduler.decide(cib, scores=True)
     for server in cluster.servers:
         weighed = weighing.weigh(cib, server.name, decision.now, NODES)

@@ -81,7 +81,7 @@ def nothing_left(stage: Stage) -> None:
     assert moving(stage) == []
     cib = stage.lab.cib()
     sticks = cib.xpath("//primitive[@type='net']/meta_attributes/nvpair[@name='resource-stickiness']/@value")
-    assert [str(each) for each in sticks] == [str(scores.HELD)] * len(SIX)
+    assert [str(each) for each in sticks] == [str(scores.held(1))] * len(SIX)
     assert stage.vsctl("plan", FILE).stdout.startswith("nothing to do")
 
 

@@ -1,5 +1,5 @@
 # Bridge, then move: a lost subnet is routed first. Its node asks a server to leave when the bridge is over or nobody routes.
-# With failback: auto it would return to its home at once; so the node asks it to stay away until the subnet is back.
+# It asks that until the subnet is back: then, with failback: auto, the server goes home.
 # Only n2 can route: which of two equal peers does is Pacemaker's affair.
 # Worlds: scheduler, lab.
 cluster

@@ -46,10 +46,11 @@ SUBNETS = {
     "lan-a": Subnet("lan-a", (ip_network("192.0.2.0/24"),), (ip_address("192.0.2.1"),)),
     "lan-b": Subnet("lan-b", (ip_network("198.51.100.0/24"),), (ip_address("198.51.100.1"),)),
     "lan-c": Subnet("lan-c", (ip_network("203.0.113.0/24"),)),
+    "lan-d": Subnet("lan-d", (ip_network("2001:db8:d::/64"),)),
 }
 BGP = Bgp(64512, (Peer(ip_address("198.51.100.1"), 64500),))
 PORTS = (Port("e0a", "lan-a"), Port("e0b", "lan-a"), Port("e1a", "lan-b"))
-PORTS_C = (Port("e2a", "lan-c"),)
+FURTHER = (Port("e2a", "lan-c"), Port("e3a", "lan-d"))
 
 
 def cluster(lines: list[str]) -> Cluster:
@@ -73,7 +74,7 @@ def cluster(lines: list[str]) -> Cluster:
     servers = tuple(_server(name, said[name], nodes) for name in said)
     units = dict.fromkeys([*reach, *(each.storage for server in servers for each in server.filesystems)])
     used = {"lan-a", "lan-b", *(name for server in servers for name in _subnet_names(said[server.name]))}
-    ports = (*PORTS, *PORTS_C) if "lan-c" in used else PORTS
+    ports = (*PORTS, *(each for each in FURTHER if each.subnet in used))
     return Cluster(
         name="nas1",
         subnets=tuple(replace(SUBNETS[name], bgp=BGP if name in routers else None) for name in sorted(used)),

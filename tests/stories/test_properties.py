@@ -27,10 +27,16 @@ words = st.builds(
     st.sampled_from(["storage=san1", "storage=san2", "filesystems=root,data storage=san1,san2"]),
     st.sampled_from(["", "subnets=lan-a,lan-b", "on_subnet_loss=move"]),
 )
-clusters = st.lists(words, min_size=1, max_size=5).map(
-    lambda lines: cast.cluster(
-        [f"nodes: {' '.join(NODES)}", *(f"vs{at}: {line}" for at, line in enumerate(lines, 1))]
-    )
+clusters = st.builds(
+    lambda failback, lines: cast.cluster(
+        [
+            f"nodes: {' '.join(NODES)}",
+            f"policy: failback={failback}",
+            *(f"vs{at}: {line}" for at, line in enumerate(lines, 1)),
+        ]
+    ),
+    st.sampled_from(["manual", "auto", "00:00-12:00", "12:00-00:00"]),
+    st.lists(words, min_size=1, max_size=5),
 )
 losses = st.lists(
     st.one_of(

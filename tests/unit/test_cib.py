@@ -17,7 +17,7 @@ from vsctl.cib_templates.merge import Merged, merge
 from vsctl.cib_templates.render import render
 from vsctl.cib_templates.stored import Stored
 from vsctl.cib_templates.timings import declared
-from vsctl.cib_templates.windows import spans
+from vsctl.cib_templates.windows import spans, within
 from vsctl.policy import naming
 from vsctl.policy.hand import NO_HAND, Hand
 from vsctl.policy.model import Cluster
@@ -240,18 +240,11 @@ def test_windows(window: Window, expected: tuple[tuple[str, str], ...]) -> None:
 @pytest.mark.parametrize("end", [0, 1, 315, 600, 1439])
 def test_a_window_holds_its_minutes_and_no_other(start: int, end: int) -> None:
     def inside(minute: int) -> bool:
-        return any(
-            _holds(hours, minute // 60) and _holds(minutes, minute % 60) for hours, minutes in spans(window)
-        )
+        return any(within(*span, minute // 60, minute % 60) for span in spans(window))
 
     window = Window(start, end)
     length = (end - start) % 1440 or 1440
     assert {each for each in range(1440) if inside(each)} == {(start + each) % 1440 for each in range(length)}
-
-
-def _holds(span: str, value: int) -> bool:
-    low, _, high = span.partition("-")
-    return int(low) <= value <= int(high or low)
 
 
 def test_the_work_grows_no_faster_than_the_servers() -> None:
