@@ -27,6 +27,7 @@ from vsctl.agents.noded.arrivals import Arrivals
 from vsctl.agents.noded.asking import EVERY, GATEWAYS, Asker, own
 from vsctl.agents.noded.attributes import Attributes
 from vsctl.agents.noded.balancing import Announcement, Balancing
+from vsctl.agents.noded.callers import Callers
 from vsctl.agents.noded.clients import Clients
 from vsctl.agents.noded.damages import Damages
 from vsctl.agents.noded.detours import Detours
@@ -104,6 +105,7 @@ class Daemon:
         self._written = ""
         self._netlink = Netlink()
         self.arrivals = Arrivals()
+        self.callers = Callers(self.loop, _here)
         self.balancing = Balancing(self.loop, self._netlink)
         self.detours = Detours(self._netlink)
         self.evictions = Evictions(self.attributes, self.detours.is_routed, self._say_evicted)
@@ -128,6 +130,7 @@ class Daemon:
         self._look_around()
         self._count()
         Damages(self.loop, lambda: self.settings.node, log).look()
+        self.callers.look()
         connected = Clients(self.loop, _servers)
         connected.look()
         Measuring(
@@ -648,6 +651,9 @@ class Daemon:
                 self._read_links()
                 self._configure()
                 self._act()
+                return "done"
+            case ["ways", server] if server in _here():
+                self.callers.look_at(server)
                 return "done"
             case ["release", port] if port in self.records:
                 self._release(port)
