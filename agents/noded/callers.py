@@ -79,10 +79,14 @@ def attempts(of_ports: Sequence[int]) -> list[wire.Instruction]:
         (_LOAD_HALF_THERE, 0, 0, 2),
         *((_EQUAL, yes, 0, port) for port in of_ports),
     ]
-    ends = {no: len(program), yes: len(program) + 1}
+    verdicts = {no: len(program), yes: len(program) + 1}
+
+    def skip(place: int, target: int) -> int:
+        return verdicts[target] - place - 1 if target in verdicts else target
+
     return [
         *(
-            (code, *(ends[each] - place - 1 if each < 0 else each for each in (if_so, if_not)), value)
+            (code, skip(place, if_so), skip(place, if_not), value)
             for place, (code, if_so, if_not, value) in enumerate(program)
         ),
         (_RETURN, 0, 0, 0),

@@ -38,6 +38,21 @@ getattr(gate, sys.argv[2])('vs1', gate.CLOSED_BY_SMB, gate.SMB)
 """
 
 
+LISTEN = """
+import os, socket
+os.makedirs('/run/vsctl/_daemon')
+listener = socket.socket(socket.AF_UNIX)
+listener.bind('/run/vsctl/_daemon/socket')
+listener.listen()
+listener.settimeout(10)
+print('ready')
+while True:
+    line, _ = listener.accept()
+    print(line.recv(4096).decode(), end='')
+    line.close()
+"""
+
+
 @pytest.fixture
 def watched(lan: Lan) -> Iterator[Lan]:
     """vs1 as it is before its gate opens, the daemon, and clients whose pauses double."""
@@ -143,6 +158,17 @@ def test_nobody_is_refused_because_a_call_is_repeated(watched: Lan) -> None:
     open_gate(node)
     until(lambda: taps(node) == 0, "both ways are open")
     assert tries(client) == [TRIES], "it waits for its own next try"
+
+
+def test_the_daemon_is_told_of_each_way_that_opens_or_closes(lan: Lan) -> None:
+    """At once: by itself it would look a second later, when Linux has called in vain again."""
+    told = lan.node.python(LISTEN)
+    assert heard(told) == "ready"
+    assert lan.node.agent("net", "start", **NET).code == RUNNING
+    assert heard(told) == "ways vs1", "there is a way into it now, and it is closed"
+    for function in ("open", "close"):
+        change(lan.node, function)
+        assert heard(told) == "ways vs1"
 
 
 def test_a_server_that_leaves_is_not_listened_to(watched: Lan) -> None:
