@@ -33,14 +33,21 @@ BOUND = 40
 """Seconds that anybody else may keep it closed: what has not come back by then must not hold up the rest."""
 
 
+HEEDED = 0.1
+"""Seconds that the node daemon may take until it keeps who calls at a way that is closed."""
+
+
 class Way:
-    """One way in: the table of the packet filter that closes it, and where it is noted who does."""
+    """One way in: the table of the packet filter that closes it, and where it is noted who does; its TCP ports."""
 
-    __slots__ = ("chains", "notes", "sets", "table")
+    __slots__ = ("chains", "notes", "ports", "sets", "table")
 
-    def __init__(self, table: str, notes: str, sets: list[Set], chains: list[Chain]) -> None:
+    def __init__(
+        self, table: str, notes: str, ports: tuple[int, ...], sets: list[Set], chains: list[Chain]
+    ) -> None:
         self.table = table
         self.notes = notes
+        self.ports = ports
         self.sets = [Set("own", "ifname", ["lo"]), *sets]
         self.chains = chains
 
@@ -53,6 +60,7 @@ _ATTEMPT = ["syn", "syn|ecn", "syn|cwr", "syn|ecn|cwr"]
 NFS = Way(
     "vsctl-gate",
     paths.NFS_GATE,
+    ports.OF_NFS,
     [Set("nfs", "inet_proto . inet_service", _OF_NFS)],
     [
         Chain("input", ["iifname != @own meta l4proto . th dport @nfs drop"]),
@@ -62,6 +70,7 @@ NFS = Way(
 SMB = Way(
     "vsctl-gate-smb",
     paths.SMB_GATE,
+    (ports.SMB,),
     [Set("smb", "inet_proto . inet_service", [f"tcp . {ports.SMB}"]), Set("attempt", "tcp_flag", _ATTEMPT)],
     [Chain("input", ["iifname != @own meta l4proto . th dport @smb tcp flags @attempt drop"])],
 )
@@ -162,20 +171,26 @@ def hold(server: str) -> None:
 
 
 def shut(server: str) -> None:
-    """Close all ways into a namespace that is new."""
+    """Close all ways into a namespace that is new; `tell` when somebody can come as far."""
     for way, who in _AT_FIRST:
-        close(server, who, way)
+        _close(server, who, way)
 
 
 def close(server: str, who: str, way: Way = NFS) -> None:
     """Close a way for as long as `who` keeps it closed; where the server is not, there is none."""
-    if not namespaces.exists(server):
-        return
+    if namespaces.exists(server) and _close(server, who, way):
+        tell(server, HEEDED)
+
+
+def _close(server: str, who: str, way: Way) -> bool:
+    """Close a way; say whether it was open."""
     with _locked(server, way):
         with namespaces.inside(server):
-            if not nftables.has_table(way.table):
+            opened = not nftables.has_table(way.table)
+            if opened:
                 nftables.replace(way.table, way.sets, way.chains)
         _note(server, who, way)
+    return opened
 
 
 def open(server: str, who: str, way: Way = NFS) -> None:
@@ -187,9 +202,19 @@ def open(server: str, who: str, way: Way = NFS) -> None:
             os.unlink(f"{_directory(server, way)}/{who}")
         except FileNotFoundError:
             pass
-        if not holders(server, way):
+        opens = not holders(server, way)
+        if opens:
             with namespaces.inside(server):
                 nftables.remove(way.table)
+    if opens:
+        tell(server)
+
+
+def tell(server: str, patience: float = 0.0) -> None:
+    """Have the node daemon look which ways are closed: it lets those in who have called meanwhile."""
+    from vsctl.agents import resident
+
+    resident.tell(f"ways {server}", patience)
 
 
 def holders(server: str, way: Way = NFS) -> list[str]:

@@ -38,6 +38,11 @@ def unheld(server: str, expected: Mapping[int, int]) -> list[int]:
     return [port for port, process in expected.items() if not listening.get(port, set()) & held[process]]
 
 
+def ports(server: str) -> frozenset[int]:
+    """Return the TCP ports on which anybody listens."""
+    return frozenset(_sockets(server))
+
+
 def _sockets_of(process: int) -> set[str]:
     """Return the sockets that a process holds, as /proc names them."""
     held: set[str] = set()

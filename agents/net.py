@@ -161,6 +161,8 @@ class Net(Agent):
             netlink = Netlink()
         _fill(netlink, inside, outside, addresses)
         _lead_there(Netlink(), inside, outside, addresses)
+        if connected is None:
+            gate.tell(server, gate.HEEDED)
         reroute.meet_all(server, self._detours_here())
 
     def _detours_here(self) -> list[Detour]:

@@ -68,6 +68,17 @@ def usable(links: Sequence[Link]) -> list[Link]:
     return [link for link in working if link.name not in bad] or working
 
 
+def tell(news: str, patience: float = 0.0) -> None:
+    """Let the daemon know something, and wait `patience` seconds at most until it has heeded that.
+
+    Where no daemon is nobody needs to know.
+    """
+    try:
+        ask(news, patience)
+    except OSError:
+        pass
+
+
 def ask(question: str, limit: float = 5.0) -> str:
     """Return what the daemon says; OSError if it does not within `limit` seconds."""
     from _socket import AF_UNIX, SOCK_STREAM, socket

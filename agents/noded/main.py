@@ -21,6 +21,7 @@ from vsctl.agents.noded import arrivals, commands, emptying, endings, judge, res
 from vsctl.agents.noded.announcements import Announcements
 from vsctl.agents.noded.arrivals import Arrivals
 from vsctl.agents.noded.attributes import Attributes
+from vsctl.agents.noded.callers import Callers
 from vsctl.agents.noded.clients import Clients
 from vsctl.agents.noded.damages import Damages
 from vsctl.agents.noded.detours import Detours
@@ -90,6 +91,7 @@ class Daemon:
         self._good: frozenset[str] | None = None
         self._written = ""
         self.arrivals = Arrivals()
+        self.callers = Callers(self.loop, residents.here)
         self.detours = Detours(netlink)
         self.connected = Clients(self.loop, residents.servers)
         self.loads = Measuring(
@@ -121,6 +123,7 @@ class Daemon:
         self.ports.look_around()
         self.announcements.count()
         Damages(self.loop, lambda: self.settings.node, log).look()
+        self.callers.look()
         self.connected.look()
         self.loads.look()
         self._weigh()
@@ -346,6 +349,9 @@ class Daemon:
                 self.ports.read_links()
                 self._configure()
                 self._act()
+                return "done"
+            case ["ways", server] if server in residents.here():
+                self.callers.look_at(server)
                 return "done"
             case ["release", port] if port in self.ports.records:
                 self._release(port)

@@ -19,6 +19,7 @@ from _socket import (
     socket,
 )
 from _struct import Struct, pack
+from collections.abc import Sequence
 
 from vsctl.agents.frames import checksum
 
@@ -42,20 +43,24 @@ _ADVERTISEMENTS = (
 )
 _FILTERS = {ARP: _REPLIES, IPV6: _ADVERTISEMENTS}
 
+Instruction = tuple[int, int, int, int]
+"""Of a packet filter, `struct sock_filter`: code, how many to leave out if so and if not, value."""
+
 
 def listen(port: str, kind: int) -> socket:
     """Open a socket that hears only answers on a port, and can send on it; `kind` is ARP or IPV6."""
     wire = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)
-    program = b"".join(pack("=HBBI", *each) for each in _FILTERS[kind])
-    held = ctypes.create_string_buffer(program, len(program))
-    wire.setsockopt(
-        SOL_SOCKET,
-        _SO_ATTACH_FILTER,
-        pack("@HP", len(_FILTERS[kind]), ctypes.addressof(held)),
-    )
+    heed(wire, _FILTERS[kind])
     wire.setsockopt(SOL_SOCKET, SO_RCVBUF, 1 << 16)
     wire.bind((port, kind))
     return wire
+
+
+def heed(wire: socket, program: Sequence[Instruction]) -> None:
+    """Let a socket hear only what a packet filter passes."""
+    text = b"".join(pack("=HBBI", *each) for each in program)
+    held = ctypes.create_string_buffer(text, len(text))
+    wire.setsockopt(SOL_SOCKET, _SO_ATTACH_FILTER, pack("@HP", len(program), ctypes.addressof(held)))
 
 
 def question(
