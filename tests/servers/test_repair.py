@@ -315,7 +315,7 @@ def test_a_damaged_inode_table_of_an_ext4_is_repaired(node, cluster):
     table, size = (int(said.partition(each)[2].split()[0].partition("-")[0]) for each in TABLE_AND_SIZE)
     node.run(f"dd if=/dev/urandom of={device} bs={size} count=1 seek={table} conv=notrunc,fsync")
     is_found_and_repaired(node, cluster, fs)
-    assert "kept" in node.run("sh -c 'cat /srv/vsctl/vs1/data/lost+found/*'", ok=False).said
+    assert "kept" in node.run("sh -c 'cat /srv/vsctl/vs1/data/lost+found/*/*'", ok=False).said
 
 
 TABLE_AND_SIZE = ("Inode table at ", "Block size:")
