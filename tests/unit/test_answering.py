@@ -146,16 +146,15 @@ def test_a_name_that_looks_like_a_question_answers_none(checker, capfd) -> None:
     code = """
 os.write(1, b"Entry 'x<y>? ")
 await_go()
-os.write(1, b"' in / (2) has deleted inode 12.  ")
-first = ask(b"Clear")
-os.write(1, b"Error reading block 7 (Input/output error)")
-sys.exit(0 if first == ask(b".  Ignore error") == b"y" else 1)
+os.write(1, b"' in / (2) has deleted inode 12.  25 Error reading block 7 (Input/output error)")
+ask(b".  Ignore error")
 """
     it = checker(Terminal(), code)
     heard(it, "x<y>? ", capfd)
     it.go()
-    assert it.end() == -signal.SIGKILL, "it was told to ignore an error"
+    assert it.end() == -signal.SIGKILL
     assert it.ear.has_failed
+    assert "yes" not in capfd.readouterr().out, "it was told to ignore an error"
 
 
 @pytest.mark.timeout(30)
@@ -181,6 +180,14 @@ def test_a_name_with_a_newline_in_it_ends_nobody(checker, capfd) -> None:
 def test_who_reads_in_vain_is_ended(checker) -> None:
     it = checker(Pipe(), 'os.write(2, b"xfs_repair: read failed: Input/output error\\n"); await_go()')
     assert it.end() == -signal.SIGKILL
+    assert it.ear.has_failed
+
+
+def test_each_sentence_begins_where_it_was_written(checker) -> None:
+    """However late it is read."""
+    it = checker(Pipe(), 'os.write(2, b"- agno = 1, "); os.write(2, b"xfs_repair: read failed: x\\n")')
+    os.waitid(os.P_PID, it.process, os.WEXITED | os.WNOWAIT)
+    it.end()
     assert it.ear.has_failed
 
 
