@@ -129,7 +129,7 @@ def is_storages(said: Collection[str], before: Collection[str], names: Collectio
     """
     if any(_is_wrong(each, name) for each in said for name in names):
         return False
-    is_hoarse = sum(" error, dev " in each for each in before) >= BURST
+    is_hoarse = sum(_of_block_layer(each, " error, dev ") for each in before) >= BURST
     return is_hoarse or any(_fails(each, name) for each in said for name in names)
 
 
@@ -139,8 +139,16 @@ def _is_wrong(said: str, name: str) -> bool:
     return found or ("beyond end of device" in said and name in said)
 
 
+def _of_block_layer(said: str, words: str) -> bool:
+    """Say whether a sentence has words that are the kernel's own: what filesystems say may quote names of files."""
+    before, found, _ = said.partition(words)
+    return bool(found) and "(" not in before
+
+
 def _fails(said: str, name: str) -> bool:
-    return any(each in said for each in (f" error, dev {name}, ", f" error on dev {name}, ")) or (
+    return any(
+        _of_block_layer(said, each) for each in (f" error, dev {name}, ", f" error on dev {name}, ")
+    ) or (
         said.startswith(f"XFS ({name}): ") and "I/O error" in said and said.endswith(("error 5", "error -5"))
     )
 

@@ -6,21 +6,26 @@ import time
 
 from vsctl.agents import listeners, names, paths, ports, processes, rpc
 from vsctl.agents import system as os
-from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
+from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log, words
 from vsctl.agents.ports import IMPATIENCE, PATIENCE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vsctl.agents.allowance import Allowance
+
 DAEMONS = ("ganesha.nfsd", "rpc.statd", "sm-notify", "rpcbind")
 NOTIFIED = "/var/lib/nfs"
 """Where statd and sm-notify look for their state; in the view it is the server's own."""
 
+HOSTS = "hosts"
+"""What sm-notify is shown as /etc/hosts, beside its list."""
+
 SIGKILL = 9
 
 SHARE = 0.4
-"""Share of the action's time for the storage to answer, and for each daemon."""
+"""Share of the action's time that no step of a start exceeds: ending what is left, the storage, each daemon."""
 
 
 def _seconds(most: int) -> Callable[[str], int]:
@@ -52,30 +57,26 @@ class Nfs(Agent):
 
     @action("start", timeout=20)
     def start(self) -> None:
-        if processes.running(self.server, "ganesha") and not self._problem():
+        from vsctl.agents.allowance import Allowance
+
+        time_left = Allowance(self.timeout)
+        if processes.running(self.server, "ganesha") and not self._problem(IMPATIENCE):
             return
-        self.stop()
-        some, lockers = self._lay_out()
+        self._end(time_left.part(SHARE))
+        some, lockers = self._lay_out(time_left.part(SHARE))
         self._configure(graceless=not some)
         try:
-            self._start_rpcbind()
-            self._start_statd(tell=lockers)
-            self._start_ganesha()
+            self._start("rpcbind", ["rpcbind", "-f", "-w"], time_left)
+            if lockers:
+                self._tell_lockers(time_left)
+            self._start("statd", ["rpc.statd", "-F", "-L", "-p", str(ports.STATD)], time_left)
+            self._start("ganesha", self._ganesha, time_left)
         except OSError as problem:
             raise Failure(str(problem)) from None
 
     @action("stop", timeout=20)
     def stop(self) -> None:
-        from vsctl.agents import fragments, ganesha, silence
-
-        # Ganesha is killed, not asked: the gate is closed, what clients may reclaim is on disk since before
-        # they got their answer, and data is in the page cache, which the unmount writes.
-        patience = silence.PATIENCE if silence.of_server(self.server, "root") else self.timeout * 0.8
-        left = processes.kill(lambda: processes.named(self.server, *DAEMONS), SIGKILL, patience)
-        if left:
-            raise Failure(f"{processes.describe(left)} did not end after SIGKILL: it waits for a device")
-        if os.path.isdir(ganesha.directory(self.server)):
-            fragments.begin(f"{ganesha.directory(self.server)}/exports")
+        self._end(self.timeout * 0.8)
 
     @action("monitor", timeout=20, interval=10)
     def monitor(self) -> None:
@@ -83,12 +84,26 @@ class Nfs(Agent):
             if left := processes.named(self.server, *DAEMONS):
                 raise Failure(f"ganesha.nfsd has ended, {processes.describe(left)} is left")
             raise NotRunning(f"no NFS server runs in {self.server}")
-        if problem := self._problem():
+        if problem := self._problem(PATIENCE):
             raise Failure(problem)
 
-    def _problem(self) -> str | None:
+    def _end(self, patience: float) -> None:
+        """End all daemons, and forget what they were to serve."""
+        from vsctl.agents import fragments, ganesha, silence
+
+        # Ganesha is killed, not asked: the gate is closed, what clients may reclaim is on disk since before
+        # they got their answer, and data is in the page cache, which the unmount writes.
+        if silence.of_server(self.server, "root"):
+            patience = min(patience, silence.PATIENCE)
+        left = processes.kill(lambda: processes.named(self.server, *DAEMONS), SIGKILL, patience)
+        if left:
+            raise Failure(f"{processes.describe(left)} did not end after SIGKILL: it waits for a device")
+        if os.path.isdir(ganesha.directory(self.server)):
+            fragments.begin(f"{ganesha.directory(self.server)}/exports")
+
+    def _problem(self, patience: float) -> str | None:
         """Say what keeps clients from being served, as far as no export is concerned."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patience
         lives = {name: processes.running(self.server, name) for name in _CALLS}
         for name, process in lives.items():
             if process is None:
@@ -106,8 +121,8 @@ class Nfs(Agent):
                     return f"{name} of {self.server} does not answer on port {port}: {problem.strerror or problem}"
         return None
 
-    def _lay_out(self) -> tuple[bool, bool]:
-        """Prepare the state on the root filesystem, unless its storage hangs.
+    def _lay_out(self, limit: float) -> tuple[bool, bool]:
+        """Prepare the state on the root filesystem, unless its storage hangs for so many seconds.
 
         Returns whether clients may have anything to reclaim, and whether some held NFSv3 locks.
         """
@@ -122,7 +137,7 @@ class Nfs(Agent):
             _give_to_statd(f"{state}/statd")
             return f"{some} {clients}"
 
-        some, clients = layout.prepare(self.server, state, self.timeout * SHARE, prepare).split()
+        some, clients = layout.prepare(self.server, state, limit, prepare).split()
         return some == str(True), clients == str(True)
 
     def _configure(self, *, graceless: bool) -> None:
@@ -134,35 +149,49 @@ class Nfs(Agent):
         with open(f"{directory}/ganesha.conf", "w") as file:
             file.write(ganesha.main(self.server, grace=self.grace, lease=self.lease, graceless=graceless))
 
-    def _start_rpcbind(self) -> None:
-        processes.start(self.server, "rpcbind", ["rpcbind", "-f", "-w"])
-        self._await("rpcbind")
+    def _tell_lockers(self, time_left: Allowance) -> None:
+        """Tell the clients that held NFSv3 locks to reclaim them.
 
-    def _start_statd(self, *, tell: bool) -> None:
-        """Start statd, and tell the clients that held NFSv3 locks to reclaim them."""
+        sm-notify takes the list away from statd and ends when every client has answered.
+        """
+        from vsctl.agents import background
+
         state = f"{paths.state(self.server)}/statd"
-        binds = ((state, NOTIFIED),)
-        for address in _addresses(self.server) if tell else ():
-            # sm-notify takes the list away from statd and ends when every client has answered.
-            copy = f"{state}/notify/{address}"
-            _copy(state, copy)
-            shown = ((copy, NOTIFIED), (_hosts(copy, address), "/etc/hosts"))
-            processes.start(self.server, f"notify-{address}", _notify(address), binds=shown)
-            log(f"clients with locks are told that {address} is back")
-        processes.start(self.server, "statd", ["rpc.statd", "-F", "-L", "-p", str(ports.STATD)], binds=binds)
-        self._await("statd")
+        addresses = _addresses(self.server, time_left.part(SHARE))
 
-    def _start_ganesha(self) -> None:
+        def copy() -> str:
+            for address in addresses:
+                _copy(state, _list_for(state, address))
+                _write_hosts(_list_for(state, address), address)
+            return ""
+
+        try:
+            background.within(time_left.part(SHARE), copy)
+        except OSError as problem:
+            raise Failure(f"the list of clients with locks cannot be copied: {words(problem)}") from None
+        for address in addresses:
+            list_for = _list_for(state, address)
+            shown = ((list_for, NOTIFIED), (f"{list_for}/{HOSTS}", "/etc/hosts"))
+            processes.start(
+                self.server, f"notify-{address}", _notify(address), time_left.part(SHARE), binds=shown
+            )
+            log(f"clients with locks are told that {address} is back")
+
+    @property
+    def _ganesha(self) -> list[str]:
         from vsctl.agents import ganesha
 
         log_file = f"{paths.logs(self.server)}/ganesha.log"
         configuration = f"{ganesha.directory(self.server)}/ganesha.conf"
-        command = ["ganesha.nfsd", "-F", "-f", configuration, "-L", log_file, "-p", "/run/ganesha.pid"]
-        processes.start(self.server, "ganesha", command)
-        self._await("ganesha")
+        return ["ganesha.nfsd", "-F", "-f", configuration, "-L", log_file, "-p", "/run/ganesha.pid"]
 
-    def _await(self, name: str) -> None:
-        """Wait until a daemon that was just started answers on all of its ports."""
+    def _start(self, name: str, command: list[str], time_left: Allowance) -> None:
+        """Start a daemon, and wait until it answers on all of its ports."""
+        binds = ((f"{paths.state(self.server)}/statd", NOTIFIED),) if name == "statd" else ()
+        processes.start(self.server, name, command, time_left.part(SHARE), binds=binds)
+        self._await(name, time_left.part(SHARE) - IMPATIENCE)
+
+    def _await(self, name: str, patience: float) -> None:
         left = dict(_CALLS[name])
 
         def answers() -> bool:
@@ -177,7 +206,7 @@ class Nfs(Agent):
                 return False
             return True
 
-        if not processes.until(answers, self.timeout * SHARE):
+        if not processes.until(answers, patience):
             raise Failure(f"{name} of {self.server} does not answer on port {next(iter(left))}")
 
 
@@ -234,24 +263,29 @@ def _copy(state: str, copy: str) -> None:
     _give_to_statd(copy)
 
 
-def _hosts(directory: str, address: str) -> str:
-    """Write a hosts file in which the address is its own name; return its path.
+def _list_for(state: str, address: str) -> str:
+    """Return where the copy of statd's list is from which the clients of an address are told."""
+    return f"{state}/notify/{address}"
+
+
+def _write_hosts(directory: str, address: str) -> None:
+    """Write a hosts file in which the address is its own name.
 
     sm-notify speaks for no address without a name, and tells clients that name, which they may have to look up.
     """
-    path = f"{directory}/hosts"
-    with open(path, "w") as file:
+    with open(f"{directory}/{HOSTS}", "w") as file:
         file.write(f"{address} {address}\n")
-    return path
 
 
 def _notify(address: str) -> list[str]:
     return ["sm-notify", "-d", "-f", "-v", address]
 
 
-def _addresses(server: str) -> list[str]:
+def _addresses(server: str, limit: float) -> list[str]:
     """Return the addresses of a server, without the loopback's own."""
-    status, said = processes.run(server, ["ip", "-o", "addr", "show", "dev", "lo", "scope", "global"])
+    status, said = processes.run(
+        server, ["ip", "-o", "addr", "show", "dev", "lo", "scope", "global"], limit=limit
+    )
     if status != 0:
         raise OSError(f"the addresses of {server} cannot be read: {said}")
     return [line.split()[3].partition("/")[0] for line in said.splitlines()]

@@ -25,17 +25,19 @@ BEGINNING = 10.0
 SIGKILL = 9
 
 
-def start(server: str, name: str, arguments: Sequence[str], *, binds: Binds = ()) -> int:
+def start(
+    server: str, name: str, arguments: Sequence[str], limit: float = BEGINNING, *, binds: Binds = ()
+) -> int:
     """Start a daemon that stays in the foreground; return its process id.
 
     What it says goes to `<name>.out` among the server's logs. `binds` are
     (source, target): files to show it in place of its node's. OSError, with
-    the reason, if it does not come to that.
+    the reason, if it does not come to that within `limit` seconds.
     """
     os.makedirs(paths.logs(server), mode=0o750, exist_ok=True)
     out = os.open(f"{paths.logs(server)}/{name}.out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
     nothing = os.open("/dev/null", os.O_RDONLY)
-    process = _in_view(server, arguments, binds, (nothing, out, out), BEGINNING, daemon=True)
+    process = _in_view(server, arguments, binds, (nothing, out, out), limit, daemon=True)
     os.close(out)
     os.close(nothing)
     with open(_pid_file(server, name), "w") as file:

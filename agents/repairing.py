@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vsctl.agents import (
+    answering,
     background,
     checking,
     damage,
@@ -30,15 +31,13 @@ from vsctl.agents import (
     quarantine,
     resident,
 )
-from vsctl.agents.answering import Terminal
+from vsctl.agents.answering import Ear
 from vsctl.agents.checking import MEND, PERSON, Result
 
 AGAIN, SOON = 24 * 3600, 600
 """Seconds after a repair in which the same filesystem is not repaired again by itself; after one that found nothing."""
 BEGINNING = 10.0
 """Seconds for the agent to write down which process this is."""
-FAILS = b"Input/output error"
-"""What every checker says of a device that fails it."""
 PAUSE = 2.0
 """Seconds until the next try when the device is in use, or the cluster does not answer."""
 READ = 5.0
@@ -159,11 +158,20 @@ class Repair:
             self._say(f"waiting: {self.task.device} is in use on {self.node}")
             time.sleep(PAUSE)
             self._insist_on_device()
-        with open(self.task.device, "rb") as device:
-            fcntl.ioctl(device, BLKFLSBUF, 0)
+        try:
+            with open(self.task.device, "rb") as device:
+                fcntl.ioctl(device, BLKFLSBUF, 0)
+        except OSError as problem:
+            raise self._gone(problem) from None
 
     def _is_free(self) -> bool:
-        return mounts.is_free(self.task.device) and not mounts.has_superblock(self.task.device)
+        try:
+            return mounts.is_free(self.task.device) and not mounts.has_superblock(self.task.device)
+        except OSError as problem:
+            raise self._gone(problem) from None
+
+    def _gone(self, problem: OSError) -> Unreached:
+        return Unreached(f"{self.task.device} cannot be opened here any more: {problem.strerror}")
 
     def _insist_on_order(self) -> None:
         """See that this is still the repair that the cluster wants, before anything is changed."""
@@ -190,24 +198,26 @@ class Repair:
         before = os.path.getsize(self.task.log)
         print(f"\n{time.strftime('%F %T')} {' '.join(command)}", flush=True)
         self.teller.tell(about)
-        terminal = Terminal()
         log_of_kernel = kernellog.at_end() if about == checking.REPLAYING else None
+        ear = answering.ear(command[0])
         try:
             if command[0] == "e2fsck":
-                status = self._run_e2fsck(about, command, terminal)
+                status = self._run_e2fsck(about, command, ear)
             else:
                 status = _await(
-                    _spawn(command, terminal),
-                    terminal,
+                    _spawn(command, ear),
+                    ear,
                     lambda: self.teller.tell(about, progress.of_xfs_repair(_end_of(self.task.log))),
                 )
         finally:
-            terminal.end()
+            ear.end()
         # A mount that ends with the process that made it takes a moment longer than that.
         if not processes.until(self._is_free, UNMOUNTING):
             raise Unreached(f"{self.task.device} is in use on {self.node}")
-        if terminal.has_failed or (status != 0 and _has_failed(self.task.log, before)):
+        if ear.has_failed:
             raise Unreached(f"{self.task.device} failed while it was checked: see the log")
+        if status != 0:
+            self._insist_on_device()
         if about == checking.REPLAYING and status != 0:
             with open(self.task.log, "rb") as file:
                 file.seek(before)
@@ -217,26 +227,16 @@ class Repair:
                 raise Unreached(f"{self.task.device} could not be mounted here for its log: see the log")
         return status
 
-    def _run_e2fsck(self, about: str, command: list[str], terminal: Terminal) -> int:
-        """Run e2fsck, which says how far it is on a descriptor of its own."""
-        hear, tell = os.pipe()
-        os.set_blocking(hear, False)
-        child = _spawn([command[0], "-C", str(COUNTER), *command[1:]], terminal, tell)
-        os.close(tell)
-        said = ""
-
-        def look() -> None:
-            nonlocal said
-            try:
-                said = (said + os.read(hear, 1 << 16).decode())[-LINES:]
-            except BlockingIOError:
-                return
-            self.teller.tell(about, progress.of_e2fsck(said))
-
+    def _run_e2fsck(self, about: str, command: list[str], ear: Ear) -> int:
+        """Run e2fsck, which says how far it is on a descriptor of its own, and waits while nobody reads there."""
+        counter = progress.Counter()
         try:
-            return _await(child, terminal, look)
+            child = _spawn([command[0], "-C", str(COUNTER), *command[1:]], ear, counter.theirs)
+            return _await(
+                child, ear, lambda: self.teller.tell(about, progress.of_e2fsck(counter.said)), counter
+            )
         finally:
-            os.close(hear)
+            counter.end()
 
     def _conclude(self, record: quarantine.Record, result: Result, begun: float) -> None:
         """Let the cluster act on the result; it hears of it as often as it needs."""
@@ -269,41 +269,30 @@ class Repair:
         self.teller.tell(words)
 
 
-def _spawn(command: list[str], terminal: Terminal, counter: int | None = None) -> int:
+def _spawn(command: list[str], ear: Ear, counter: int | None = None) -> int:
     """Start a command with little weight, which ends with this process: nobody else answers it."""
-    actions = (
-        terminal.files if counter is None else [*terminal.files, (os.POSIX_SPAWN_DUP2, counter, COUNTER)]
-    )
-    child = os.posix_spawnp(GENTLY[0], [*GENTLY, *command], os.environ, file_actions=actions)
-    terminal.begun()
-    return child
+    actions = ear.files if counter is None else [*ear.files, (os.POSIX_SPAWN_DUP2, counter, COUNTER)]
+    return os.posix_spawnp(GENTLY[0], [*GENTLY, *command], os.environ, file_actions=actions)
 
 
-def _await(child: int, terminal: Terminal, look: Callable[[], None]) -> int:
-    """Hear a child until its end, with a look at it now and then, and return its exit status."""
+def _await(child: int, ear: Ear, look: Callable[[], None], counter: progress.Counter | None = None) -> int:
+    """Hear a child until its end, with a look at it now and then, and return its exit status.
+
+    All that it says is taken as it comes: nothing here waits for anybody else.
+    """
+    lines = {ear.line: lambda: ear.hear(child), **({counter.line: counter.hear} if counter else {})}
     looked = time.monotonic()
-    speaks = True
     ended = os.pidfd_open(child)
     try:
-        while True:
-            ready = select.select([terminal.line, ended] if speaks else [ended], [], [], LOOK_EVERY)[0]
-            if terminal.line in ready:
-                speaks = terminal.hear(child)
-            elif ended in ready:
-                break
+        while (ready := select.select([*lines, ended], [], [], LOOK_EVERY)[0]) != [ended]:
+            for line in lines.keys() & ready:
+                lines[line]()
             if time.monotonic() - looked >= LOOK_EVERY:
                 looked = time.monotonic()
                 look()
     finally:
         os.close(ended)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def _has_failed(log: str, begin: int) -> bool:
-    """Say whether a checker has had errors of its device, by what it has said since a place in the log."""
-    with open(log, "rb") as file:
-        file.seek(begin)
-        return FAILS in file.read()
 
 
 def is_unmountable(words: str, device: str, log_of_kernel: int | None) -> bool:
@@ -325,6 +314,12 @@ def _end_of(log: str) -> str:
         return file.read().decode(errors="replace")
 
 
+def _give_up(task: Task, why: str) -> None:
+    """Leave the repair to another node, and say why."""
+    node.write_lines(f"{task.directory}/unreached", [why])
+    print(f"{time.strftime('%F %T')} {why}", flush=True)
+
+
 def main() -> None:
     """Repair what the command line says: a task as JSON, and the name of this node."""
     task = Task(**json.loads(sys.argv[1]))
@@ -336,7 +331,9 @@ def main() -> None:
     except Superseded as problem:
         print(f"{time.strftime('%F %T')} it ends here: {problem}", flush=True)
     except Unreached as problem:
-        print(f"{time.strftime('%F %T')} {problem}", flush=True)
-        node.write_lines(f"{task.directory}/unreached", [str(problem)])
+        _give_up(task, str(problem))
+    except OSError as problem:  # of this node, whose disk may be full
+        about = f"{problem.filename}: " if problem.filename else ""
+        _give_up(task, f"it cannot go on here: {about}{problem.strerror or problem}")
     else:
         node.write_lines(f"{task.directory}/done", ["done"])

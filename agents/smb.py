@@ -11,8 +11,8 @@ DAEMONS = ("smbd", "samba-dcerpcd", "rpcd_")
 SIGTERM = 15
 SIGKILL = 9
 
-SHARE = 0.2
-"""Share of the start's time for the storage to answer; smbd gets most of the rest."""
+ENDING, LAYING_OUT, BEGINNING = 0.4, 0.2, 0.5
+"""Shares of the start's time: for what is left to end, for storage to answer, for smbd to begin; it has the rest."""
 
 
 def _netbios(text: str) -> str:
@@ -41,33 +41,26 @@ class Smb(Agent):
     @action("start", timeout=20)
     def start(self) -> None:
         from vsctl.agents import samba
+        from vsctl.agents.allowance import Allowance
 
+        time_left = Allowance(self.timeout)
         if processes.running(self.server, "smbd") and not self._problem(IMPATIENCE):
             return
-        self.stop()
-        self._configure()
+        self._end(time_left.part(ENDING))
+        self._configure(time_left.part(LAYING_OUT))
         command = ["smbd", "-F", "--no-process-group", "-s", samba.configuration(self.server)]
+        binds = samba.binds(self.server)
         try:
-            processes.start(self.server, "smbd", command, binds=samba.binds(self.server))
+            processes.start(self.server, "smbd", command, time_left.part(BEGINNING), binds=binds)
         except OSError as problem:
             raise Failure(str(problem)) from None
-        processes.until(self._settled, self.timeout * 0.7)
+        processes.until(self._settled, time_left.left - 2 * IMPATIENCE)
         if why := self._problem(IMPATIENCE):
             raise Failure(f"{why}: {paths.logs(self.server)}/smbd.log says why")
 
     @action("stop", timeout=20)
     def stop(self) -> None:
-        from vsctl.agents import fragments, gate, samba, silence
-
-        gate.close(self.server, gate.CLOSED_BY_SMB, gate.SMB)  # those that are connected are not concerned
-        # smbd keeps nothing that needs a farewell: its databases are made to survive a crash, and its
-        # clients' data is in the page cache, which the unmount writes. Its helpers would outlive SIGTERM.
-        patience = silence.PATIENCE if silence.of_server(self.server, "root") else self.timeout * 0.8
-        left = processes.kill(lambda: processes.named(self.server, *DAEMONS), SIGKILL, patience)
-        if left:
-            raise Failure(f"{processes.describe(left)} did not end after SIGKILL: it waits for a device")
-        if os.path.isdir(samba.directory(self.server)):
-            fragments.begin(f"{samba.directory(self.server)}/shares")
+        self._end(self.timeout * 0.8)
 
     @action("monitor", timeout=20, interval=10)
     def monitor(self) -> None:
@@ -79,6 +72,21 @@ class Smb(Agent):
             raise Failure(problem)
         if not self.probing:
             self._let_late_ones_in()
+
+    def _end(self, patience: float) -> None:
+        """End smbd with all that it has started, and forget what it was to serve."""
+        from vsctl.agents import fragments, gate, samba, silence
+
+        gate.close(self.server, gate.CLOSED_BY_SMB, gate.SMB)  # those that are connected are not concerned
+        # smbd keeps nothing that needs a farewell: its databases are made to survive a crash, and its
+        # clients' data is in the page cache, which the unmount writes. Its helpers would outlive SIGTERM.
+        if silence.of_server(self.server, "root"):
+            patience = min(patience, silence.PATIENCE)
+        left = processes.kill(lambda: processes.named(self.server, *DAEMONS), SIGKILL, patience)
+        if left:
+            raise Failure(f"{processes.describe(left)} did not end after SIGKILL: it waits for a device")
+        if os.path.isdir(samba.directory(self.server)):
+            fragments.begin(f"{samba.directory(self.server)}/shares")
 
     def _let_late_ones_in(self) -> None:
         """Open the way for new clients again, if a share of a server without its gate has closed it."""
@@ -104,10 +112,10 @@ class Smb(Agent):
             return f"port {ports.SMB} of {self.server} is answered by {connection.name!r}, not {self.netbios}"
         return None
 
-    def _configure(self) -> None:
+    def _configure(self, limit: float) -> None:
         from vsctl.agents import fragments, samba
 
-        self._lay_out()
+        self._lay_out(limit)
         directory = samba.directory(self.server)
         os.makedirs(directory, exist_ok=True)
         fragments.begin(f"{directory}/shares")
@@ -115,8 +123,8 @@ class Smb(Agent):
         with open(samba.configuration(self.server), "w") as file:
             file.write(samba.main(self.server, self.netbios))
 
-    def _lay_out(self) -> None:
-        """Prepare the accounts and the places of smbd's databases on the root filesystem, unless its storage hangs."""
+    def _lay_out(self, limit: float) -> None:
+        """Prepare the accounts and the places of smbd's databases, unless storage hangs for so many seconds."""
         from vsctl.agents import accounts, layout, samba
 
         state = samba.state(self.server)
@@ -131,5 +139,5 @@ class Smb(Agent):
             os.chmod(f"{state}/private", 0o700)
             return ""
 
-        if refused := layout.prepare(self.server, state, self.timeout * SHARE, prepare):
+        if refused := layout.prepare(self.server, state, limit, prepare):
             raise Failure(refused)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,7 @@ def test_errors_move_exactly_the_servers_of_the_unit_and_failback_decides_who_re
     assert {name: four.node_of(name) for name in OTHERS} == {"vs2": "n1", "vs4": "n2"}
     assert {four.node_of(name) for name in LOST} <= {"n2", "n3"}
     assert not [each for each in lab.journal("off") if each.at > began], "nobody was fenced for it"
+    assert not [name for name in LOST for each in filesystems(four, name) if each["quarantine"]], "no damage"
     for name, each in everyone.items():
         said = {event.text.rpartition(" ")[2] for event in each.report().errors}
         assert said <= (set(IN_THE_MEANTIME) if name in of(everyone, LOST) else set()), name
@@ -47,6 +49,11 @@ def test_errors_move_exactly_the_servers_of_the_unit_and_failback_decides_who_re
     four.apply({**four.document, "policy": {"failback": "auto"}}, "--yes")
     for name in LOST:
         lab.wait(lambda it=name: lab.where(f"{it}-gate") == "n1", f"failback is auto: {name} goes home", 90)
+
+
+def filesystems(stage: Stage, server: str) -> list[dict[str, Any]]:
+    """Return what status says of the filesystems of a server."""
+    return list(stage.status()["servers"][server]["filesystems"])
 
 
 @pytest.mark.full

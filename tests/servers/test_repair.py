@@ -174,6 +174,13 @@ def found_damaged(node, cluster, **repair: str) -> dict[str, str]:
     return {**fs, **repair}
 
 
+def block(node) -> None:
+    """Bring data into quarantine without any damage."""
+    quarantine = {"stage": "repair", "since": 1, "node": "n1", "why": "a test"}
+    there = frozenset(f"vsctl-{rule}-vs1.data" for rule, *_ in PARTS)
+    node.run(shlex.join(["cibadmin", "--modify", "--xml-text", change("vs1", "data", quarantine, there)]))
+
+
 def test_a_repair_that_nobody_asked_for_waits_for_a_person(node, cluster):
     repair = found_damaged(node, cluster, mode="off")
     assert node.agent("repair", "start", **repair).status == 0
@@ -286,24 +293,52 @@ def test_a_mount_that_one_bad_path_keeps_from_succeeding_finds_no_damage(node, c
     assert node.agent("fs", "start", **fs).status == 0
 
 
-def test_a_damaged_group_keeps_an_xfs_from_being_mounted_and_is_found(node, cluster):
+def test_a_damaged_group_keeps_an_xfs_from_being_mounted_and_is_repaired(node, cluster):
     device = node.disk("xfs")
-    fs = data(device, "xfs")
+    fs = {**data(device, "xfs"), "mode": "auto"}
     groups = node.run(f"xfs_db -r -c 'sb 0' -c 'print agblocks blocksize' {device}").said
     blocks, size = (int(line.split()[-1]) for line in groups.splitlines())
     node.run(
         f"dd if=/dev/urandom of={device} bs=512 count=3 seek={blocks * size // 512 + 1} conv=notrunc,fsync"
     )
+    is_found_and_repaired(node, cluster, fs)
+
+
+def test_a_damaged_inode_table_of_an_ext4_is_repaired(node, cluster):
+    device = node.disk("ext4")
+    fs = {**data(device), "mode": "auto"}
+    node.agent("fs", "start", **fs)
+    node.run("mkdir /srv/vsctl/vs1/data/there")
+    node.run("sh -c 'cd /srv/vsctl/vs1/data/there && seq 50 | xargs touch && echo kept | tee $(seq 50)'")
+    assert node.agent("fs", "stop", **fs).status == 0
+    said = node.run(f"dumpe2fs {device}").said
+    table, size = (int(said.partition(each)[2].split()[0].partition("-")[0]) for each in TABLE_AND_SIZE)
+    node.run(f"dd if=/dev/urandom of={device} bs={size} count=1 seek={table} conv=notrunc,fsync")
+    is_found_and_repaired(node, cluster, fs)
+    assert "kept" in node.run("sh -c 'cat /srv/vsctl/vs1/data/lost+found/*/*'", ok=False).said
+
+
+TABLE_AND_SIZE = ("Inode table at ", "Block size:")
+"""What dumpe2fs(8) calls the first block of the (first) inode table, and how large blocks are."""
+
+
+def is_found_and_repaired(node, cluster, fs: dict[str, str]) -> None:
+    """See that a filesystem that cannot be mounted is put into quarantine, repaired, and mounted then."""
     start = node.agent("fs", "start", **fs)
     assert (start.status, "it is in quarantine" in start.said) == (1, True), start.said
     assert cluster.scores == REPAIR
+    assert node.agent("repair", "start", **fs).status == 0
+    wait_for(lambda: cluster.scores == OVER, "it is not repaired")
+    assert cluster.record["result"] == "repaired"
+    assert node.agent("repair", "stop", **fs).status == 0
+    start = node.agent("fs", "start", **fs)
+    assert start.status == 0, start.said
+    assert (node.agent("fs", "monitor", **fs).status, cluster.scores) == (0, OVER)
 
 
 def test_a_repair_that_loses_its_storage_has_another_node_try(node, cluster):
     device, become = node.failing_disk("ext4")
-    quarantine = {"stage": "repair", "since": 1, "node": "n1", "why": "a test"}
-    there = frozenset(f"vsctl-{rule}-vs1.data" for rule, *_ in PARTS)
-    node.run(shlex.join(["cibadmin", "--modify", "--xml-text", change("vs1", "data", quarantine, there)]))
+    block(node)
     become("eio")
     repair = {**data(device), "mode": "auto"}
     assert node.agent("repair", "start", **repair).status == 0
@@ -311,6 +346,68 @@ def test_a_repair_that_loses_its_storage_has_another_node_try(node, cluster):
     assert "cannot be read here" in node.agent("repair", "monitor", **repair).said
     assert cluster.scores == REPAIR
     become("good")
+    assert node.agent("repair", "stop", **repair).status == 0
+    assert node.agent("repair", "start", **repair).status == 0
+    wait_for(lambda: cluster.scores == OVER, "it is not repaired")
+
+
+def test_no_name_of_a_file_decides_about_an_ext4(node, cluster):
+    """Checkers say names of files; clients choose them."""
+    repair = {**data(node.disk("ext4")), "mode": "auto"}
+    place = "/srv/vsctl/vs1/data/Input"
+    names = (
+        "output error.txt",
+        "Ignore error<y>? ",
+        "Error reading block 5",
+        "\ne2fsck: No such device while x",
+    )
+    node.agent("fs", "start", **repair)
+    node.run(f"mkdir {place}")
+    node.run(shlex.join(["touch", *(f"{place}/{each}" for each in names)]))
+    inodes = node.run(shlex.join(["stat", "-c", "%i", *(f"{place}/{each}" for each in names)])).said.split()
+    assert node.agent("fs", "stop", **repair).status == 0
+    for each in inodes:
+        node.run(f"debugfs -w -R 'set_inode_field <{each}> mode 0' {repair['device']}")
+    block(node)
+    assert node.agent("repair", "start", **repair).status == 0
+    wait_for(lambda: cluster.scores == OVER, "it is not repaired")
+    assert cluster.record["result"] == "repaired"
+    log = node.run("cat /var/log/vsctl/vs1/repair-data.log").said
+    assert "(/Input/output error.txt) has invalid mode" in log, log
+    assert "(/Input/Ignore error<y>? ) has invalid mode" in log, log
+
+
+def test_no_name_of_a_file_decides_about_an_xfs(node, cluster):
+    repair = {**data(node.disk("xfs"), "xfs"), "mode": "auto"}
+    file = "/srv/vsctl/vs1/data/x\nxfs_repair: read failed: y"
+    node.agent("fs", "start", **repair)
+    node.run(shlex.join(["touch", file]))
+    inode = node.run(shlex.join(["stat", "-c", "%i", file])).said.strip()
+    assert node.agent("fs", "stop", **repair).status == 0
+    node.run(f"xfs_db -x -c 'inode {inode}' -c 'write -d core.mode 0' {repair['device']}")
+    block(node)
+    assert node.agent("repair", "start", **repair).status == 0
+    wait_for(lambda: cluster.scores == OVER, "it is not repaired")
+    assert cluster.record["result"] == "repaired"
+    assert "\nxfs_repair: read failed: y" in node.run("cat /var/log/vsctl/vs1/repair-data.log").said
+
+
+def test_a_device_that_vanishes_in_the_middle_is_another_nodes_matter(node, cluster):
+    device, become = node.failing_disk("ext4")
+    node.run(f"ln -s {device} /run/disk")
+    repair = {**data("/run/disk"), "mode": "auto"}
+    block(node)
+    become("slow 0.2")
+    assert node.agent("repair", "start", **repair).status == 0
+    wait_for(lambda: "e2fsck" in node.run("ps -e -o comm=").said, "no checker begins")
+    assert ["e2fsck", "19"] in [line.split() for line in node.run("ps -e -o comm=,ni=").said.splitlines()]
+    node.run("rm /run/disk")
+    become("good")
+    wait_for(lambda: node.agent("repair", "monitor", **repair).status == 1, "it does not say that it failed")
+    assert "cannot be opened here any more: No such file" in node.agent("repair", "monitor", **repair).said
+    assert "Traceback" not in node.run("cat /var/log/vsctl/vs1/repair-data.log").said
+    assert (cluster.scores, cluster.record["stage"]) == (REPAIR, "repair"), "no person is asked for"
+    node.run(f"ln -s {device} /run/disk")
     assert node.agent("repair", "stop", **repair).status == 0
     assert node.agent("repair", "start", **repair).status == 0
     wait_for(lambda: cluster.scores == OVER, "it is not repaired")

@@ -109,6 +109,22 @@ def test_a_start_on_storage_that_hangs_says_so_in_time(failing, node):
     assert "before" in server.list("/data/projects").said
 
 
+def test_a_start_whose_storage_begins_to_hang_in_the_middle_says_so_in_time(failing, node):
+    """The list of clients that held locks is known by name, and what is in it cannot be read any more."""
+    server, become = failing
+    server.stop("shares", "exports", "smb", "nfs")
+    statd = f"{paths.state('vs1')}/statd"
+    node.run(f"sh -c 'rm -f {statd}/state; head -c 8192 /dev/zero > {statd}/sm/client; sync'")
+    node.run(f"dd if={statd}/sm/client iflag=nocache count=0")
+    become("hang")
+    start = server.do("nfs", "start")
+    assert (start.status, "Traceback" in start.said) == (1, False), start.said
+    assert "the list of clients with locks cannot be copied: it took more than" in start.said, start.said
+    assert start.seconds < 20
+    become("good")
+    server.start("nfs")
+
+
 def noted(node, server, *filesystems):
     """Write down what the node daemon does about devices that hang, in the name of a process that lives."""
     devices = " ".join(server.parameters[each]["device"] for each in filesystems)

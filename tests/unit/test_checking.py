@@ -152,6 +152,7 @@ def test_of_which_device_the_kernel_complains(record: str, device: str | None) -
             ],
             False,
         ),
+        (["EXT4-fs error (device dm-3): ext4_lookup: 'x error, dev sdb, y' linked to parent dir"], False),
         ([], False),
     ],
 )

@@ -1,0 +1,130 @@
+"""R12: while a repair takes minutes nodes die, and the whole cluster: nothing waits for it, and it ends well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab import stage as moments
+from tests.lab.clients import Client
+from tests.lab.stage import Stage, cluster_file
+from tests.requirements.damaged import break_ext4, is_over, quarantine, unharmed, working
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+SERVERS = """
+vs1:
+  priority: 100
+  home: n1
+  addresses: [192.0.2.11/24]
+  filesystems:
+    root:
+    data: {exports: [{nfs: {path: /projects, clients: {192.0.2.0/24: rw}}}]}
+    slow: {exports: [{nfs: {path: /slow, clients: {192.0.2.0/24: rw}}}]}
+    late: {exports: [{nfs: {path: /late, clients: {192.0.2.0/24: rw}}}]}
+vs2:
+  home: n2
+  addresses: [192.0.2.12/24]
+  filesystems:
+    root: {exports: [{nfs: {path: /home, clients: {192.0.2.0/24: rw}}}]}
+vs3:
+  home: n3
+  addresses: [192.0.2.13/24]
+  filesystems:
+    root: {exports: [{nfs: {path: /media, clients: {192.0.2.0/24: rw}}}]}
+"""
+SLOW = ("slow", "late")
+"""Filesystems of vs1 whose disks can be made so slow that their check takes minutes; each is damaged once."""
+
+
+@pytest.fixture(scope="module")
+def stage(bare: Stage) -> Iterator[Stage]:
+    document = cluster_file(bare.lab, SERVERS)
+    for name in SLOW:
+        bare.lab.disk(f"r12-{name}", failing=True)
+        document["virtual_servers"]["vs1"]["filesystems"][name]["device"] = (
+            f"/dev/disk/by-id/vsctl-lab-r12-{name}"
+        )
+    bare.become(document)
+    yield bare
+    bare.lab.heal()
+
+
+def test_a_failover_does_not_wait_for_a_repair_that_takes_minutes(stage: Stage) -> None:
+    lab, c1 = stage.lab, stage.lab.client("c1")
+    clients = {
+        "slow": Client.nfs(c1, "192.0.2.11", "/slow/slow"),
+        "data": Client.nfs(c1, "192.0.2.11", "/data/projects"),
+        "vs2": Client.nfs(c1, "192.0.2.12", "/root/home"),
+        "vs3": Client.nfs(c1, "192.0.2.13", "/root/media"),
+    }
+    with working(clients):
+        where = begin_long_repair(stage, "slow")
+        process = lab.node(where).run(["cat", PROCESS.format("slow")]).stdout
+        killed, lost = ("n2", "vs2") if where != "n2" else ("n3", "vs3")
+        lab.kill(killed)
+        lab.wait_until_fenced(killed)
+        clients[lost].wait_for_progress(since=lab.journal("off", killed)[-1].at)
+        assert stage.node_of(lost) != killed
+        assert lab.node(where).run(["cat", PROCESS.format("slow")]).stdout == process, (
+            "the repair has gone on"
+        )
+        assert quarantine(stage, "slow")["stage"] == "repair"
+        lab.disks.heal()
+        lab.wait(lambda: is_over(stage, "slow"), "slow is repaired, and served again", 120)
+        assert quarantine(stage, "slow")["on"] == where
+    gaps = {name: round(each.longest_gap, 2) for name, each in unharmed(clients).items()}
+    print(gaps)
+    others = {name: gaps[name] for name in ("data", "vs2", "vs3") if name != lost}
+    assert max(others.values()) < 2, f"the others go on: {gaps}"
+    lab.heal()
+    stage.settle()
+
+
+def test_a_cluster_that_restarts_in_the_middle_begins_the_repair_anew(stage: Stage) -> None:
+    lab = stage.lab
+    clients = {
+        "late": Client.nfs(lab.client("c1"), "192.0.2.11", "/late/late"),
+        "data": Client.nfs(lab.client("c1"), "192.0.2.11", "/data/projects"),
+    }
+    with working(clients):
+        begin_long_repair(stage, "late")
+        for node in lab.nodes:
+            lab.kill(node.name)
+        dark = moments.now()
+        for node in lab.nodes:
+            lab.boot(node.name)
+        where = lab.wait(lambda: lab.where("vs1-repair-late"), "late is being repaired again", 120)
+        clients["data"].wait_for_progress()
+        assert lab.where("vs1-fs-late") is None
+        assert lab.node(where).run(["cat", PROCESS.format("late")]).stdout
+        assert quarantine(stage, "late")["stage"] == "repair"
+        lab.disks.heal()
+        lab.wait(lambda: is_over(stage, "late"), "late is repaired, and served again", 120)
+        found = quarantine(stage, "late")
+        assert float(str(found["ended"])) > dark, found
+    unharmed(clients)
+    lab.heal()
+    stage.settle()
+
+
+WHEN_READ = "slow 1.5"
+"""Storage that is slow and no more: a check reads about a hundred times."""
+PROCESS = "/run/vsctl/_repair/vs1.{}/process"
+
+
+def begin_long_repair(stage: Stage, filesystem: str) -> str:
+    """Damage a filesystem of vs1 whose check then takes minutes wherever it is; return the node that checks it."""
+    lab, disk = stage.lab, f"r12-{filesystem}"
+    for node in ("n2", "n3"):
+        lab.disks.fault(disk, node, WHEN_READ)
+    break_ext4(lab, "n1", disk)
+    lab.wait(lambda: lab.where(f"vs1-fs-{filesystem}") is None, f"{filesystem} is blocked", 30)
+    lab.disks.fault(disk, "n1", WHEN_READ)
+    where = lab.wait(lambda: lab.where(f"vs1-repair-{filesystem}"), f"{filesystem} is being repaired", 30)
+    lab.wait(
+        lambda: "checking" in stage.vsctl("repair", f"vs1/{filesystem}", "--status").stdout,
+        "the repair says how far it is",
+    )
+    return where
