@@ -7,7 +7,8 @@ NFS4ERR_DELAY (RFC 8881), at which clients ask again later. For a call to mount
 it there is no such answer: it is kept, and put to Ganesha again. Everything else
 passes as it is, and all is asked of Ganesha: it keeps the slots of sessions, and
 what an answer was, as ever. Calls are looked at for their handles, which carry
-the number of their export (`rpc.export_id`).
+the number of their export (`rpc.export_id`), and for when they came: what Ganesha
+said before an export was back may be read after that.
 
 Pure: bytes of a connection in, bytes out.
 """
@@ -60,9 +61,11 @@ class Waited:
 class Call:
     """What a call is about: exports, by the numbers in its handles; the name each operation looks up; a path."""
 
-    __slots__ = ("exports", "head", "names", "path", "program", "version")
+    __slots__ = ("came", "exports", "head", "names", "path", "program", "version")
 
     def __init__(self, program: int, version: int) -> None:
+        self.came = 0.0
+        """When it came, as the clock says by which exports come back."""
         self.program = program
         self.version = version
         self.exports: set[int] = set()
@@ -246,11 +249,11 @@ class _Fragments:
 
 
 class Translator:
-    """What goes through one connection. `waited` says what is waited for, when it comes to that."""
+    """What goes through one connection. `waited` says what is waited for, or was after a moment."""
 
     __slots__ = ("_answer", "_answers", "_call", "_calls", "_marks", "_noted", "_unanswered", "_waited")
 
-    def __init__(self, waited: Callable[[], Waited]) -> None:
+    def __init__(self, waited: Callable[[float], Waited]) -> None:
         self._waited = waited
         self._noted: dict[bytes, Call] = {}
         self._calls = _Fragments()
@@ -261,27 +264,28 @@ class Translator:
         self._marks = b""
         self._unanswered: list[bytes] = []
 
-    def asked(self, data: bytes) -> None:
+    def asked(self, data: bytes, now: float) -> None:
         """See what a client sends."""
         if len(self._call) >= _HEAD and self._calls.skip(len(data)):
             return
         for _, piece, ended in self._calls.split(data):
             self._call += piece[: max(_HEAD - len(self._call), 0)]
             if ended:
-                self._note(self._call)
+                self._note(self._call, now)
                 self._call = b""
 
-    def asked_again(self) -> bytes:
+    def asked_again(self, now: float) -> bytes:
         """Return the calls that were not answered, to be sent to the server; none in the middle of another."""
         if self._call or self._calls.is_within:
             return b""
         calls, self._unanswered = self._unanswered, []
         for each in calls:
-            self._note(each)
+            self._note(each, now)
         return b"".join(_word.pack(_LAST | len(each)) + each for each in calls)
 
-    def _note(self, head: bytes) -> None:
+    def _note(self, head: bytes, now: float) -> None:
         if call := read_call(head):
+            call.came = now
             if len(self._noted) >= _IN_FLIGHT:
                 del self._noted[next(iter(self._noted))]
             if call.path:
@@ -306,7 +310,7 @@ class Translator:
                     self._answer = None
                 elif ended:
                     call = self._noted.pop(self._answer[:4], None)
-                    answer = translate(call, self._answer, self._waited()) if call else self._answer
+                    answer = translate(call, self._answer, self._waited(call.came)) if call else self._answer
                     if call and answer is None:
                         if len(self._unanswered) < _MOUNTS:
                             self._unanswered.append(call.head)
