@@ -170,9 +170,11 @@ def _taken_out(server: str, exports: Mapping[str, list[tuple[int, str]]]) -> dic
     """
     from vsctl.agents import entries
 
-    known = _configured([resource(server, each) for each in exports])
     changed: dict[str, list[tuple[int, str]]] = {}
-    for filesystem, listed in exports.items() if known is not None else ():
+    known = _configured([resource(server, each) for each in exports])
+    if known is None:
+        return changed
+    for filesystem, listed in exports.items():
         text = known.get(resource(server, filesystem), "")
         try:
             paths = {each.id: each.seen_as for each in entries.exports(text)}

@@ -40,6 +40,7 @@ from vsctl.agents.noded.membership import Membership
 from vsctl.agents.noded.reading import Storage
 from vsctl.agents.noded.storage import HUNG
 from vsctl.agents.noded.stuck import NOTHING
+from vsctl.agents.noded.waits import Waits
 from vsctl.agents.ocf import Failure, log
 from vsctl.agents.rtnetlink import Link
 
@@ -130,6 +131,7 @@ class Daemon:
         Damages(self.loop, lambda: self.settings.node, log).look()
         connected = Clients(self.loop, _servers)
         connected.look()
+        Waits(self.loop, self.attributes, _here).look()
         Measuring(
             self.loop,
             self.attributes,

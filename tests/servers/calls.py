@@ -10,7 +10,7 @@ import struct
 import time
 
 SEQUENCE, PUTFH, PUTROOTFH, LOOKUP, GETATTR, GETFH = 53, 22, 24, 15, 9, 10
-OK, NOENT, JUKEBOX, DELAY = 0, 2, 10008, 10008
+OK, NOENT, STALE, JUKEBOX, DELAY = 0, 2, 70, 10008, 10008
 
 
 def word(number: int) -> bytes:
