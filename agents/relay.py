@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 TABLE = "vsctl-relay"
 PORT = 2050
 """Where the relay listens, on the loopback of the server's namespace."""
-RELAYED = (ports.NFS, ports.MOUNTD)
-"""Not NLM: Ganesha tells the owners of its locks apart by the server's address of their connection, too, and the
-relay has another one. A lock that was taken past it could not be given back through it."""
+RELAYED = (ports.NFS, ports.MOUNTD, ports.NLOCKMGR)
+SILENT = (ports.NFS, ports.MOUNTD)
+"""Where UDP is not answered meanwhile. That of NLM is: locks on what is served are to be had, and given back."""
 LIMIT = 2.0
 """Seconds for storage to take a note."""
 READY = 3.0
@@ -295,13 +295,14 @@ def _stand_between(server: str) -> None:
             )  # ETIMEDOUT
     elif _is_in_between(server):
         return
-    asked = [f"{by} . {port}" for by in ("tcp", "udp") for port in RELAYED]
+    relayed = [f"tcp . {port}" for port in RELAYED]
+    asked = [*relayed, *(f"udp . {port}" for port in SILENT)]
     with namespaces.inside(server):
         nftables.replace(
             TABLE,
             [
                 Set("own", "ifname", ["lo"]),
-                Set("relayed", "inet_proto . inet_service", [f"tcp . {port}" for port in RELAYED]),
+                Set("relayed", "inet_proto . inet_service", relayed),
                 Set("asked", "inet_proto . inet_service", asked),
             ],
             [

@@ -7,7 +7,9 @@ side it looks as if the other were there: to clients it has the server's
 address, to Ganesha the client's with its port, which the list of who may use
 an export and the memory of repeated calls go by. Ganesha is called at addresses
 that only this namespace knows, so that these are connections of their own: one
-for each of the server's addresses, as a client may use one port to several.
+for each of the server's addresses, as a client may use one port to several. Not
+so for locks by NLM: whose they are Ganesha knows by the server's address as
+well, and by no port. For these it is called at that address, from any port.
 
 It ends when it is told to, or when nobody is sent here any more and the last
 client has gone.
@@ -23,7 +25,7 @@ import socket
 import sys
 import time
 
-from vsctl.agents import connections, files, names, namespaces, relay, resident, rtnetlink
+from vsctl.agents import connections, files, names, namespaces, ports, relay, resident, rtnetlink, sysctls
 from vsctl.agents.netlink import Netlink
 from vsctl.agents.translation import Translator, Waited
 
@@ -44,6 +46,10 @@ LOOK_EVERY = 1.0
 """Seconds between looks whether it is still needed, and whether a call to mount can be answered."""
 TABLE = names.TABLES
 """The routing table of the server's namespace that brings Ganesha's answers here."""
+MARK = names.TABLES
+"""What marks our packets, and Ganesha's answers, where only that tells these from what goes to clients."""
+ANSWERS_ARE_MARKED = "ipv4/tcp_fwmark_accept"
+"""Whether what answers a marked call is marked, also by IPv6 (tcp(7) does not know it: ip-sysctl.rst)."""
 IN, OUT = select.EPOLLIN, select.EPOLLOUT
 
 
@@ -124,8 +130,9 @@ class Relay:
         if port not in relay.RELAYED or len(self.ends) >= MOST:  # the one only asks whether somebody is here
             return line.close()
         client = End(line, translator, asks=True)
+        locks = port == ports.NLOCKMGR
         try:
-            server = End(_bound(line.family, there), translator, asks=False)
+            server = End(_bound(line.family, there[0], 0 if locks else there[1]), translator, asks=False)
         except OSError:  # the same client's last connection has not ended yet
             return line.close()
         client.other, server.other = server, client
@@ -134,7 +141,10 @@ class Relay:
         for each in (client, server):
             self.poll.register(each.line, 0)
         try:
-            _connect(server.line, self.within.place(line.family, address), port)
+            place = self.within.place(line.family, address)
+            if locks:
+                server.line.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, MARK)
+            _connect(server.line, address if locks else place, port)
         except OSError:
             return self._part(client)
         return self._watch(client)
@@ -209,8 +219,8 @@ def _listeners(family: int) -> Iterator[socket.socket]:
     yield line
 
 
-def _bound(family: int, there: tuple[str, int]) -> socket.socket:
-    """Return a socket that is the client's to whoever it calls."""
+def _bound(family: int, address: str, port: int) -> socket.socket:
+    """Return a socket that is the client's to whoever it calls, with any port for 0."""
     line = socket.socket(family, socket.SOCK_STREAM)
     line.setblocking(False)
     line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -218,7 +228,7 @@ def _bound(family: int, there: tuple[str, int]) -> socket.socket:
     # Nothing waits for a connection that has ended: the same client may be back with the same port at once.
     line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     _be_transparent(line)
-    line.bind(there[:2])
+    line.bind((address, port))
     return line
 
 
@@ -241,6 +251,7 @@ class Within:
 
     def __init__(self) -> None:
         self.places: dict[str, str] = {}
+        sysctls.put(ANSWERS_ARE_MARKED, "1")
         _lead_back(socket.AF_INET, connections.within(socket.AF_INET, 1))  # or there can be no relay
 
     def place(self, family: int, address: str) -> str:
@@ -253,11 +264,13 @@ class Within:
 
 
 def _lead_back(family: int, packed: bytes) -> None:
-    """Have an address be here, and what Ganesha sends from it to clients be delivered to their sockets here."""
+    """Have an address be here, and what Ganesha sends from it to clients, or marked, be delivered to sockets here."""
     netlink = Netlink()
     way = rtnetlink.Route(family, rtnetlink.LOOPBACK, table=TABLE, protocol=names.PROTOCOL, local=True)
     rtnetlink.add_route(netlink, way)
-    rtnetlink.add_rule(netlink, rtnetlink.Rule(family, packed, "lo", TABLE, names.RULES, names.PROTOCOL))
+    about = "lo", TABLE, names.RULES, names.PROTOCOL
+    rtnetlink.add_rule(netlink, rtnetlink.Rule(family, packed, *about))
+    rtnetlink.add_rule(netlink, rtnetlink.Rule(family, None, *about, MARK))
     if family == socket.AF_INET6:  # of IPv4 all of 127.0.0.0/8 is
         way.destination, way.prefix, way.table = packed, 8 * len(packed), LOCAL
         rtnetlink.add_route(netlink, way)

@@ -2,8 +2,9 @@
 
 Ganesha answers for an export that it does not have at once: NFS3ERR_STALE,
 NFS4ERR_STALE of PUTFH, and NFS4ERR_NOENT on the way there from the root of
-NFSv4. For an export that comes back these become NFS3ERR_JUKEBOX (RFC 1813) and
-NFS4ERR_DELAY (RFC 8881), at which clients ask again later. For a call to mount
+NFSv4; and NLM4_STALE_FH for its locks. For an export that comes back these become
+NFS3ERR_JUKEBOX (RFC 1813), NFS4ERR_DELAY (RFC 8881) and NLM4_DENIED_GRACE_PERIOD (RFC 1813,
+appendix II), at which clients ask again later. For a call to mount
 it there is no such answer: it is kept, and put to Ganesha again. Everything else
 passes as it is, and all is asked of Ganesha: it keeps the slots of sessions, and
 what an answer was, as ever. Calls are looked at for their handles, which carry
@@ -21,12 +22,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-_NFS, _MOUNT = 100003, 100005
+_NFS, _MOUNT, _NLM = 100003, 100005, 100021
 _NOENT, _STALE, _LATER = 2, 70, 10008
+_STALE_LOCK, _LATER_LOCK = 7, 4
 _PUTFH, _PUTPUBFH, _PUTROOTFH, _LOOKUP, _SECINFO, _SETATTR = 22, 23, 24, 15, 33, 34
 _ACCESS, _GETATTR, _SEQUENCE = 3, 9, 53
 _BARE = frozenset((10, 16, 31, 32))
 """GETFH, LOOKUPP, RESTOREFH, SAVEFH: operations without arguments."""
+_LOCKING = {1: 4, 2: 8, 3: 8, 4: 0, 20: 0, 21: 0, 22: 8}
+"""TEST, LOCK, CANCEL, UNLOCK, SHARE, UNSHARE, NM_LOCK: so many bytes come between the cookie and who locks what."""
 _PSEUDO = 0
 """The number that handles of directories above all exports carry."""
 
@@ -109,6 +113,11 @@ def read_call(head: bytes) -> Call | None:
         call = Call(program, version)
         if (program, version) == (_NFS, 3) and procedure:
             call.exports.add(_export(take.opaque()))
+        elif (program, version) == (_NLM, 4) and procedure in _LOCKING:
+            take.opaque()
+            take.skip(_LOCKING[procedure])
+            take.opaque()
+            call.exports.add(_export(take.opaque()))
         elif (program, version, procedure) == (_MOUNT, 3, 1):
             call.path = take.opaque()
         elif (program, version, procedure) == (_NFS, 4, 1):
@@ -157,6 +166,10 @@ def translate(call: Call, answer: bytes, waited: Waited) -> bytes | None:
             within = any((call.path + b"/").startswith(each + b"/") for each in waited.paths)
             return None if within and _Reader(answer, at).word() else answer
         concerned = not call.exports.isdisjoint(waited.exports)
+        if call.program == _NLM:
+            return (
+                _changed(answer, _after_cookie(answer, at), _STALE_LOCK, _LATER_LOCK) if concerned else answer
+            )
         if call.version == 3:
             return _changed(answer, at, _STALE, _LATER) if concerned else answer
         return _translate_compound(call, answer, at, concerned, waited)
@@ -181,6 +194,12 @@ def _translate_compound(call: Call, answer: bytes, at: int, concerned: bool, wai
     ):
         return _changed(_changed(answer, at, status, _LATER), end - 4, status, _LATER)
     return answer
+
+
+def _after_cookie(answer: bytes, at: int) -> int:
+    take = _Reader(answer, at)
+    take.opaque()
+    return take.at
 
 
 def _result(answer: bytes) -> int:
@@ -328,7 +347,7 @@ class Translator:
             return True
         try:
             result = _Reader(answer, _result(answer)).word()
-            may_be = result in (_NOENT, _STALE) or bool(call.path and result)
+            may_be = call.program == _NLM or result in (_NOENT, _STALE) or bool(call.path and result)
         except error:
             may_be = False
         if not may_be:

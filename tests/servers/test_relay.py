@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from tests.servers.calls import DELAY, JUKEBOX, NOENT, OK, STALE
+from tests.servers.calls import DELAY, DENIED, JUKEBOX, LOCK_LATER, NOENT, OK, STALE
 from tests.servers.node import is_free, wait_for
 from tests.servers.servers import Server
 
@@ -213,15 +213,34 @@ def test_where_there_can_be_no_relay_everybody_waits(vs1):
     assert ask(vs1, "handle4(nfs, 0, '/data/projects')[0]") == OK
 
 
+def made(vs1, path):
+    """Make a file by NFSv3, and return its handle as Python has it."""
+    top = f"mount(A, {path!r})[1]"
+    handle = ask(vs1, f"(create(nfs, {top}, 'a'), lookup(nfs, {top}, 'a')[1].hex())[1]")
+    return f"bytes.fromhex({handle!r})"
+
+
 def test_a_lock_on_what_is_served_can_be_given_back_meanwhile(vs1):
-    """Ganesha knows the owner of a lock by the address that it was asked at, too: NLM does not go by the relay."""
-    handle = ask(
-        vs1, "(create(nfs, mount(A, '/pub')[1], 'a'), lookup(nfs, mount(A, '/pub')[1], 'a')[1].hex())[1]"
-    )
-    assert ask(vs1, f"lock(A, bytes.fromhex('{handle}'))") == OK
+    """Ganesha knows the owner of a lock by the address that it was asked at, too."""
+    handle = made(vs1, "/pub")
+    assert ask(vs1, f"lock(A, {handle})") == OK
     vs1.stop("exports")
-    assert ask(vs1, f"unlock(A, bytes.fromhex('{handle}'))") == OK
-    assert ask(vs1, f"lock(A, bytes.fromhex('{handle}'), owner=b'another')") == OK
+    assert ask(vs1, f"lock(A, {handle}, owner=b'another')") == DENIED
+    assert ask(vs1, f"unlock(A, {handle})") == OK
+    assert ask(vs1, f"lock(A, {handle}, owner=b'another')") == OK
+    vs1.start("exports")
+    assert ask(vs1, f"unlock(A, {handle}, owner=b'another')") == OK
+    assert ask(vs1, f"lock(A, {handle})") == OK
+
+
+def test_who_asks_for_a_lock_on_what_is_away_is_to_ask_again(vs1):
+    handle = made(vs1, "/data/projects")
+    assert ask(vs1, f"lock(A, {handle})") == OK
+    vs1.stop("exports")
+    both = f"[lock(A, {handle}, owner=b'another'), unlock(A, {handle})]"
+    assert ask(vs1, both) == [LOCK_LATER, LOCK_LATER]
+    vs1.start("exports")
+    assert ask(vs1, both) == [OK, OK]
 
 
 def test_mounts_of_it_wait_and_its_client_list_holds(vs1):

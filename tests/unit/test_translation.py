@@ -167,6 +167,25 @@ def test_who_mounts_it_is_answered_when_it_is_back() -> None:
     assert translator.answered(answer(1, word(13))) == answer(1, word(13))
 
 
+def locking(xid: int, procedure: int, export: int) -> bytes:
+    """Return a call to test, lock, cancel or unlock."""
+    before = word(*[1] * {1: 1, 2: 2, 3: 2, 4: 0}[procedure])
+    lock = opaque(b"client") + opaque(handle(export)) + opaque(b"owner") + word(7) + bytes(16)
+    return call(xid, 100021, 4, procedure, opaque(b"a cookie") + before + lock)
+
+
+@pytest.mark.parametrize("procedure", [1, 2, 3, 4])
+@pytest.mark.parametrize("cookie", [b"", b"a cookie", b"c" * 70])
+def test_a_lock_on_it_is_to_be_asked_for_again(procedure: int, cookie: bytes) -> None:
+    asked = b"".join(locking(xid, procedure, export) for xid, export in ((1, DATA), (2, PUB), (3, DATA)))
+    stale, held = opaque(cookie) + word(7), opaque(cookie) + word(1)
+    said = answer(1, stale) + answer(2, stale) + answer(3, held)
+    for size in SIZES:
+        assert through(asked, said, size) == answer(1, opaque(cookie) + word(4)) + answer(2, stale) + answer(
+            3, held
+        )
+
+
 def test_who_asked_before_it_was_back_is_told_what_was_so_then() -> None:
     """Ganesha may have answered before the export was there, and the answer is read only afterwards."""
     translator = Translator(lambda moment: WAITED if moment < 5 else Waited())
