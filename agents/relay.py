@@ -266,17 +266,16 @@ def _come(server: str, filesystem: str, kept: Sequence[tuple[int, str]] = ()) ->
     from vsctl.agents import files, nftables
 
     place = f"{_waited(server)}/{filesystem}"
-    if filesystem not in _names(_waited(server)):
+    if not os.path.exists(place):
         return
     with locked(server):
-        files.replace(f"{_back(server)}/{filesystem}", f"{time.monotonic()!r}\n{files.read(place)}")
+        if not (before := files.read(place)):
+            return  # somebody else was faster
+        files.replace(f"{_back(server)}/{filesystem}", f"{time.monotonic()!r}\n{before}")
         if kept:
             files.replace(place, _written(kept))
             return
-        try:
-            os.unlink(place)
-        except FileNotFoundError:
-            pass
+        os.unlink(place)
         if not _names(_waited(server)):
             with namespaces.inside(server):
                 nftables.remove(TABLE)
