@@ -275,10 +275,10 @@ def _come(server: str, filesystem: str, kept: Sequence[tuple[int, str]] = ()) ->
         if kept:
             files.replace(place, _written(kept))
             return
-        os.unlink(place)
-        if not _names(_waited(server)):
+        if list(_names(_waited(server))) == [filesystem]:
             with namespaces.inside(server):
-                nftables.remove(TABLE)
+                nftables.remove(TABLE)  # first: nobody would, if this were cut short
+        os.unlink(place)
 
 
 def _stand_between(server: str) -> None:
