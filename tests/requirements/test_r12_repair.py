@@ -256,7 +256,9 @@ def test_what_cannot_be_repaired_stays_blocked_and_the_rest_is_served(stage: Sta
         assert "its log cannot be replayed" in " ".join(asked.stdout.split())
         clients["data"].wait_for_progress()
         status = stage.vsctl("status", check=False)
-        assert (status.returncode, "xfs_repair -L" in " ".join(status.stdout.split())) == (1, True)
+        said = " ".join(status.stdout.split())
+        assert (status.returncode, "xfs_repair -L" in said) == (1, True)
+        assert "/spare/media of vs1 is waited for" in said
         assert "nothing to do" in stage.vsctl("apply", "/etc/vsctl.yaml").stdout, "apply keeps a quarantine"
     unharmed(clients)
     lab.node("n2").run(["xfs_repair", "-L", device(lab, "n2", "vs1-spare")])
