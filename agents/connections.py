@@ -35,7 +35,10 @@ _MAPPED = bytes(10) + b"\xff\xff"
 
 _ENDING = 0xFFF & ~(1 << _TCP_TIME_WAIT | 1 << _TCP_CLOSED | 1 << _TCP_LISTENS)
 """The states of connections that somebody may still believe in."""
-_LOOPBACKS = (b"\x7f\0\0\1", bytes(15) + b"\1")
+_LOOPBACKS = {AF_INET: b"\x7f", AF_INET6: b"\1" + bytes(7)}
+"""How addresses begin that a network namespace has for itself: 127.0.0.0/8, and of IPv6, which has but one
+such address, 100::/64, from which nobody sends (RFC 6666)."""
+_LOOPBACK6 = bytes(15) + b"\1"
 
 _FILE = "connections"
 
@@ -77,7 +80,7 @@ def established(server: str) -> list[str]:
     with namespaces.inside(server):
         found = listed()
     # Monitors ask from within, and the relay asks for clients that are connected to it.
-    clients = (each for each in found if each.local != each.remote and each.local not in _LOOPBACKS)
+    clients = (each for each in found if each.local != each.remote and not _is_within(each.local))
     return sorted(str(each) for each in clients if each.local_port in ports.OF_SERVER)
 
 
@@ -111,7 +114,7 @@ def end(of_ports: Collection[int]) -> int:
     for family in (AF_INET, AF_INET6):
         for body in netlink.listed(_SOCK_DIAG_BY_FAMILY, _request.pack(family, IPPROTO_TCP, 0, 0, _ENDING)):
             local_port, _, local, remote = _answer.unpack_from(body)
-            if local_port in of_ports and local != remote and _plain(family, local) not in _LOOPBACKS:
+            if local_port in of_ports and local != remote and not _is_within(_plain(family, local)):
                 which = _request.pack(family, IPPROTO_TCP, 0, 0, 1 << body[1])[:8] + body[4:52]
                 try:
                     netlink.ask(_SOCK_DESTROY, which)
@@ -119,6 +122,16 @@ def end(of_ports: Collection[int]) -> int:
                     continue  # it has ended
                 ended += 1
     return ended
+
+
+def within(family: int, number: int) -> bytes:
+    """Return an address, from the first on, that a network namespace has for itself."""
+    begin = _LOOPBACKS[family]
+    return begin + number.to_bytes((4 if family == AF_INET else 16) - len(begin), "big")
+
+
+def _is_within(packed: bytes) -> bool:
+    return packed == _LOOPBACK6 or packed.startswith(_LOOPBACKS[AF_INET if len(packed) == 4 else AF_INET6])
 
 
 def _unacknowledged(body: bytes) -> int:

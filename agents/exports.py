@@ -98,7 +98,7 @@ class Exports(Served):
         from vsctl.agents import gate, lockers, relay
 
         if gate.CLOSED_BY_GATE not in gate.holders(self.server):
-            if relay.retired([self._resource]):
+            if relay.is_retired(self._resource):
                 relay.give_up(self.server, self.filesystem)
             else:
                 self._let_wait()

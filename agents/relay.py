@@ -10,22 +10,24 @@ node knows what to wait for, too.
 
 from __future__ import annotations
 
+import time
+
 from vsctl.agents import namespaces, paths, ports
 from vsctl.agents import system as os
 from vsctl.agents.ocf import Failure, log, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from vsctl.agents import fragments
 
 TABLE = "vsctl-relay"
 PORT = 2050
 """Where the relay listens, on the loopback of the server's namespace."""
-RELAYED = (ports.NFS, ports.MOUNTD)
-"""Not NLM: Ganesha tells the owners of its locks apart by the server's address of their connection, too, and the
-relay has another one. A lock that was taken past it could not be given back through it."""
+RELAYED = (ports.NFS, ports.MOUNTD, ports.NLOCKMGR)
+SILENT = (ports.NFS, ports.MOUNTD)
+"""Where UDP is not answered meanwhile. That of NLM is: locks on what is served are to be had, and given back."""
 LIMIT = 2.0
 """Seconds for storage to take a note."""
 READY = 3.0
@@ -44,10 +46,10 @@ def note(server: str, filesystem: str, exports: Iterable[tuple[int, str]]) -> No
     _come(server, filesystem)
 
 
-def give_up(server: str, filesystem: str) -> None:
-    """Forget a filesystem that is not to be served any more: clients may be told so."""
-    _keep(server, filesystem, "")
-    _come(server, filesystem)
+def give_up(server: str, filesystem: str, kept: Sequence[tuple[int, str]] = ()) -> None:
+    """Forget what is not to be served any more of a filesystem, all but `kept`: clients may be told so."""
+    _keep(server, filesystem, _written(kept))
+    _come(server, filesystem, kept)
 
 
 def wait_for(server: str, filesystem: str, exports: Iterable[tuple[int, str]]) -> None:
@@ -76,11 +78,10 @@ def expect(server: str) -> list[str]:
         for filesystem, exports in _remembered(server).items()
         if not os.path.exists(fragments.path(whole, filesystem))
     }
-    gone = retired([resource(server, each) for each in away])
+    away.update(_taken_out(server, away))
     failed = []
     for filesystem, exports in away.items():
-        if resource(server, filesystem) in gone:
-            give_up(server, filesystem)
+        if not exports:
             continue
         try:
             wait_for(server, filesystem, exports)
@@ -95,13 +96,10 @@ def look_after(server: str) -> None:
 
     What cannot be done is said, and left to the next look: clients wait meanwhile.
     """
-    from vsctl.agents import spawning
+    from vsctl.agents import files, spawning
 
-    names = _names(_waited(server))
-    gone = retired([resource(server, each) for each in names])
-    for filesystem in (each for each in names if resource(server, each) in gone):
-        log(f"{filesystem} of {server} is not to be exported any more: its clients are told so")
-        give_up(server, filesystem)
+    if names := _names(_waited(server)):
+        _taken_out(server, {each: _read(files.read(f"{_waited(server)}/{each}")) for each in names})
     if not _names(_waited(server)):
         return
     try:
@@ -123,8 +121,9 @@ def end(server: str) -> None:
     if not os.path.exists(_directory(server)):
         return
     with locked(server):
-        for each in _names(_waited(server)):
-            os.unlink(f"{_waited(server)}/{each}")
+        for place in (_waited(server), _back(server)):
+            for each in _names(place):
+                os.unlink(f"{place}/{each}")
         spawning.end(process_file(server), READY, READY)
         with namespaces.inside(server):
             nftables.remove(TABLE)
@@ -141,30 +140,83 @@ def waited(server: str) -> list[tuple[int, str]]:
     ]
 
 
+def waited_after(server: str, moment: float) -> list[tuple[int, str]]:
+    """Return the exports that are waited for, and those that were after a moment (CLOCK_MONOTONIC)."""
+    from vsctl.agents import files
+
+    found = waited(server)  # first: what comes back is among the others before it is not among these any more
+    for filesystem in _names(_back(server)):
+        came, _, exports = files.read(f"{_back(server)}/{filesystem}").partition("\n")
+        if came and float(came) > moment:
+            found += _read(exports)
+    return found
+
+
 def resource(server: str, filesystem: str) -> str:
     """Return the resource that exports a filesystem."""
     return f"{server}-exp-{filesystem}"
 
 
-def retired(resources: Collection[str]) -> frozenset[str]:
-    """Return those that the cluster is not to keep; none if it cannot be asked, or is slow to answer.
+def is_retired(resource: str) -> bool:
+    """Say whether the cluster is not to keep a resource; False if it cannot be asked, or is slow to answer."""
+    known = _configured([resource])
+    return known is not None and resource not in known
 
-    What the cluster file no longer has is stopped under this mark before it is removed.
+
+def _taken_out(server: str, exports: Mapping[str, list[tuple[int, str]]]) -> dict[str, list[tuple[int, str]]]:
+    """Give up what the configuration does not have any more of the exports of these filesystems.
+
+    Returns what is left, of each filesystem for which that is another list now.
     """
+    from vsctl.agents import entries
+
+    changed: dict[str, list[tuple[int, str]]] = {}
+    known = _configured([resource(server, each) for each in exports])
+    if known is None:
+        return changed
+    for filesystem, listed in exports.items():
+        text = known.get(resource(server, filesystem), "")
+        try:
+            paths = {each.id: each.seen_as for each in entries.exports(text)}
+        except ValueError:  # its agent says so
+            continue
+        kept = [(number, paths[number]) for number, _ in listed if number in paths]
+        if kept != listed:
+            for path in (path for number, path in listed if number not in paths):
+                log(f"{path} of {server} is not to be exported any more: its clients are told so")
+            give_up(server, filesystem, kept)
+            changed[filesystem] = kept
+    return changed
+
+
+def _configured(resources: Collection[str]) -> dict[str, str] | None:
+    """Return the parameter `exports` of those that the cluster is to keep, None if it does not answer in time.
+
+    What the cluster file no longer has is stopped under a mark before it is removed.
+    """
+    if not resources:
+        return {}
+    from xml.etree import ElementTree
+
     from vsctl.agents import programs
     from vsctl.agents.ocf import NotInstalled
 
-    if not resources:
-        return frozenset()
     these = " or ".join(f"@id='{each}'" for each in resources)
     kept = f"//primitive[{these}][not(.//nvpair[starts-with(@id,'vsctl-retired-')])]"
     try:
         status, said = programs.ask(["cibadmin", "--query", "--xpath", kept], limit=PATIENCE)
-    except (NotInstalled, TimeoutError):
-        return frozenset()
-    if status not in (0, ENXIO):
-        return frozenset()
-    return frozenset(each for each in resources if status == ENXIO or f' id="{each}"' not in said)
+        if status == ENXIO:
+            return {}
+        if status != 0:
+            return None
+        found = ElementTree.fromstring(f"<all>{said}</all>").iter("primitive")
+    except (NotInstalled, TimeoutError, ElementTree.ParseError):
+        return None
+    return {
+        each.get("id", ""): nvpair.get("value", "")
+        for each in found
+        for nvpair in each.iterfind("./instance_attributes/nvpair[@name='exports']")
+    }
 
 
 def _remembered(server: str) -> dict[str, list[tuple[int, str]]]:
@@ -205,20 +257,28 @@ def process_file(server: str) -> str:
     return f"{_directory(server)}/process"
 
 
-def _come(server: str, filesystem: str) -> None:
-    """Wait no more for a filesystem; without any, new connections go past the relay, which ends with its last."""
-    from vsctl.agents import nftables
+def _come(server: str, filesystem: str, kept: Sequence[tuple[int, str]] = ()) -> None:
+    """Wait no more for a filesystem, or for what is not kept of it.
 
-    if filesystem not in _names(_waited(server)):
+    Without any, new connections go past the relay, which ends with its last. What was asked until now
+    may have been answered before the export was back, so the moment is noted.
+    """
+    from vsctl.agents import files, nftables
+
+    place = f"{_waited(server)}/{filesystem}"
+    if not os.path.exists(place):
         return
     with locked(server):
-        try:
-            os.unlink(f"{_waited(server)}/{filesystem}")
-        except FileNotFoundError:
-            pass
-        if not _names(_waited(server)):
+        if not (before := files.read(place)):
+            return  # somebody else was faster
+        files.replace(f"{_back(server)}/{filesystem}", f"{time.monotonic()!r}\n{before}")
+        if kept:
+            files.replace(place, _written(kept))
+            return
+        if list(_names(_waited(server))) == [filesystem]:
             with namespaces.inside(server):
-                nftables.remove(TABLE)
+                nftables.remove(TABLE)  # first: nobody would, if this were cut short
+        os.unlink(place)
 
 
 def _stand_between(server: str) -> None:
@@ -234,13 +294,14 @@ def _stand_between(server: str) -> None:
             )  # ETIMEDOUT
     elif _is_in_between(server):
         return
-    asked = [f"{by} . {port}" for by in ("tcp", "udp") for port in RELAYED]
+    relayed = [f"tcp . {port}" for port in RELAYED]
+    asked = [*relayed, *(f"udp . {port}" for port in SILENT)]
     with namespaces.inside(server):
         nftables.replace(
             TABLE,
             [
                 Set("own", "ifname", ["lo"]),
-                Set("relayed", "inet_proto . inet_service", [f"tcp . {port}" for port in RELAYED]),
+                Set("relayed", "inet_proto . inet_service", relayed),
                 Set("asked", "inet_proto . inet_service", asked),
             ],
             [
@@ -339,9 +400,14 @@ def _waited(server: str) -> str:
     return f"{_directory(server)}/waited"
 
 
+def _back(server: str) -> str:
+    return f"{_directory(server)}/back"
+
+
 def locked(server: str) -> fragments.Lock:
     """Keep others from beginning or ending it meanwhile."""
     from vsctl.agents import fragments
 
-    os.makedirs(_waited(server), mode=0o700, exist_ok=True)
+    for each in (_waited(server), _back(server)):
+        os.makedirs(each, mode=0o700, exist_ok=True)
     return fragments.Lock(f"{_directory(server)}/lock")

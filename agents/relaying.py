@@ -5,8 +5,11 @@ namespace of the virtual server and translates what it says of the export
 (`translation`). The packet filter brings the connections (tproxy); to either
 side it looks as if the other were there: to clients it has the server's
 address, to Ganesha the client's with its port, which the list of who may use
-an export and the memory of repeated calls go by. Ganesha is called at the
-loopback's address, so that these are connections of their own.
+an export and the memory of repeated calls go by. Ganesha is called at addresses
+that only this namespace knows, so that these are connections of their own: one
+for each of the server's addresses, as a client may use one port to several. Not
+so for locks by NLM: whose they are Ganesha knows by the server's address as
+well, and by no port. For these it is called at that address, from any port.
 
 It ends when it is told to, or when nobody is sent here any more and the last
 client has gone.
@@ -22,7 +25,7 @@ import socket
 import sys
 import time
 
-from vsctl.agents import files, names, namespaces, relay, resident, rtnetlink
+from vsctl.agents import connections, files, names, namespaces, ports, relay, resident, rtnetlink, sysctls
 from vsctl.agents.netlink import Netlink
 from vsctl.agents.translation import Translator, Waited
 
@@ -37,10 +40,16 @@ MOST = 4096
 """Ends that there may be, two for each connection: who comes then is sent away."""
 FULL = 1 << 20
 """So many bytes may wait for one end; until they are fewer nothing is read from the other."""
+LOCAL = 255
+"""The routing table of what is delivered here."""
 LOOK_EVERY = 1.0
 """Seconds between looks whether it is still needed, and whether a call to mount can be answered."""
 TABLE = names.TABLES
 """The routing table of the server's namespace that brings Ganesha's answers here."""
+MARK = names.TABLES
+"""What marks our packets, and Ganesha's answers, where only that tells these from what goes to clients."""
+ANSWERS_ARE_MARKED = "ipv4/tcp_fwmark_accept"
+"""Whether what answers a marked call is marked, also by IPv6 (tcp(7) does not know it: ip-sysctl.rst)."""
 IN, OUT = select.EPOLLIN, select.EPOLLOUT
 
 
@@ -62,7 +71,7 @@ class End:
         """Return what the other end gets of what comes from here."""
         if not self.asks:
             return self.translator.answered(data)
-        self.translator.asked(data)
+        self.translator.asked(data, time.monotonic())
         return data
 
     @property
@@ -75,8 +84,9 @@ class End:
 class Relay:
     """All connections through here. `waited` is asked at every answer that may have to be another one."""
 
-    def __init__(self, waited: Callable[[], Waited]) -> None:
+    def __init__(self, waited: Callable[[float], Waited]) -> None:
         self.waited = waited
+        self.within = Within()
         self.poll = select.epoll()
         self.ends: dict[int, End] = {}
         self.parted: list[socket.socket] = []
@@ -101,7 +111,7 @@ class Relay:
     def ask_again(self) -> None:
         """Ask the server once more what it has not been able to answer."""
         for end in list(self.ends.values()):
-            if end.asks and (calls := end.translator.asked_again()):
+            if end.asks and (calls := end.translator.asked_again(time.monotonic())):
                 try:
                     _give(end.other, calls)
                     self._watch(end)
@@ -116,12 +126,13 @@ class Relay:
         line.setblocking(False)
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         translator = Translator(self.waited)
-        port = line.getsockname()[1]
+        address, port = line.getsockname()[:2]
         if port not in relay.RELAYED or len(self.ends) >= MOST:  # the one only asks whether somebody is here
             return line.close()
         client = End(line, translator, asks=True)
+        locks = port == ports.NLOCKMGR
         try:
-            server = End(_bound(line.family, there), translator, asks=False)
+            server = End(_bound(line.family, there[0], 0 if locks else there[1]), translator, asks=False)
         except OSError:  # the same client's last connection has not ended yet
             return line.close()
         client.other, server.other = server, client
@@ -130,7 +141,10 @@ class Relay:
         for each in (client, server):
             self.poll.register(each.line, 0)
         try:
-            _connect(server.line, FAMILIES[line.family], port)
+            place = self.within.place(line.family, address)
+            if locks:
+                server.line.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, MARK)
+            _connect(server.line, address if locks else place, port)
         except OSError:
             return self._part(client)
         return self._watch(client)
@@ -205,8 +219,8 @@ def _listeners(family: int) -> Iterator[socket.socket]:
     yield line
 
 
-def _bound(family: int, there: tuple[str, int]) -> socket.socket:
-    """Return a socket that is the client's to whoever it calls."""
+def _bound(family: int, address: str, port: int) -> socket.socket:
+    """Return a socket that is the client's to whoever it calls, with any port for 0."""
     line = socket.socket(family, socket.SOCK_STREAM)
     line.setblocking(False)
     line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -214,7 +228,7 @@ def _bound(family: int, there: tuple[str, int]) -> socket.socket:
     # Nothing waits for a connection that has ended: the same client may be back with the same port at once.
     line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     _be_transparent(line)
-    line.bind(there[:2])
+    line.bind((address, port))
     return line
 
 
@@ -232,19 +246,34 @@ def _be_transparent(line: socket.socket) -> None:
         line.setsockopt(socket.IPPROTO_IPV6, IPV6_TRANSPARENT, 1)
 
 
-def _lead_back() -> None:
-    """Have what Ganesha sends from the loopback's address to clients delivered to their sockets here."""
+class Within:
+    """Where Ganesha is called for clients of each of the server's addresses: known to this namespace alone."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, str] = {}
+        sysctls.put(ANSWERS_ARE_MARKED, "1")
+        _lead_back(socket.AF_INET, connections.within(socket.AF_INET, 1))  # or there can be no relay
+
+    def place(self, family: int, address: str) -> str:
+        """Return where it is called for one of the server's addresses; OSError if answers cannot be led back."""
+        if address not in self.places:
+            packed = connections.within(family, len(self.places) + 1)
+            _lead_back(family, packed)
+            self.places[address] = socket.inet_ntop(family, packed)
+        return self.places[address]
+
+
+def _lead_back(family: int, packed: bytes) -> None:
+    """Have an address be here, and what Ganesha sends from it to clients, or marked, be delivered to sockets here."""
     netlink = Netlink()
-    for family, address in FAMILIES.items():
-        source = socket.inet_pton(family, address)
-        way = rtnetlink.Route(family, rtnetlink.LOOPBACK, table=TABLE, protocol=names.PROTOCOL, local=True)
-        rule = rtnetlink.Rule(family, source, "lo", TABLE, names.RULES, names.PROTOCOL)
-        try:
-            rtnetlink.add_route(netlink, way)
-            rtnetlink.add_rule(netlink, rule)
-        except OSError:
-            if family == socket.AF_INET:
-                raise  # IPv6 may be off
+    way = rtnetlink.Route(family, rtnetlink.LOOPBACK, table=TABLE, protocol=names.PROTOCOL, local=True)
+    rtnetlink.add_route(netlink, way)
+    about = "lo", TABLE, names.RULES, names.PROTOCOL
+    rtnetlink.add_rule(netlink, rtnetlink.Rule(family, packed, *about))
+    rtnetlink.add_rule(netlink, rtnetlink.Rule(family, None, *about, MARK))
+    if family == socket.AF_INET6:  # of IPv4 all of 127.0.0.0/8 is
+        way.destination, way.prefix, way.table = packed, 8 * len(packed), LOCAL
+        rtnetlink.add_route(netlink, way)
 
 
 def _is_over(server: str, relaying: Relay) -> bool:
@@ -261,10 +290,9 @@ def _is_over(server: str, relaying: Relay) -> bool:
 def main() -> None:
     server = sys.argv[1]
     namespaces.enter(server)
-    _lead_back()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    relaying = Relay(lambda: Waited(relay.waited(server)))
+    relaying = Relay(lambda moment: Waited(relay.waited_after(server, moment)))
     files.replace(relay.process_file(server), resident.mark(os.getpid()))
     looked = time.monotonic()
     while True:

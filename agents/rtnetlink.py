@@ -52,7 +52,7 @@ _NUD_REACHABLE = 0x02
 _NUD_PROBE = 0x10
 _NUD_PERMANENT = 0x80
 
-_FRA_SRC, _FRA_IIFNAME, _FRA_PRIORITY, _FRA_TABLE, _FRA_PROTOCOL = 2, 3, 6, 15, 21
+_FRA_SRC, _FRA_IIFNAME, _FRA_PRIORITY, _FRA_FWMARK, _FRA_TABLE, _FRA_PROTOCOL = 2, 3, 6, 10, 15, 21
 _FR_ACT_TO_TBL = 1
 
 _ENOENT, _ESRCH, _ENODEV, _EINVAL, _EADDRNOTAVAIL = 2, 3, 19, 22, 99  # `errno` would be one more import
@@ -126,12 +126,19 @@ class Route:
 
 
 class Rule:
-    """Packets from one address that arrive by one interface look into a table."""
+    """Packets from one address, or with a mark, that arrive by one interface look into a table."""
 
-    __slots__ = ("family", "interface", "priority", "protocol", "source", "table")
+    __slots__ = ("family", "interface", "mark", "priority", "protocol", "source", "table")
 
     def __init__(
-        self, family: int, source: bytes | None, interface: str, table: int, priority: int, protocol: int
+        self,
+        family: int,
+        source: bytes | None,
+        interface: str,
+        table: int,
+        priority: int,
+        protocol: int,
+        mark: int = 0,
     ) -> None:
         self.family = family
         self.source = source
@@ -139,9 +146,10 @@ class Rule:
         self.table = table
         self.priority = priority
         self.protocol = protocol
+        self.mark = mark
 
     def _key(self) -> tuple[object, ...]:
-        return (self.family, self.source, self.interface, self.table, self.priority, self.protocol)
+        return (self.family, self.source, self.interface, self.table, self.priority, self.protocol, self.mark)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Rule) and self._key() == other._key()
@@ -323,6 +331,7 @@ def rules(netlink: Netlink, family: int, protocol: int) -> list[Rule]:
                     int.from_bytes(about.get(_FRA_TABLE, b""), "little"),
                     int.from_bytes(about.get(_FRA_PRIORITY, b""), "little"),
                     made_by,
+                    int.from_bytes(about.get(_FRA_FWMARK, b""), "little"),
                 )
             )
     return found
@@ -347,6 +356,7 @@ def _write_rule(rule: Rule) -> bytes:
         + (attribute(_FRA_SRC, source) if source else b"")
         + attribute(_FRA_IIFNAME, rule.interface)
         + attribute(_FRA_PRIORITY, rule.priority)
+        + (attribute(_FRA_FWMARK, rule.mark) if rule.mark else b"")
         + attribute(_FRA_TABLE, rule.table)
         + attribute(_FRA_PROTOCOL, pack("=B", rule.protocol))
     )

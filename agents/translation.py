@@ -2,12 +2,14 @@
 
 Ganesha answers for an export that it does not have at once: NFS3ERR_STALE,
 NFS4ERR_STALE of PUTFH, and NFS4ERR_NOENT on the way there from the root of
-NFSv4. For an export that comes back these become NFS3ERR_JUKEBOX (RFC 1813) and
-NFS4ERR_DELAY (RFC 8881), at which clients ask again later. For a call to mount
+NFSv4; and NLM4_STALE_FH for its locks. For an export that comes back these become
+NFS3ERR_JUKEBOX (RFC 1813), NFS4ERR_DELAY (RFC 8881) and NLM4_DENIED_GRACE_PERIOD (RFC 1813,
+appendix II), at which clients ask again later. For a call to mount
 it there is no such answer: it is kept, and put to Ganesha again. Everything else
 passes as it is, and all is asked of Ganesha: it keeps the slots of sessions, and
 what an answer was, as ever. Calls are looked at for their handles, which carry
-the number of their export (`rpc.export_id`).
+the number of their export (`rpc.export_id`), and for when they came: what Ganesha
+said before an export was back may be read after that.
 
 Pure: bytes of a connection in, bytes out.
 """
@@ -20,12 +22,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-_NFS, _MOUNT = 100003, 100005
+_NFS, _MOUNT, _NLM = 100003, 100005, 100021
 _NOENT, _STALE, _LATER = 2, 70, 10008
+_STALE_LOCK, _LATER_LOCK = 7, 4
 _PUTFH, _PUTPUBFH, _PUTROOTFH, _LOOKUP, _SECINFO, _SETATTR = 22, 23, 24, 15, 33, 34
 _ACCESS, _GETATTR, _SEQUENCE = 3, 9, 53
 _BARE = frozenset((10, 16, 31, 32))
 """GETFH, LOOKUPP, RESTOREFH, SAVEFH: operations without arguments."""
+_LOCKING = {1: 4, 2: 8, 3: 8, 4: 0, 20: 0, 21: 0, 22: 8}
+"""TEST, LOCK, CANCEL, UNLOCK, SHARE, UNSHARE, NM_LOCK: so many bytes come between the cookie and who locks what."""
 _PSEUDO = 0
 """The number that handles of directories above all exports carry."""
 
@@ -60,9 +65,11 @@ class Waited:
 class Call:
     """What a call is about: exports, by the numbers in its handles; the name each operation looks up; a path."""
 
-    __slots__ = ("exports", "head", "names", "path", "program", "version")
+    __slots__ = ("came", "exports", "head", "names", "path", "program", "version")
 
     def __init__(self, program: int, version: int) -> None:
+        self.came = 0.0
+        """When it came, as the clock says by which exports come back."""
         self.program = program
         self.version = version
         self.exports: set[int] = set()
@@ -105,6 +112,11 @@ def read_call(head: bytes) -> Call | None:
             take.opaque()
         call = Call(program, version)
         if (program, version) == (_NFS, 3) and procedure:
+            call.exports.add(_export(take.opaque()))
+        elif (program, version) == (_NLM, 4) and procedure in _LOCKING:
+            take.opaque()
+            take.skip(_LOCKING[procedure])
+            take.opaque()
             call.exports.add(_export(take.opaque()))
         elif (program, version, procedure) == (_MOUNT, 3, 1):
             call.path = take.opaque()
@@ -154,6 +166,10 @@ def translate(call: Call, answer: bytes, waited: Waited) -> bytes | None:
             within = any((call.path + b"/").startswith(each + b"/") for each in waited.paths)
             return None if within and _Reader(answer, at).word() else answer
         concerned = not call.exports.isdisjoint(waited.exports)
+        if call.program == _NLM:
+            return (
+                _changed(answer, _after_cookie(answer, at), _STALE_LOCK, _LATER_LOCK) if concerned else answer
+            )
         if call.version == 3:
             return _changed(answer, at, _STALE, _LATER) if concerned else answer
         return _translate_compound(call, answer, at, concerned, waited)
@@ -178,6 +194,12 @@ def _translate_compound(call: Call, answer: bytes, at: int, concerned: bool, wai
     ):
         return _changed(_changed(answer, at, status, _LATER), end - 4, status, _LATER)
     return answer
+
+
+def _after_cookie(answer: bytes, at: int) -> int:
+    take = _Reader(answer, at)
+    take.opaque()
+    return take.at
 
 
 def _result(answer: bytes) -> int:
@@ -246,11 +268,11 @@ class _Fragments:
 
 
 class Translator:
-    """What goes through one connection. `waited` says what is waited for, when it comes to that."""
+    """What goes through one connection. `waited` says what is waited for, or was after a moment."""
 
     __slots__ = ("_answer", "_answers", "_call", "_calls", "_marks", "_noted", "_unanswered", "_waited")
 
-    def __init__(self, waited: Callable[[], Waited]) -> None:
+    def __init__(self, waited: Callable[[float], Waited]) -> None:
         self._waited = waited
         self._noted: dict[bytes, Call] = {}
         self._calls = _Fragments()
@@ -261,27 +283,28 @@ class Translator:
         self._marks = b""
         self._unanswered: list[bytes] = []
 
-    def asked(self, data: bytes) -> None:
+    def asked(self, data: bytes, now: float) -> None:
         """See what a client sends."""
         if len(self._call) >= _HEAD and self._calls.skip(len(data)):
             return
         for _, piece, ended in self._calls.split(data):
             self._call += piece[: max(_HEAD - len(self._call), 0)]
             if ended:
-                self._note(self._call)
+                self._note(self._call, now)
                 self._call = b""
 
-    def asked_again(self) -> bytes:
+    def asked_again(self, now: float) -> bytes:
         """Return the calls that were not answered, to be sent to the server; none in the middle of another."""
         if self._call or self._calls.is_within:
             return b""
         calls, self._unanswered = self._unanswered, []
         for each in calls:
-            self._note(each)
+            self._note(each, now)
         return b"".join(_word.pack(_LAST | len(each)) + each for each in calls)
 
-    def _note(self, head: bytes) -> None:
+    def _note(self, head: bytes, now: float) -> None:
         if call := read_call(head):
+            call.came = now
             if len(self._noted) >= _IN_FLIGHT:
                 del self._noted[next(iter(self._noted))]
             if call.path:
@@ -306,7 +329,7 @@ class Translator:
                     self._answer = None
                 elif ended:
                     call = self._noted.pop(self._answer[:4], None)
-                    answer = translate(call, self._answer, self._waited()) if call else self._answer
+                    answer = translate(call, self._answer, self._waited(call.came)) if call else self._answer
                     if call and answer is None:
                         if len(self._unanswered) < _MOUNTS:
                             self._unanswered.append(call.head)
@@ -324,7 +347,7 @@ class Translator:
             return True
         try:
             result = _Reader(answer, _result(answer)).word()
-            may_be = result in (_NOENT, _STALE) or bool(call.path and result)
+            may_be = call.program == _NLM or result in (_NOENT, _STALE) or bool(call.path and result)
         except error:
             may_be = False
         if not may_be:

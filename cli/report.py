@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from urllib.parse import unquote
 
 from vsctl.cli import balancing, quarantines
 from vsctl.cli.balancing import BalancerReport
@@ -36,9 +37,10 @@ class State(Enum):
 STATES = "ports-states"
 ANNOUNCED = "ports-announced"
 UNITS = "units-states"
-"""The private node attributes by which the node daemons say how their ports are, what is announced on them, and
-how storage is."""
-OF_DAEMONS = (STATES, ANNOUNCED, UNITS)
+WAITED = "exports-waited"
+"""The private node attributes by which the node daemons say how their ports are, what is announced on them,
+how storage is, and which exports NFS clients wait for."""
+OF_DAEMONS = (STATES, ANNOUNCED, UNITS, WAITED)
 
 GOOD, UNKNOWN = "good", "unknown"
 TROUBLE = {
@@ -83,11 +85,14 @@ class PortReport:
 
 @dataclass(frozen=True)
 class FilesystemReport:
+    """`waited` are those of the exports that are away, and that NFS clients are made to wait for."""
+
     name: str
     type: str
     mounted: bool
     exports: tuple[str, ...]
     exported: bool
+    waited: tuple[str, ...]
     shares: tuple[str, ...]
     shared: bool
     quarantine: QuarantineReport | None = None
@@ -186,7 +191,8 @@ def of_server(
     known: Quarantines = (),
 ) -> ServerReport:
     node = facts.placement.node_of(naming.net(server.name))
-    filesystems = tuple(_filesystem(server, each, facts, known) for each in server.filesystems)
+    waited = _waited(server, node, facts)
+    filesystems = tuple(_filesystem(server, each, facts, known, waited) for each in server.filesystems)
     addresses = tuple(_address(cluster, server, each, node, facts) for each in server.addresses)
     mine = naming.primitives_of(cluster, server)
     state = _state(server, node, mine, hand, facts, due)
@@ -202,7 +208,10 @@ def of_server(
         addresses=addresses,
         filesystems=filesystems,
         constraints=tuple(_constraints(cluster, server, hand, facts)),
-        notes=tuple(_notes(cluster, server, hand, node, addresses, facts)),
+        notes=(
+            *_notes(cluster, server, hand, node, addresses, facts),
+            *(_who_waits(server, each) for each in filesystems if each.waited),
+        ),
         problems=(
             *of_quarantines(cluster, server, filesystems, facts),
             *_problems(
@@ -281,8 +290,24 @@ def of_quarantines(
         yield from (_what_failed(each) for each in facts.failed if each.resource == part)
 
 
+def _waited(server: VirtualServer, node: str | None, facts: Facts) -> frozenset[str]:
+    """Return the paths of exports that its node has clients wait for."""
+    words = (facts.attribute(node, WAITED) or "").split() if node else []
+    return frozenset(
+        unquote(path) for name, _, path in (each.partition("=") for each in words) if name == server.name
+    )
+
+
+def _who_waits(server: VirtualServer, filesystem: FilesystemReport) -> str:
+    are, they_are = ("is", "it is") if len(filesystem.waited) == 1 else ("are", "they are")
+    return (
+        f"{' and '.join(filesystem.waited)} of {server.name} {are} waited for: NFS clients are told to try again "
+        f"until {they_are} back"
+    )
+
+
 def _filesystem(
-    server: VirtualServer, filesystem: Filesystem, facts: Facts, known: Quarantines
+    server: VirtualServer, filesystem: Filesystem, facts: Facts, known: Quarantines, waited: Collection[str]
 ) -> FilesystemReport:
     running = facts.placement.node_of
     return FilesystemReport(
@@ -291,6 +316,7 @@ def _filesystem(
         mounted=running(naming.filesystem(server.name, filesystem.name)) is not None,
         exports=tuple(each.seen_as for each in filesystem.exports),
         exported=running(naming.exports(server.name, filesystem.name)) is not None,
+        waited=tuple(each.seen_as for each in filesystem.exports if each.seen_as in waited),
         shares=tuple(each.share for each in filesystem.shares),
         shared=running(naming.shares(server.name, filesystem.name)) is not None,
         quarantine=quarantines.of(known, server.name, filesystem.name, facts),

@@ -37,6 +37,7 @@ from vsctl.agents.noded.reading import Storage
 from vsctl.agents.noded.routers import Routers
 from vsctl.agents.noded.storage import HUNG
 from vsctl.agents.noded.stuck import NOTHING
+from vsctl.agents.noded.waits import Waits
 from vsctl.agents.noded.watching import Watching
 from vsctl.agents.ocf import log
 
@@ -125,6 +126,7 @@ class Daemon:
         Damages(self.loop, lambda: self.settings.node, log).look()
         self.callers.look()
         self.connected.look()
+        Waits(self.loop, self.attributes, residents.here).look()
         self.loads.look()
         self._weigh()
         self.announcements.even_out()

@@ -166,6 +166,8 @@ def _remarks(server: ServerReport) -> Iterator[str]:
     for each in server.filesystems:
         if each.quarantine and each.quarantine.blocks:
             yield f"{each.name} is {'being repaired' if each.quarantine.repair else 'blocked'}"
+        elif each.waited:
+            yield f"{each.name} is waited for"
 
 
 def _server(server: ServerReport, now: float) -> Iterator[str]:
@@ -206,11 +208,17 @@ def _announced(address: AddressReport, now: float) -> str:
 
 
 def _filesystem(filesystem: FilesystemReport) -> str:
-    served = [f"nfs {each}{'' if filesystem.exported else ' (not served)'}" for each in filesystem.exports]
+    served = [f"nfs {each}{_how(filesystem, each)}" for each in filesystem.exports]
     served += [f"smb {each}{'' if filesystem.shared else ' (not served)'}" for each in filesystem.shares]
     state = "blocked" if filesystem.quarantine and filesystem.quarantine.blocks else "not mounted"
     mounted = filesystem.type if filesystem.mounted else f"{filesystem.type}, {state}"
     return f"{filesystem.name:<24}  {mounted:<12}  {', '.join(served)}".rstrip()
+
+
+def _how(filesystem: FilesystemReport, export: str) -> str:
+    if export in filesystem.waited:
+        return " (clients wait)"
+    return "" if filesystem.exported else " (not served)"
 
 
 def as_document(found: ClusterReport) -> dict[str, Any]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
 from tests.lab.clients import Client
+from tests.lab.guest import Guest, Holder
 from tests.lab.stage import Stage, cluster_file
 from tests.requirements.cast import USERS
 from tests.requirements.damaged import break_ext4, device, is_over, quarantine, unharmed, working
@@ -33,6 +36,8 @@ vs1:
         - smb: {share: other, path: /other, users: [alice]}
     slow:
       exports: [{nfs: {path: /slow, clients: {192.0.2.0/24: rw}}}]
+    home:
+      exports: [{nfs: {path: /home, clients: {192.0.2.0/24: rw}}}]
 vs2:
   home: n1
   addresses: [192.0.2.12/24]
@@ -47,7 +52,7 @@ SLOW = "r12-slow"
 
 @pytest.fixture(scope="module")
 def stage(bare: Stage) -> Iterator[Stage]:
-    """vs1 with four filesystems beside its root, and vs2; nothing says how to repair."""
+    """vs1 with five filesystems beside its root, and vs2; nothing says how to repair."""
     document = cluster_file(bare.lab, SERVERS)
     bare.lab.disk(SLOW, failing=True)
     document["virtual_servers"]["vs1"]["filesystems"]["slow"]["device"] = f"/dev/disk/by-id/vsctl-lab-{SLOW}"
@@ -77,6 +82,38 @@ def test_damage_of_ext4_is_repaired_and_nobody_is_told_of_a_stale_handle(stage: 
     assert stage.node_of("vs1") == "n1", "nothing moved"
     assert quarantine(stage, "data")["node"] == "n1"
     assert "is not blocked" in stage.vsctl("repair", "vs1/data", "--status").stdout
+
+
+@pytest.mark.full
+def test_open_files_of_a_kernel_client_wait_or_go_on(stage: Stage, record_property: Any) -> None:
+    """Opened once, before the damage; NFSv4 clients open what has waited anew by themselves."""
+    lab, versions = stage.lab, ("3", "4.0", "4.1")
+    plugs = (("k1", 250), ("k2", 251))
+    with ExitStack() as guests:
+        guest, reader = (guests.enter_context(Guest.on(lab, "lan-a", *each)) for each in plugs)
+        holders: dict[str, list[Holder]] = {"home": [], "other": []}
+        for version in versions:
+            for filesystem, held in holders.items():
+                place = f"/mnt/{filesystem}-{version}"
+                for each in (guest, reader):
+                    each.mount(f"192.0.2.11:/{filesystem}/{filesystem}", f"vers={version}", place)
+                held.append(Holder(guest, f"{place}/open-{version}", locked=False))
+        with ExitStack() as opened:
+            programs = [opened.enter_context(each) for held in holders.values() for each in held]
+            for program in programs:
+                program.wait_for_progress()
+            break_ext4(lab, stage.node_of("vs1"), "vs1-home")
+            lab.wait(lambda: lab.where("vs1-fs-home") is None, "home is blocked", 20)
+            for program in holders["other"]:
+                program.wait_for_progress()
+            lab.wait(lambda: is_over(stage, "home"), "home is repaired, and served again", 60)
+            for program in programs:
+                program.wait_for_progress()
+        for filesystem, held in holders.items():
+            reports = {each.file: each.report() for each in held}
+            record_property(f"gaps of {filesystem}", {file: it.longest_gap for file, it in reports.items()})
+            assert not any(it.errors for it in reports.values()), str(reports)
+            assert not any(each.missing(reader) for each in held)
 
 
 def test_an_xfs_that_has_shut_itself_down_is_repaired(stage: Stage) -> None:
@@ -174,7 +211,9 @@ def test_what_cannot_be_repaired_stays_blocked_and_the_rest_is_served(stage: Sta
         assert "its log cannot be replayed" in " ".join(asked.stdout.split())
         clients["data"].wait_for_progress()
         status = stage.vsctl("status", check=False)
-        assert (status.returncode, "xfs_repair -L" in " ".join(status.stdout.split())) == (1, True)
+        said = " ".join(status.stdout.split())
+        assert (status.returncode, "xfs_repair -L" in said) == (1, True)
+        assert "/spare/media of vs1 is waited for" in said
         assert "nothing to do" in stage.vsctl("apply", "/etc/vsctl.yaml").stdout, "apply keeps a quarantine"
     unharmed(clients)
     lab.node("n2").run(["xfs_repair", "-L", device(lab, "n2", "vs1-spare")])

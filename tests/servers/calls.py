@@ -1,7 +1,7 @@
 """An NFS client in a few calls, as programs of tests run it: what a kernel would send, and what comes back.
 
 It runs in a server's or a client's namespace, by the node's own Python. A
-handle is bytes; a status is the number that RFC 1813 and RFC 8881 give it.
+handle is bytes; a status is the number that RFC 1813 (of locks: appendix II) and RFC 8881 give it.
 """
 
 import os
@@ -10,7 +10,8 @@ import struct
 import time
 
 SEQUENCE, PUTFH, PUTROOTFH, LOOKUP, GETATTR, GETFH = 53, 22, 24, 15, 9, 10
-OK, NOENT, JUKEBOX, DELAY = 0, 2, 10008, 10008
+OK, NOENT, STALE, JUKEBOX, DELAY = 0, 2, 70, 10008, 10008
+DENIED, LOCK_LATER = 1, 4
 
 
 def word(number: int) -> bytes:

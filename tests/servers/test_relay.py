@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from tests.servers.calls import DELAY, JUKEBOX, NOENT, OK
+from tests.servers.calls import DELAY, DENIED, JUKEBOX, LOCK_LATER, NOENT, OK, STALE
 from tests.servers.node import is_free, wait_for
 from tests.servers.servers import Server
 
@@ -59,6 +59,41 @@ input()
 print([look(file), look(other)], flush=True)
 """
 )
+LATE = (
+    IN_CLIENT
+    + """
+nfs = Connection(A)
+file = mount(A, "/data/projects")[1]
+def look():
+    return status(nfs.call(100003, 3, 1, opaque(file)))
+print(look(), flush=True)
+for _ in range(3):
+    input()
+    print(look(), flush=True)
+"""
+)
+TWICE = (
+    IN_CLIENT
+    + """
+lines = []
+for address in sys.argv[1:]:
+    nfs = Connection(address)
+    nfs.line = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    nfs.line.settimeout(5)
+    nfs.line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    nfs.line.bind(("", 799))
+    nfs.line.connect(nfs.where)
+    lines.append((nfs, nfs.line))
+for _ in range(2):
+    print([nfs.call(100003, 3, 0, b"") == b"" and nfs.line is line for nfs, line in lines], flush=True)
+    input()
+"""
+)
+HELD_BACK = "ip saddr 127.0.0.0/8 tcp sport 2049 ip daddr 192.0.2.100 tcp flags & psh == psh"
+CONFIGURED = """<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="0">
+<configuration><crm_config/><nodes/><resources><primitive id="vs1-exp-data" class="ocf" provider="vsctl" type="exports">
+<instance_attributes id="i"><nvpair id="s" name="server" value="vs1"/><nvpair id="e" name="exports" value="{}"/></instance_attributes>
+</primitive></resources><constraints/></configuration><status/></cib>"""
 WITHOUT_IT = """<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="0">
 <configuration><crm_config/><nodes/><resources/><constraints/></configuration><status/></cib>"""
 
@@ -178,15 +213,34 @@ def test_where_there_can_be_no_relay_everybody_waits(vs1):
     assert ask(vs1, "handle4(nfs, 0, '/data/projects')[0]") == OK
 
 
+def made(vs1, path):
+    """Make a file by NFSv3, and return its handle as Python has it."""
+    top = f"mount(A, {path!r})[1]"
+    handle = ask(vs1, f"(create(nfs, {top}, 'a'), lookup(nfs, {top}, 'a')[1].hex())[1]")
+    return f"bytes.fromhex({handle!r})"
+
+
 def test_a_lock_on_what_is_served_can_be_given_back_meanwhile(vs1):
-    """Ganesha knows the owner of a lock by the address that it was asked at, too: NLM does not go by the relay."""
-    handle = ask(
-        vs1, "(create(nfs, mount(A, '/pub')[1], 'a'), lookup(nfs, mount(A, '/pub')[1], 'a')[1].hex())[1]"
-    )
-    assert ask(vs1, f"lock(A, bytes.fromhex('{handle}'))") == OK
+    """Ganesha knows the owner of a lock by the address that it was asked at, too."""
+    handle = made(vs1, "/pub")
+    assert ask(vs1, f"lock(A, {handle})") == OK
     vs1.stop("exports")
-    assert ask(vs1, f"unlock(A, bytes.fromhex('{handle}'))") == OK
-    assert ask(vs1, f"lock(A, bytes.fromhex('{handle}'), owner=b'another')") == OK
+    assert ask(vs1, f"lock(A, {handle}, owner=b'another')") == DENIED
+    assert ask(vs1, f"unlock(A, {handle})") == OK
+    assert ask(vs1, f"lock(A, {handle}, owner=b'another')") == OK
+    vs1.start("exports")
+    assert ask(vs1, f"unlock(A, {handle}, owner=b'another')") == OK
+    assert ask(vs1, f"lock(A, {handle})") == OK
+
+
+def test_who_asks_for_a_lock_on_what_is_away_is_to_ask_again(vs1):
+    handle = made(vs1, "/data/projects")
+    assert ask(vs1, f"lock(A, {handle})") == OK
+    vs1.stop("exports")
+    both = f"[lock(A, {handle}, owner=b'another'), unlock(A, {handle})]"
+    assert ask(vs1, both) == [LOCK_LATER, LOCK_LATER]
+    vs1.start("exports")
+    assert ask(vs1, both) == [OK, OK]
 
 
 def test_mounts_of_it_wait_and_its_client_list_holds(vs1):
@@ -210,6 +264,72 @@ def test_a_session_goes_on_with_its_slot(vs1):
     )
     vs1.start("exports")
     assert session.communicate("\n")[0] == "[0, 0]\n"
+
+
+def test_what_was_asked_before_it_was_back_is_not_said_to_be_stale(vs1):
+    """Ganesha has answered before, and the answer comes through only afterwards."""
+    client = vs1.node.begin_python(LATE)
+    assert client.stdout.readline() == "0\n"
+    vs1.stop("exports")
+
+    def ask_now():
+        client.stdin.write("\n")
+        client.stdin.flush()
+
+    ask_now()
+    assert client.stdout.readline() == f"{JUKEBOX}\n"
+    for line in (
+        "add table inet held",
+        "add chain inet held output { type filter hook output priority 0; }",
+        f"add rule inet held output {HELD_BACK} counter drop",
+    ):
+        vs1.node.run(f"nft '{line}'", netns="vs1")
+    ask_now()
+    held = lambda: "packets 0 " not in vs1.node.run("nft list table inet held", netns="vs1").said  # noqa: E731
+    wait_for(held, "Ganesha does not answer")
+    vs1.start("exports")
+    vs1.node.run("nft delete table inet held", netns="vs1")
+    assert client.stdout.readline() == f"{JUKEBOX}\n"
+    ask_now()
+    assert client.communicate()[0] == "0\n"
+
+
+@pytest.mark.parametrize("addresses", [("192.0.2.11", "192.0.2.13"), ("2001:db8::11", "2001:db8::13")])
+def test_one_port_of_a_client_may_be_used_to_two_addresses(vs1, addresses):
+    for each in ("2001:db8::11/64", "2001:db8::13/64", "192.0.2.13/32"):
+        vs1.node.run(f"ip -n vs1 address add {each} dev node{' nodad' if ':' in each else ''}")
+    vs1.node.run("ip -n client address add 2001:db8::100/64 dev c-vs1 nodad")
+    vs1.node.run("ip -n client route add 192.0.2.13 dev c-vs1 src 192.0.2.100")
+    vs1.stop("exports")
+    assert is_relayed(vs1)
+    client = vs1.node.begin_python(f"import sys; sys.argv[1:] = {addresses!r}\n{TWICE}")
+    assert client.stdout.readline() == "[True, True]\n"
+    listed = "from vsctl.agents import connections as c; print(*c.established('vs1'), sep='\\n')"
+    mine = [each.split()[0] for each in vs1.node.python(listed).said.splitlines() if each.endswith(" 799")]
+    assert mine == list(addresses), "only what a client is connected to"
+    assert client.communicate("\n\n")[0] == "[True, True]\n"
+
+
+def test_an_export_that_is_taken_out_meanwhile_is_not_waited_for_with_the_others(vs1, tmp_path, monkeypatch):
+    one = "/projects /data/projects id=4660 192.0.2.0/24=rw"
+    both = f"{one};/home /data/home id=4661 192.0.2.0/24=rw"
+    assert vs1.do("exports", "reload-agent", exports=both).status == 0
+    handles = [ask(vs1, f"mount(A, '/data/{each}')[1].hex()") for each in ("projects", "home")]
+    later = f"[status(nfs.call(100003, 3, 1, opaque(bytes.fromhex(each)))) for each in {handles}]"
+    assert vs1.do("exports", "stop", exports=both).status == 0
+    (tmp_path / "cib.xml").write_text(CONFIGURED.format(both))
+    monkeypatch.setenv("CIB_file", str(tmp_path / "cib.xml"))
+    assert vs1.node.agent("gate", "monitor", server="vs1").said == ""
+    assert ask(vs1, later) == [JUKEBOX, JUKEBOX]
+    (tmp_path / "cib.xml").write_text(CONFIGURED.format(one))
+    said = vs1.node.agent("gate", "monitor", server="vs1").said
+    assert "/data/home of vs1 is not to be exported any more" in said
+    assert "/data/projects of" not in said
+    assert ask(vs1, later) == [JUKEBOX, STALE]
+    assert ask(vs1, "mount(A, '/data/home')[0]") == 13
+    vs1.gate("stop")
+    vs1.gate("start")
+    assert ask(vs1, later) == [JUKEBOX, STALE]
 
 
 def test_an_export_that_is_given_up_is_not_waited_for(vs1, tmp_path, monkeypatch):

@@ -46,9 +46,9 @@ def pieces(data: bytes, size: int) -> Iterator[bytes]:
 
 
 def through(asked: bytes, answered: bytes, size: int = 1 << 20, waited: Waited = WAITED) -> bytes:
-    translator = Translator(lambda: waited)
+    translator = Translator(lambda _: waited)
     for each in pieces(asked, size):
-        translator.asked(each)
+        translator.asked(each, 0.0)
     return b"".join(translator.answered(each) for each in pieces(answered, size))
 
 
@@ -142,29 +142,61 @@ def test_a_directory_above_the_export_is_waited_for() -> None:
     ("path", "silent"), [(b"/data/projects", True), (b"/data/projects/a", True), (b"/data/projects2", False)]
 )
 def test_who_mounts_it_is_not_answered(path: bytes, silent: bool) -> None:
-    translator = Translator(lambda: WAITED)
-    translator.asked(call(1, 100005, 3, 1, opaque(path)) + call(2, 100005, 3, 1, opaque(path)))
+    translator = Translator(lambda _: WAITED)
+    translator.asked(call(1, 100005, 3, 1, opaque(path)) + call(2, 100005, 3, 1, opaque(path)), 0.0)
     granted = answer(2, word(0) + opaque(handle(DATA)))
     refused = answer(1, word(13))
     assert translator.answered(refused + granted) == (granted if silent else refused + granted)
-    assert bool(translator.asked_again()) is silent
+    assert bool(translator.asked_again(0.0)) is silent
 
 
 def test_who_mounts_it_is_answered_when_it_is_back() -> None:
     waited = [WAITED]
-    translator = Translator(lambda: waited[0])
+    translator = Translator(lambda _: waited[0])
     asked = call(1, 100005, 3, 1, opaque(b"/data/projects"))
-    translator.asked(asked)
+    translator.asked(asked, 0.0)
     assert translator.answered(answer(1, word(13))) == b""
-    translator.asked(asked[:50])
-    assert translator.asked_again() == b"", "not in the middle of another call"
-    translator.asked(asked[50:])
-    assert translator.asked_again() == asked
+    translator.asked(asked[:50], 0.0)
+    assert translator.asked_again(0.0) == b"", "not in the middle of another call"
+    translator.asked(asked[50:], 0.0)
+    assert translator.asked_again(0.0) == asked
     assert translator.answered(answer(1, word(13))) == b""
-    assert translator.asked_again() == asked
-    assert translator.asked_again() == b""
+    assert translator.asked_again(0.0) == asked
+    assert translator.asked_again(0.0) == b""
     waited[0] = Waited()
     assert translator.answered(answer(1, word(13))) == answer(1, word(13))
+
+
+def locking(xid: int, procedure: int, export: int) -> bytes:
+    """Return a call to test, lock, cancel or unlock."""
+    before = word(*[1] * {1: 1, 2: 2, 3: 2, 4: 0}[procedure])
+    lock = opaque(b"client") + opaque(handle(export)) + opaque(b"owner") + word(7) + bytes(16)
+    return call(xid, 100021, 4, procedure, opaque(b"a cookie") + before + lock)
+
+
+@pytest.mark.parametrize("procedure", [1, 2, 3, 4])
+@pytest.mark.parametrize("cookie", [b"", b"a cookie", b"c" * 70])
+def test_a_lock_on_it_is_to_be_asked_for_again(procedure: int, cookie: bytes) -> None:
+    asked = b"".join(locking(xid, procedure, export) for xid, export in ((1, DATA), (2, PUB), (3, DATA)))
+    stale, held = opaque(cookie) + word(7), opaque(cookie) + word(1)
+    said = answer(1, stale) + answer(2, stale) + answer(3, held)
+    for size in SIZES:
+        assert through(asked, said, size) == answer(1, opaque(cookie) + word(4)) + answer(2, stale) + answer(
+            3, held
+        )
+
+
+def test_who_asked_before_it_was_back_is_told_what_was_so_then() -> None:
+    """Ganesha may have answered before the export was there, and the answer is read only afterwards."""
+    translator = Translator(lambda moment: WAITED if moment < 5 else Waited())
+    mounting = call(3, 100005, 3, 1, opaque(b"/data/projects"))
+    translator.asked(getattr3(1, DATA) + mounting, 4.9)
+    translator.asked(getattr3(2, DATA), 5.0)
+    assert translator.answered(answer(1, word(70)) + answer(2, word(70)) + answer(3, word(13))) == answer(
+        1, word(10008)
+    ) + answer(2, word(70))
+    assert translator.asked_again(5.1) == mounting
+    assert translator.answered(answer(3, word(13))) == answer(3, word(13)), "it was asked anew since"
 
 
 def test_what_nobody_asked_for_and_what_is_no_call_passes() -> None:

@@ -15,19 +15,20 @@ from tests.lab.waiting import wait
 
 
 class Holder:
-    """A program in a guest that has one file open and locked, and writes synced records through it.
+    """A program in a guest that has one file open, and usually locked, and writes synced records through it.
 
     Errors are those a program gets from its system calls; `ack` is a record that fsync said is on disk.
     """
 
-    def __init__(self, guest: Guest, file: str) -> None:
+    def __init__(self, guest: Guest, file: str, *, locked: bool = True) -> None:
         self.guest = guest
         self.file = file
+        self.options = () if locked else ("--unlocked",)
         self.run = secrets.token_hex(4)
         self.program: Program | None = None
 
     def __enter__(self) -> Holder:
-        self.program = self.guest.python("hold.py", self.file, self.run)
+        self.program = self.guest.python("hold.py", self.file, self.run, *self.options)
         return self
 
     def __exit__(

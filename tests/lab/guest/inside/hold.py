@@ -1,7 +1,7 @@
-"""Lock a file, and write through it until told to end: hold.py FILE RUN [--every SECONDS]
+"""Lock a file, and write through it until told to end: hold.py FILE RUN [--every SECONDS] [--unlocked]
 
 Records, and the journal on standard output, are those of tests/lab/clients, times in seconds since 1970.
-The file is opened and locked once: a server that forgets either is told of here as an error.
+The file is opened and locked once, or only opened: a server that forgets either is told of here as an error.
 """
 
 import argparse
@@ -21,13 +21,15 @@ def main():
     parser.add_argument("file")
     parser.add_argument("run")
     parser.add_argument("--every", type=float, default=0.05)
+    parser.add_argument("--unlocked", action="store_true")
     wanted = parser.parse_args()
 
     signals = []
     signal.signal(signal.SIGTERM, lambda *_: signals.append("end"))
     tell("start")
     file = os.open(wanted.file, os.O_RDWR | os.O_CREAT, 0o644)
-    if not tried("lock", lambda: fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)):
+    lock = wanted.unlocked or tried("lock", lambda: fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB))
+    if not lock:
         return
     for n in itertools.count():
         if tried(f"write {n}", lambda n=n: write(file, wanted.run, n)):
@@ -35,7 +37,8 @@ def main():
         if signals:
             break
         time.sleep(wanted.every)
-    tried("unlock", lambda: fcntl.lockf(file, fcntl.LOCK_UN))
+    if not wanted.unlocked:
+        tried("unlock", lambda: fcntl.lockf(file, fcntl.LOCK_UN))
     tried("close", lambda: os.close(file))
     tell("end")
 
