@@ -65,9 +65,13 @@ def start_smbd(node: Machine) -> None:
     node.run(["smbd", "-D"])
 
 
-def test_an_nfs_writer_waits_for_a_killed_server_and_loses_nothing(lab: Lab, server: Machine) -> None:
+@pytest.mark.parametrize("kind", ["nfs", "nfs41"])
+def test_an_nfs_writer_waits_for_a_killed_server_and_loses_nothing(
+    lab: Lab, server: Machine, kind: str
+) -> None:
+    make, path = {"nfs": (Client.nfs, "/mnt/share"), "nfs41": (Client.nfs41, "/share")}[kind]
     with (
-        Client.nfs(lab.client("c1"), ADDRESS, "/mnt/share") as writer,
+        make(lab.client("c1"), ADDRESS, path) as writer,
         Client.answers(lab.client("c2"), ADDRESS) as prober,
     ):
         for each in (writer, prober):

@@ -5,9 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.lab import stage
+from tests.lab.history import Act
 from tests.lab.stage import Stage
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+LOWER = ("vs2", "vs5", "vs6")
+"""Who leaves n1 after vs1, in order."""
+LAUNCHER, KEPT = "/usr/lib/ocf/resource.d/vsctl/net", "/usr/lib/vsctl/kept-launcher-of-net"
 
 
 def test_a_mount_that_hangs_holds_back_nobody(six: Stage) -> None:
@@ -25,14 +30,14 @@ def test_a_mount_that_hangs_holds_back_nobody(six: Stage) -> None:
         lab.kill("n1")
         lab.wait_until_fenced("n1", 60)
         lab.wait(lambda: _begun(six, begin, "vs1-fs-root"), "the mount of vs1 begins", 60)
-        for name in ("vs2", "vs5", "vs6"):
+        for name in LOWER:
             lab.wait(lambda: six.serving(name), f"{name} serves", 120)  # noqa: B023 - called at once
         ends = [
             each.at
             for each in six.acts_since(begin)
             if each.resource == "vs1-fs-root" and each.operation == "start" and each.result is not None
         ]
-        last = max(_begun(six, begin, f"{name}-net") for name in ("vs2", "vs5", "vs6"))
+        last = max(_begun(six, begin, f"{name}-net") for name in LOWER)
         assert not ends or last < min(ends), "the lower ones start while the mount of vs1 hangs"
         assert six.status()["servers"]["vs1"]["state"] != "serving"
     finally:
@@ -46,6 +51,45 @@ def test_a_mount_that_hangs_holds_back_nobody(six: Stage) -> None:
     lab.wait(lambda: six.serving("vs1"), "vs1 serves once its mount does not hang any more", 120)
 
 
+@pytest.mark.full
+def test_a_namespace_that_hangs_holds_back_others_no_longer_than_its_start_may_take(six: Stage) -> None:
+    """The first resource of vs1, on which the order rests, hangs on every node."""
+    lab = six.lab
+    for node in lab.nodes:
+        node.run(["mv", LAUNCHER, KEPT])
+        node.write(LAUNCHER, HANGING_START, 0o755)
+        node.write("/run/start-hangs", "")
+    begin = stage.now()
+    try:
+        lab.kill("n1")
+        lab.wait_until_fenced("n1", 60)
+        for name in LOWER:
+            lab.wait(lambda: six.serving(name), f"{name} serves", 180)  # noqa: B023 - called at once
+        attempts = _attempts(six, begin, "vs1-net")
+        print([(one.at - begin, one.node, other.at - begin, other.result) for one, other in attempts])
+        print({name: _begun(six, begin, f"{name}-net") - begin for name in LOWER})
+    finally:
+        for node in lab.nodes_on:
+            node.run(["rm", "-f", "/run/start-hangs"])
+        lab.heal()
+        for node in lab.nodes:
+            node.run(["vsctl", "install"])
+            node.run(["rm", "-f", KEPT])
+        six.settle()
+        six.vsctl("cleanup")
+    lab.wait(lambda: six.serving("vs1"), "vs1 serves once its start does not hang any more", 120)
+
+
+def _attempts(on: Stage, since: float, resource: str) -> list[tuple[Act, Act]]:
+    """Return the starts of a resource that have ended, each with its end."""
+    starts = [each for each in on.acts_since(since) if (each.resource, each.operation) == (resource, "start")]
+    return [
+        (one, next(each for each in starts if each.result and each.node == one.node and each.at > one.at))
+        for one in starts
+        if one.result is None
+    ]
+
+
 def _begun(on: Stage, since: float, resource: str) -> float | None:
     acts = on.acts_since(since)
     return next((each.at for each in acts if each.resource == resource and each.operation == "start"), None)
@@ -57,4 +101,11 @@ if [ "$2" = /srv/vsctl/vs1/root ]; then
     while [ -e /run/mount-hangs ]; do sleep 0.1; done
 fi
 exec mount --internal-only -t ext4 "$@"
+"""
+
+HANGING_START = f"""#!/bin/sh
+if [ "$1 $OCF_RESKEY_server" = "start vs1" ]; then
+    while [ -e /run/start-hangs ]; do sleep 0.1; done
+fi
+exec {KEPT} "$@"
 """
