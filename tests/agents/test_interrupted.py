@@ -28,6 +28,11 @@ class Resource:
     before: tuple[list[str], set[int]]
     below: Sequence[tuple[str, Mapping[str, str]]] = ()
 
+    @property
+    def interval(self) -> int | None:
+        """Of its monitors; that of net looks for seconds for a peer, whom most have not, unless it is a probe."""
+        return None if self.agent == "net" else EVERY
+
     @classmethod
     def on(
         cls,
@@ -51,8 +56,7 @@ class Resource:
         assert answer.code == RUNNING, answer.said
 
     def monitor(self) -> int:
-        """Ask as Pacemaker does of what it takes for running."""
-        answer = self.node.agent(self.agent, "monitor", interval=EVERY, **self.parameters)
+        answer = self.node.agent(self.agent, "monitor", interval=self.interval, **self.parameters)
         assert "Traceback" not in answer.said, answer.said
         return answer.code
 

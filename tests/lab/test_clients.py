@@ -17,7 +17,7 @@ ADDRESS = "192.0.2.101"
 
 GANESHA = """
 NFS_CORE_PARAM { Protocols = 3, 4; Enable_NLM = false; Enable_RQUOTA = false; }
-NFSV4 { Grace_Period = 2; Lease_Lifetime = 2; RecoveryRoot = /mnt/ganesha; RecoveryBackend = fs; }
+NFSV4 { Grace_Period = 8; Lease_Lifetime = 2; RecoveryRoot = /mnt/ganesha; RecoveryBackend = fs; }
 EXPORT {
     Export_Id = 1; Path = /mnt/share; Pseudo = /share; Access_Type = RW; Squash = No_Root_Squash;
     Filesystem_Id = 1.1; FSAL { Name = VFS; }

@@ -115,7 +115,7 @@ def test_it_tells_its_story_on_eighty_columns_and_leaves_nothing(lab_name: str) 
     ]
     assert len(verdicts) == CLIENTS, terminal.text
     starts = re.findall(r"after +[\d.]+ s  (vs\d) starts on n[23]", terminal.text)
-    assert starts[: len(IN_ORDER)] == IN_ORDER, starts
+    assert starts[: len(IN_ORDER)] == IN_ORDER, terminal.text
     assert "vs3" not in starts, "it is pinned to n1"
     assert sum("waits for n1" in each for each in lines) == 1, terminal.text
     assert Place(f"{lab_name}-demo").remains() == []
