@@ -55,7 +55,7 @@ def main() -> int:
         say("Interrupted; everything the demo started is gone.")
         return 130
     except LabProblem as problem:
-        print(f"\nThe story ends here: {problem}", file=sys.stderr)
+        print(f"\n{textwrap.fill(f'The story ends here: {problem}', WIDTH)}", file=sys.stderr)
         return 1
     return 0
 
