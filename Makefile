@@ -16,17 +16,21 @@ packages: ## what Debian has to bring for the cluster, its servers and its clien
 tools:
 	@tests/lab/packages check
 
+# Says what a command said only if it fails: a Python that is interrupted leaves a traceback, and then so is this shell.
+quietly = @said=$$($(1) 2>&1) || { echo "$$said" >&2; exit 1; }
+PIP := $(RUN)/pip install -qq --disable-pip-version-check
+
 $(VENV)/dependencies: setup.cfg pyproject.toml
 	@echo "Making a virtual environment in $(VENV)"
-	@$(PYTHON) -m venv $(VENV)
-	@$(RUN)/pip install -qq --disable-pip-version-check setuptools wheel
-	@$(RUN)/pip install -qq --disable-pip-version-check --no-build-isolation '.[dev]'
+	$(call quietly,$(PYTHON) -m venv $(VENV))
+	$(call quietly,$(PIP) setuptools wheel)
+	$(call quietly,$(PIP) --no-build-isolation '.[dev]')
 	@touch $@
 
 # Tests and the lab use vsctl as users do: installed, not from the checkout.
 $(VENV)/installed: $(VENV)/dependencies $(SOURCE)
 	@rm -rf build/lib build/bdist.*
-	@$(RUN)/pip install -qq --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall .
+	$(call quietly,$(PIP) --no-build-isolation --no-deps --force-reinstall .)
 	@touch $@
 
 install: packages $(VENV)/installed ## the command and its tools in .venv

@@ -115,8 +115,19 @@ class Answer:
 class Node(Place):
     """A place with ports on switches, where agents run."""
 
-    def agent(self, name: str, action: str, *, interval: int | None = None, **parameters: str) -> Answer:
-        """Run an action of an agent as Pacemaker would, on the node n1."""
+    def agent(
+        self,
+        name: str,
+        action: str,
+        *,
+        interval: int | None = None,
+        killed_after: float = 0,
+        **parameters: str,
+    ) -> Answer:
+        """Run an action of an agent as Pacemaker would, on the node n1.
+
+        After `killed_after` seconds, unless 0, it and its group are killed.
+        """
         environment = {f"OCF_RESKEY_{key}": value for key, value in parameters.items()}
         environment["PATH"] = os.environ["PATH"]
         environment["OCF_RESKEY_CRM_meta_on_node"] = "n1"
@@ -126,9 +137,10 @@ class Node(Place):
             f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
             f"from vsctl.agents.{name} import {name.capitalize()}; {name.capitalize()}.main()"
         )
+        limit = ["timeout", "-s", "KILL", f"{killed_after:.3f}"] if killed_after else []
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(
-            self.command(PYTHON, "-IS", "-c", script, action),
+            self.command(*limit, PYTHON, "-IS", "-c", script, action),
             env=environment,
             capture_output=True,
             text=True,

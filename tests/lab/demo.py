@@ -28,6 +28,7 @@ DISKS = {
     "vs4-root": "ext4", "vs5-root": "xfs", "vs6-root": "ext4",
 }  # fmt: skip
 USERS = {"vs1": ("alice", "wonderland"), "vs4": ("bob", "builder")}
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WIDTH = min(shutil.get_terminal_size().columns, 80)
 
 
@@ -35,13 +36,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.lab.demo", description=__doc__)
     parser.add_argument("--shell", action="store_true", help="leave the cluster up, with a shell in n1")
     wanted = parser.parse_args()
-    for end in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(end, signal.default_int_handler)  # whatever ends it, the lab is taken down
+    for end in ENDS:
+        signal.signal(end, interrupt)
     try:
         with ExitStack() as stage:
             title("A cluster")
             with doing("starting three nodes with Corosync, Pacemaker and fencing"):
                 lab = stage.enter_context(Lab(3, name=os.environ.get("VSCTL_LAB", "demo")))
+            stage.callback(go_deaf)
             story = Story(lab)
             story.prepare()
             if wanted.shell:
@@ -53,7 +55,7 @@ def main() -> int:
         say("Interrupted; everything the demo started is gone.")
         return 130
     except LabProblem as problem:
-        print(f"\nThe story ends here: {problem}", file=sys.stderr)
+        print(f"\n{textwrap.fill(f'The story ends here: {problem}', WIDTH)}", file=sys.stderr)
         return 1
     return 0
 
@@ -186,6 +188,18 @@ def still(client: Client, since: float) -> str:
     acks = [each for each in client.report().acks if each > since]
     longest = max(gaps, default=0.0)
     return f"{longest:5.2f} s" if acks and acks[-1] - since > longest / 2 else "waits for n1"
+
+
+def interrupt(*_: object) -> None:
+    """Have the lab taken down, whatever ends the demo."""
+    go_deaf()
+    raise KeyboardInterrupt
+
+
+def go_deaf() -> None:
+    """Let nobody interrupt the taking down."""
+    for end in ENDS:
+        signal.signal(end, signal.SIG_IGN)
 
 
 def title(text: str) -> None:

@@ -73,6 +73,7 @@ class Place:
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": "/root",
             "LANG": "C.UTF-8",
+            "TZ": "UTC",  # what `history` takes the nodes' logs for
             "TERM": os.environ.get("TERM", "dumb"),
             MARK: str(self.path),
         }
@@ -128,6 +129,11 @@ class Place:
         with contextlib.suppress(OSError):
             ROOT.rmdir()
         return found
+
+    def remains(self) -> list[str]:
+        """Return what there is of this lab on the host, nothing when it is gone."""
+        found = [f"process {pid}" for pid in self.marked()] + self.loops()
+        return [*found, *([str(self.path)] if self.path.exists() else [])]
 
     def loops(self) -> list[str]:
         """Return the loop devices whose files are this lab's.

@@ -17,7 +17,7 @@ ADDRESS = "192.0.2.101"
 
 GANESHA = """
 NFS_CORE_PARAM { Protocols = 3, 4; Enable_NLM = false; Enable_RQUOTA = false; }
-NFSV4 { Grace_Period = 2; Lease_Lifetime = 2; RecoveryRoot = /mnt/ganesha; RecoveryBackend = fs; }
+NFSV4 { Grace_Period = 8; Lease_Lifetime = 2; RecoveryRoot = /mnt/ganesha; RecoveryBackend = fs; }
 EXPORT {
     Export_Id = 1; Path = /mnt/share; Pseudo = /share; Access_Type = RW; Squash = No_Root_Squash;
     Filesystem_Id = 1.1; FSAL { Name = VFS; }
@@ -65,9 +65,13 @@ def start_smbd(node: Machine) -> None:
     node.run(["smbd", "-D"])
 
 
-def test_an_nfs_writer_waits_for_a_killed_server_and_loses_nothing(lab: Lab, server: Machine) -> None:
+@pytest.mark.parametrize("kind", ["nfs", "nfs41"])
+def test_an_nfs_writer_waits_for_a_killed_server_and_loses_nothing(
+    lab: Lab, server: Machine, kind: str
+) -> None:
+    make, path = {"nfs": (Client.nfs, "/mnt/share"), "nfs41": (Client.nfs41, "/share")}[kind]
     with (
-        Client.nfs(lab.client("c1"), ADDRESS, "/mnt/share") as writer,
+        make(lab.client("c1"), ADDRESS, path) as writer,
         Client.answers(lab.client("c2"), ADDRESS) as prober,
     ):
         for each in (writer, prober):

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.lab.lab import Lab
-from tests.lab.place import Place
 from tests.lab.problem import LabProblem
 
 pytestmark = pytest.mark.lab
@@ -138,7 +137,7 @@ def test_a_second_lab_tells_of_a_double_mount_and_leaves_nothing(lab: Lab) -> No
         other.wait(lambda: other.journal("mounted-twice"), "the guard tells of the double mount")
         with pytest.raises(LabProblem, match="disk twice is mounted on n1 and on n2"):
             other.check()
-    assert _remains(other.place) == []
+    assert other.place.remains() == []
 
 
 def test_what_a_crash_leaves_is_cleared(lab: Lab) -> None:
@@ -148,7 +147,7 @@ def test_what_a_crash_leaves_is_cleared(lab: Lab) -> None:
     for what in ("helper", "n1", "holder"):
         other.place.kill(what)
     other.down()
-    assert _remains(other.place) == []
+    assert other.place.remains() == []
 
 
 def _carrier(lab: Lab, interface: str) -> bool:
@@ -157,8 +156,3 @@ def _carrier(lab: Lab, interface: str) -> bool:
 
 def _reaches(lab: Lab, address: str, client: str = "c1") -> bool:
     return lab.client(client).run(["ping", "-c1", "-W1", address], check=False).returncode == 0
-
-
-def _remains(place: Place) -> list[str]:
-    found = [f"process {pid}" for pid in place.marked()] + place.loops()
-    return [*found, *([str(place.path)] if place.path.exists() else [])]

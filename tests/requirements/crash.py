@@ -49,6 +49,7 @@ def happen(on: Stage) -> Crash:
     clients = {
         "vs1": Client.nfs(c1, "192.0.2.11", "/data/projects", "c1"),
         "vs1 from lan-b": Client.nfs(c2, "198.51.100.11", "/data/projects", "c2"),
+        "vs1 by 4.1": Client.nfs41(c1, "192.0.2.11", "/data/projects"),
         "vs2": Client.smb(c1, "192.0.2.12", "home", *USERS["vs2"]),
         "vs3": Client.nfs(c1, "192.0.2.13", "/root/scratch"),
         "vs4": Client.nfs(c1, "192.0.2.14", "/root/office"),

@@ -17,6 +17,7 @@ def test_an_operator_can_move_it(six: Stage) -> None:
     assert six.serving("vs3", "n1")
 
 
+@pytest.mark.full
 def test_a_drain_leaves_it_and_says_so(six: Stage) -> None:
     said = six.vsctl("drain", "n1", "--wait").stdout
     assert "vs3 stays on n1: it is pinned; `vsctl move vs3 NODE` moves it" in " ".join(said.split())

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests import kills
+from tests.kills import steps
 from tests.servers.node import is_free
 from tests.servers.servers import Server
 
@@ -13,28 +15,22 @@ BELOW = {
     "exports": ("root", "nfs", "data"),
     "shares": ("root", "smb", "data"),
 }
-FIRST = 0.02
-"""Seconds until the first kill."""
-KILLED = -9
-
-steps = pytest.mark.parametrize("step", [1.6, pytest.param(1.08, marks=pytest.mark.full)])
 resources = pytest.mark.parametrize("resource", BELOW)
 
 
-def kills(vs1: Server, resource: str, action: str, step: float):
-    """Kill an action `step` times later each time, until it ends by itself; yield after each kill."""
-    after = FIRST
-    while (done := vs1.do(resource, action, killed_after=after)).status == KILLED:
-        yield after
-        after *= step
-    assert done.status == 0, done.said
+def killed(vs1: Server, resource: str, action: str, step: float):
+    def do(after: float) -> tuple[int, str]:
+        done = vs1.do(resource, action, killed_after=after)
+        return done.status, done.said
+
+    return kills.kills(do, step)
 
 
 @steps
 @resources
 def test_a_start_that_was_killed_at_any_point_is_stopped_or_repeated(node, resource, step):
     vs1 = Server(node, "vs1").start(*BELOW[resource])
-    for number, after in enumerate(kills(vs1, resource, "start", step)):
+    for number, after in enumerate(killed(vs1, resource, "start", step)):
         seen = vs1.do(resource, "monitor")
         assert seen.status in (0, 1, 7), f"after {after:.3f} s: {seen.said}"
         assert "Traceback" not in seen.said
@@ -51,7 +47,7 @@ def test_a_start_that_was_killed_at_any_point_is_stopped_or_repeated(node, resou
 @resources
 def test_a_stop_that_was_killed_at_any_point_is_repeated(node, resource, step):
     vs1 = Server(node, "vs1").start(*BELOW[resource], resource)
-    for after in kills(vs1, resource, "stop", step):
+    for after in killed(vs1, resource, "stop", step):
         seen = vs1.do(resource, "monitor")
         assert seen.status in (0, 1, 7), f"after {after:.3f} s: {seen.said}"
         assert "Traceback" not in seen.said

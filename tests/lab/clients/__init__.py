@@ -49,6 +49,11 @@ class Client:
         return cls(machine, "nfs", host, path, "--file", file)
 
     @classmethod
+    def nfs41(cls, machine: Machine, host: str, path: str, file: str = "nfs41-records") -> Client:
+        """Return an NFSv4.1 writer of synced records into a file that it keeps open, and reclaims."""
+        return cls(machine, "nfs41", host, path, "--file", file)
+
+    @classmethod
     def smb(
         cls, machine: Machine, host: str, share: str, user: str, password: str, file: str = "smb-records"
     ) -> Client:

@@ -33,10 +33,11 @@ def main() -> int:
 
 
 def _work(wanted: argparse.Namespace, tell: Journal) -> None:
-    if wanted.kind == "nfs":
+    if wanted.kind in ("nfs", "nfs41"):
         from tests.lab.clients import nfs_writer
 
-        nfs_writer.write(wanted.host, wanted.path, wanted.file, wanted.run, wanted.every, tell)
+        where = (wanted.kind, wanted.host, wanted.path, wanted.file)
+        nfs_writer.write(*where, wanted.run, wanted.every, tell)
     elif wanted.kind == "smb":
         from tests.lab.clients import smb_writer
 
@@ -57,10 +58,11 @@ def _work(wanted: argparse.Namespace, tell: Journal) -> None:
 
 
 def _missing(wanted: argparse.Namespace, acknowledged: list[int]) -> list[int]:
-    if wanted.kind == "nfs":
+    if wanted.kind in ("nfs", "nfs41"):
         from tests.lab.clients import nfs_writer
 
-        return nfs_writer.missing(wanted.host, wanted.path, wanted.file, wanted.run, acknowledged)
+        where = (wanted.kind, wanted.host, wanted.path, wanted.file)
+        return nfs_writer.missing(*where, wanted.run, acknowledged)
     if wanted.kind == "smb":
         from tests.lab.clients import smb_writer
 
@@ -71,7 +73,7 @@ def _missing(wanted: argparse.Namespace, acknowledged: list[int]) -> list[int]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.lab.clients", description=__doc__)
-    parser.add_argument("kind", choices=("nfs", "smb", "nlm", "nfs4", "answers-nfs", "answers-smb"))
+    parser.add_argument("kind", choices=("nfs", "nfs41", "smb", "nlm", "nfs4", "answers-nfs", "answers-smb"))
     parser.add_argument("host")
     parser.add_argument("path", nargs="?", default="", help="NFS path, or name of the SMB share")
     parser.add_argument("--file", default="records", help="file in it to write (default: records)")

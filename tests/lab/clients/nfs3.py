@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
+from collections.abc import Mapping
 
 from tests.lab.clients.rpc import RpcError, Tell, Transport, Xdr, opaque
 
@@ -30,10 +31,10 @@ NAMES = {
 
 
 class NfsError(Exception):
-    """The server's answer to a call is an error; `status` is its number."""
+    """The server's answer to a call is an error; `status` is its number, by `names` it is known."""
 
-    def __init__(self, status: int, what: str) -> None:
-        super().__init__(f"{what}: {NAMES.get(status, status)}")
+    def __init__(self, status: int, what: str, names: Mapping[int, str] = NAMES) -> None:
+        super().__init__(f"{what}: {names.get(status, status)}")
         self.status = status
 
 

@@ -1,0 +1,112 @@
+"""The README's first command, as a person runs it: on a terminal of 80 columns."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import subprocess
+import termios
+import time
+from pathlib import Path
+from types import TracebackType
+
+import pytest
+
+from tests.lab.place import CHECKOUT, Place
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+COLUMNS = 80
+PATIENCE = 300.0
+
+ACTS = (
+    "A cluster",
+    "Clients write",
+    "The power of n1 fails",
+    "n1 is switched on again",
+    "What was written is there",
+    "Look around",
+)
+CLIENTS = 7
+IN_ORDER = ["vs1", "vs2"]
+"""Whose home is n1, by priority; where vs5 and vs6 were is the cluster's choice."""
+
+
+class Terminal:
+    """A terminal with a command in its foreground. What it has shown is `text`."""
+
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+        self.screen, theirs = os.openpty()
+        termios.tcsetwinsize(theirs, (24, COLUMNS))
+        self.process = subprocess.Popen(
+            ["setsid", "--ctty", *command],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            cwd=CHECKOUT,
+            env=environment,
+        )
+        os.close(theirs)
+        self.text = ""
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait()
+        os.close(self.screen)
+
+    def end(self) -> int:
+        """Wait for the end of the command and return how it ended, as subprocess does."""
+        deadline = time.monotonic() + PATIENCE
+        while self._more(deadline):
+            pass
+        return self.process.wait()
+
+    def lines(self) -> list[str]:
+        return self.text.replace("\r\n", "\n").split("\n")
+
+    def _more(self, deadline: float) -> bool:
+        """Read what is shown next; say whether there was anything before the terminal was left."""
+        ready, _, _ = select.select([self.screen], [], [], max(0.0, deadline - time.monotonic()))
+        assert ready, f"nothing more is shown within {PATIENCE:g} s:\n{self.text}"
+        try:
+            shown = os.read(self.screen, 65536)
+        except OSError:  # nobody has it open any more
+            return False
+        self.text += shown.decode()
+        return True
+
+
+def demo(lab_name: str) -> Terminal:
+    """Start the demo, with the packages and vsctl as they are: other tests use them meanwhile."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    environment |= {"VSCTL_LAB": f"{lab_name}-demo", "TERM": "xterm"}
+    return Terminal(["./run", "--old-file=.venv/installed", "demo"], environment)
+
+
+def of_the_host() -> set[str]:
+    ports = {each.name for each in Path("/sys/class/net").iterdir()}
+    return ports | set(Path("/proc/self/mountinfo").read_text().splitlines())
+
+
+def test_it_tells_its_story_on_eighty_columns_and_leaves_nothing(lab_name: str) -> None:
+    before = of_the_host()
+    with demo(lab_name) as terminal:
+        assert terminal.end() == 0, terminal.text
+    lines = terminal.lines()
+    assert [each for each in lines if len(each) > COLUMNS] == []
+    assert [each for each in lines if each in ACTS] == list(ACTS)
+    verdicts = [
+        each for each in lines if re.search(r" [1-9]\d* records acknowledged, 0 lost, 0 errors$", each)
+    ]
+    assert len(verdicts) == CLIENTS, terminal.text
+    starts = re.findall(r"after +[\d.]+ s  (vs\d) starts on n[23]", terminal.text)
+    assert [each for each in starts if each in IN_ORDER] == IN_ORDER, terminal.text
+    assert "vs3" not in starts, "it is pinned to n1"
+    assert sum("waits for n1" in each for each in lines) == 1, terminal.text
+    assert Place(f"{lab_name}-demo").remains() == []
+    assert of_the_host() <= before, "no port and no mount is left on the host"
