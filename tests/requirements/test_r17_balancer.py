@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -32,27 +33,31 @@ def four(home: str = "") -> str:
     )
 
 
+def document(stage: Stage, servers: str, mode: str) -> dict[str, Any]:
+    nodes = {node: {"ports": PORTS, "capacity": SMALL} for node in NODES}
+    balance = {"mode": mode, "every": "10s", "cool_down": "1s", "max_moves": 1}
+    return cluster_file(stage.lab, servers, nodes=nodes, policy={"balance": balance})
+
+
 @pytest.fixture
 def crowded(bare: Stage) -> Iterator[Stage]:
-    """All four run on n1, where none has to be; the balancer runs on another node, and moves one at a time."""
-    nodes = {node: {"ports": PORTS, "capacity": SMALL} for node in NODES}
-    balance = {"every": "10s", "cool_down": "1s", "max_moves": 1}
-    at_home = cluster_file(
-        bare.lab, four("home: n1,"), nodes=nodes, policy={"balance": {**balance, "mode": "manual"}}
-    )
-    free = cluster_file(bare.lab, four(), nodes=nodes, policy={"balance": {**balance, "mode": "auto"}})
-    bare.become(at_home)
+    """All four are at home on n1, and a balancer on another node looks at that and moves nothing."""
+    bare.become(document(bare, four("home: n1,"), "manual"))
     if bare.lab.where(naming.BALANCER) == "n1":
         ask = ["crm_resource", "--resource", naming.BALANCER]
         bare.lab.any_node().run([*ask, "--move", "--node", "n2"])
         bare.lab.wait(lambda: bare.lab.where(naming.BALANCER) == "n2", "the balancer runs on n2")
         bare.lab.any_node().run([*ask, "--clear"])
-    bare.write(free)
-    bare.vsctl("apply", "--yes", "--wait", FILE)
-    bare.document = free
     yield bare
     bare.lab.heal()
-    bare.clear(free)
+    bare.clear()
+
+
+def let_go(stage: Stage) -> None:
+    """Let all four be anywhere, and the balancer move them, one at a time."""
+    stage.document = document(stage, four(), "auto")
+    stage.write(stage.document)
+    stage.vsctl("apply", "--yes", FILE)
 
 
 def where(stage: Stage) -> dict[str, str | None]:
@@ -78,6 +83,7 @@ def test_a_balancer_that_is_killed_in_a_wave_loses_nothing_and_another_one_goes_
     try:
         for each in writers.values():
             each.wait_for_progress()
+        let_go(crowded)
         lab.wait(lambda: moving(crowded), "the balancer has begun a wave", SETTLED)
         lab.kill(master)
         lab.wait_until_fenced(master, 60)
