@@ -52,7 +52,7 @@ def test_what_cannot_be_understood_ends_nothing(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(usage, "_read", nonsense)
     node = looking([])
     node.look()
-    assert len(node._loop._times) == 1, "it looks again"
+    assert node.look in [each for *_, each in node._loop._times], "it looks again"
     assert node._attributes._wanted["load"].value is None
 
 
