@@ -20,8 +20,6 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from lxml import etree
-
 from tests.lab.command import call
 from tests.lab.waiting import wait
 from vsctl.cli import store
@@ -88,16 +86,7 @@ def start(folder: Path) -> int:
         process = subprocess.Popen([MANAGER], stdout=log, stderr=log)
     wait(lambda: answers("cibadmin", "--query", "--scope", "crm_config"), "the CIB manager answers", LIMIT)
     # It does not read from its disk what runs where: nodes tell that when they join.
-    status = etree.parse(folder / "0.xml").find("status")
-    run(
-        "cibadmin",
-        "--replace",
-        "--sync-call",
-        "--scope",
-        "status",
-        "--xml-pipe",
-        input=etree.tostring(status),
-    )
+    run("cibadmin", "--replace", "--sync-call", "--xml-file", str(folder / "0.xml"))
     return process.pid
 
 
