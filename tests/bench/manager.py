@@ -31,7 +31,8 @@ FRESH = ("/dev/shm", "/run", "/var/lib/pacemaker", "/var/lib/corosync", "/var/lo
 """What belongs to the machine's own cluster, if it has one."""
 BUFFER = str(256 << 20)
 """What a cluster of this size has to set PCMK_ipc_buffer to: a CIB is one message."""
-LIMIT = 300
+LIMIT = 600
+"""Seconds that anything may take, on a busy machine."""
 COROSYNC = """\
 totem {
     version: 2
@@ -86,7 +87,8 @@ def start(folder: Path) -> int:
         process = subprocess.Popen([MANAGER], stdout=log, stderr=log)
     wait(lambda: answers("cibadmin", "--query", "--scope", "crm_config"), "the CIB manager answers", LIMIT)
     # It does not read from its disk what runs where: nodes tell that when they join.
-    run("cibadmin", "--replace", "--sync-call", "--xml-file", str(folder / "0.xml"))
+    patience = "--timeout", str(LIMIT)
+    run("cibadmin", "--replace", "--sync-call", *patience, "--xml-file", str(folder / "0.xml"))
     return process.pid
 
 
@@ -103,7 +105,7 @@ def changed(manager: int, old: bytes, new: bytes) -> dict[str, float]:
     begun = time.monotonic()
     patch = store.difference(old, new)
     asked, busy = time.monotonic(), spent(manager)
-    run(*store.PATCH, input=patch)
+    run(*store.PATCH, "--timeout", str(LIMIT), input=patch)
     done = time.monotonic()
     return {
         "patch": len(patch) / 1000,
