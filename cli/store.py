@@ -24,6 +24,7 @@ CRM_MON = ("crm_mon", "--one-shot", "--inactive", "--include", "all", "--output-
 ATTRIBUTE = ("attrd_updater", "--query", "--all", "--output-as", "xml")
 PATCH = ("cibadmin", "--patch", "--sync-call", "--xml-pipe")
 
+CONSTRAINTS = "/cib/configuration/constraints"
 ANY_STATUS = range(256)
 """Without news of the daemons, or attributes that nobody has (78 or 105, by version), there is still much to show."""
 
@@ -91,7 +92,22 @@ def difference(old: bytes, new: bytes) -> bytes:
             file.write_bytes(content)
         # With versions in it every patch of a busy cluster would be out of date on arrival.
         names = "--original", os.fspath(files[0]), "--new", os.fspath(files[1])
-        return run("crm_diff", "--no-version", *names, ok=(0, 1)).strip()
+        patch = run("crm_diff", "--no-version", *names, ok=(0, 1)).strip()
+    return _without_moves(patch) if patch else b""
+
+
+def _without_moves(patch: bytes) -> bytes:
+    """Return a patch without what only changes the order of constraints or of properties, which means nothing.
+
+    For each of these the CIB manager counts its way along the whole list, from every element of it: a few hundred
+    keep it busy for minutes in a big cluster (`docs/decisions/0046-what-a-big-cib-costs.md`).
+    """
+    tree = etree.fromstring(patch)
+    for change in tree.findall("change[@operation='move']"):
+        place, _, what = change.get("path", "").rpartition("/")
+        if place == CONSTRAINTS or what.startswith("nvpair["):
+            tree.remove(change)
+    return etree.tostring(tree) if len(tree) else b""
 
 
 def _monitored(**env: str) -> etree._Element:
