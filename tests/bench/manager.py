@@ -29,8 +29,8 @@ CIB = Path("/var/lib/pacemaker/cib")
 MANAGER = "/usr/lib/pacemaker/pacemaker-based"
 FRESH = ("/dev/shm", "/run", "/var/lib/pacemaker", "/var/lib/corosync", "/var/log/pacemaker")
 """What belongs to the machine's own cluster, if it has one."""
-BUFFER = str(256 << 20)
-"""What a cluster of this size has to set PCMK_ipc_buffer to: a CIB is one message."""
+BUFFER = str(16 << 20)
+"""What the cluster has to set PCMK_ipc_buffer to: a CIB is one message. More than it needs costs CPU for each client."""
 LIMIT = 600
 """Seconds that anything may take, on a busy machine."""
 COROSYNC = """\
