@@ -74,6 +74,7 @@ def moves_of(stage: Stage, node: str) -> int:
     return stage.vsctl("events", node, "--all").stdout.count("the balancer has moved")
 
 
+@pytest.mark.full
 def test_a_balancer_that_is_killed_in_a_wave_loses_nothing_and_another_one_goes_on(crowded: Stage) -> None:
     lab, c1 = crowded.lab, crowded.lab.client("c1")
     master = lab.where(naming.BALANCER)
