@@ -22,8 +22,6 @@ from vsctl.policy.load import Load, Measured, Size
 LOAD = "load"
 OF_DAEMONS = (LOAD,)
 """The private node attributes that `read` needs."""
-STALE = 600.0
-"""Seconds after which a load that nobody has confirmed is not believed any more; daemons do so every two minutes."""
 
 T = TypeVar("T", Load, Size)
 
@@ -31,13 +29,19 @@ WHOLE = ("memory", "clients", "locks")
 """What is counted in whole numbers."""
 
 
-def read(facts: Facts, now: float) -> Measured:
+def read(facts: Facts) -> Measured:
     """Return what the daemons of the nodes that are up say; of each server only its own node is heard.
 
-    A daemon confirms what it says, changed or not: a load that is too old at `now` (seconds since the epoch) is of one
-    that has died or hangs, and says nothing any more. What its node could carry has not changed.
+    What a daemon says holds as long as it works, by Pacemaker, which asks it every ten seconds: clocks of nodes
+    may differ. One that has died or hangs says nothing any more. What its node could carry has not changed.
     """
-    servers, nodes, capacities, silent = {}, {}, {}, {}
+    servers, nodes, capacities, silent = {}, {}, {}, []
+    working = {
+        node
+        for each in facts.placement.resources
+        if each.resource == naming.DAEMON and not each.failed
+        for node in each.nodes
+    }
     for node in facts.placement.online:
         text = facts.attribute(node, LOAD)
         if not text:
@@ -46,8 +50,8 @@ def read(facts: Facts, now: float) -> Measured:
         told = _pairs(own)
         if size := _made(Size, {name: said.partition("/")[2] for name, said in told.items() if "/" in said}):
             capacities[node] = size
-        if (age := _age(told, now)) > STALE:
-            silent[node] = age
+        if node not in working:
+            silent.append(node)
             continue
         if load := _made(Load, {name: said.partition("/")[0] for name, said in told.items()}):
             nodes[node] = load
@@ -55,21 +59,15 @@ def read(facts: Facts, now: float) -> Measured:
             load = _made(Load, _pairs(words))
             if load and facts.placement.node_of(naming.net(server)) == node:
                 servers[server] = load
-    return Measured(servers, nodes, capacities, silent)
-
-
-def _age(told: Mapping[str, str], now: float) -> float:
-    """Return for how many seconds nobody has confirmed what was told; 0 where it does not say when it was."""
-    at = told.get("at", "")
-    return now - int(at) if at.isdecimal() else 0.0
+    return Measured(servers, nodes, capacities, tuple(silent))
 
 
 def silence(measured: Measured) -> Iterator[str]:
     """Say whose load is not known any more, and what counts instead."""
-    for node, seconds in measured.silent.items():
+    for node in measured.silent:
         yield (
-            f"{node} has said nothing of its load for {seconds / 60:.0f} minutes: its virtual servers count with what "
-            "the cluster file expects of them, or else as average ones; see `vsctl status` for its daemon"
+            f"the daemon of {node} does not work, and what it said of its load is old: its virtual servers count with "
+            "what the cluster file expects of them, or else as average ones; see `vsctl status`"
         )
 
 
@@ -84,7 +82,7 @@ def document(
                 "state": state,
                 "load": _value(measured.nodes.get(name)),
                 "capacity": _value(measured.capacities.get(name)),
-                "silent": measured.silent.get(name),
+                "silent": name in measured.silent,
             }
             for name, state in nodes.items()
         ],
@@ -136,10 +134,9 @@ def _listed(found: Any, things: str, what: str, kind: type[T], source: str) -> d
     return values
 
 
-def _silent(found: Any) -> dict[str, float]:
-    """Return how long nodes have said nothing, as far as it is told; their names have been looked at before."""
-    said = {each["name"]: each.get("silent") for each in found.get("nodes", [])}
-    return {node: float(seconds) for node, seconds in said.items() if isinstance(seconds, int | float)}
+def _silent(found: Any) -> tuple[str, ...]:
+    """Return the nodes that say nothing, as far as it is told; their names have been looked at before."""
+    return tuple(each["name"] for each in found.get("nodes", []) if each.get("silent") is True)
 
 
 def _made(kind: type[T], said: Any) -> T | None:

@@ -6,7 +6,6 @@ as average ones, beside what the others need just now.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 from lxml import etree
@@ -32,7 +31,7 @@ def load(store: Store, applied: Applied, cluster: Cluster) -> Balanced | None:
         return None
     facts = store.facts(measured.OF_DAEMONS)
     try:
-        now = situation.of(applied, cluster, facts, measured.read(facts, time.time()), coming=new)
+        now = situation.of(applied, cluster, facts, measured.read(facts), coming=new)
     except Refused:
         return None
     found = rebalancing.joined(cluster, now, stored.preferences(tree), [each.name for each in new])

@@ -33,7 +33,7 @@ def rebalance(
         carrying.take_over(store, limit, wait=apply)
         applied, cluster = configuration.needed(store)
     facts = store.facts(measured.OF_DAEMONS)
-    said = measured.read(facts, time.time()) if loads is None else measured.from_file(loads)
+    said = measured.read(facts) if loads is None else measured.from_file(loads)
     look = _look(applied, cluster, said, periodic)
     plan = rebalancing.plan(
         cluster, look(applied, facts), stored.preferences(etree.fromstring(applied.cib)), patient=periodic
@@ -140,7 +140,7 @@ def _document(plan: Plan, loads: Measured, *, applied: bool) -> dict[str, Any]:
             for number, wave in enumerate(plan.waves, 1)
             for each in wave
         ],
-        "silent": [{"node": node, "seconds": seconds} for node, seconds in loads.silent.items()],
+        "silent": list(loads.silent),
         "stays": [{"server": each.server, "node": each.node, "why": each.why} for each in plan.stays],
         "losses": [
             {

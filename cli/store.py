@@ -22,6 +22,9 @@ from vsctl.cli.programs import Failed, Refused, run
 CRM_MON = ("crm_mon", "--one-shot", "--inactive", "--include", "all", "--output-as", "xml")
 
 ATTRIBUTE = ("attrd_updater", "--query", "--all", "--output-as", "xml")
+PATCH = ("cibadmin", "--patch", "--sync-call", "--xml-pipe")
+
+CONSTRAINTS = "/cib/configuration/constraints"
 ANY_STATUS = range(256)
 """Without news of the daemons, or attributes that nobody has (78 or 105, by version), there is still much to show."""
 
@@ -62,25 +65,10 @@ class LiveCluster:
             raise _silent(problem) from None
 
     def change(self, old: bytes, new: bytes) -> None:
-        with TemporaryDirectory(prefix="vsctl-") as directory:
-            files = Path(directory, "old.xml"), Path(directory, "new.xml")
-            for file, content in zip(files, (old, new), strict=True):
-                file.write_bytes(content)
-            # With versions in it every patch of a busy cluster would be out of date on arrival.
-            patch = run(
-                *(
-                    "crm_diff",
-                    "--no-version",
-                    "--original",
-                    os.fspath(files[0]),
-                    "--new",
-                    os.fspath(files[1]),
-                ),
-                ok=(0, 1),
-            )
-        if patch.strip():
+        patch = difference(old, new)
+        if patch:
             try:
-                run("cibadmin", "--patch", "--sync-call", "--xml-pipe", input=patch)
+                run(*PATCH, input=patch)
             except Failed as problem:
                 raise Refused(
                     f"the cluster did not take the change, and nothing was changed: {problem.reason}; if somebody "
@@ -94,6 +82,32 @@ class LiveCluster:
             raise _silent(problem) from None
         said = (run(*ATTRIBUTE, "--name", each, ok=ANY_STATUS) for each in private)
         return facts.read(monitored, [etree.fromstring(each) for each in said if each])
+
+
+def difference(old: bytes, new: bytes) -> bytes:
+    """Return the patch that turns one CIB into another, nothing if they are the same."""
+    with TemporaryDirectory(prefix="vsctl-") as directory:
+        files = Path(directory, "old.xml"), Path(directory, "new.xml")
+        for file, content in zip(files, (old, new), strict=True):
+            file.write_bytes(content)
+        # With versions in it every patch of a busy cluster would be out of date on arrival.
+        names = "--original", os.fspath(files[0]), "--new", os.fspath(files[1])
+        patch = run("crm_diff", "--no-version", *names, ok=(0, 1)).strip()
+    return _without_moves(patch) if patch else b""
+
+
+def _without_moves(patch: bytes) -> bytes:
+    """Return a patch without what only changes the order of constraints or of properties, which means nothing.
+
+    For each of these the CIB manager counts its way along the whole list, from every element of it: a few hundred
+    keep it busy for minutes in a big cluster (`docs/decisions/0046-what-a-big-cib-costs.md`).
+    """
+    tree = etree.fromstring(patch)
+    for change in tree.findall("change[@operation='move']"):
+        place, _, what = change.get("path", "").rpartition("/")
+        if place == CONSTRAINTS or what.startswith("nvpair["):
+            tree.remove(change)
+    return etree.tostring(tree) if len(tree) else b""
 
 
 def _monitored(**env: str) -> etree._Element:

@@ -45,14 +45,13 @@ class Size:
 class Measured:
     """Everything that was measured, by name. `capacities` is what nodes say of themselves.
 
-    `silent` are nodes that have not confirmed their load for too long, and for how many
-    seconds: what they said of it then is not among the rest.
+    `silent` are nodes whose daemon does not work: what it once said of loads is not among the rest.
     """
 
     servers: Mapping[str, Load] = field(default_factory=dict)
     nodes: Mapping[str, Load] = field(default_factory=dict)
     capacities: Mapping[str, Size] = field(default_factory=dict)
-    silent: Mapping[str, float] = field(default_factory=dict)
+    silent: tuple[str, ...] = ()
 
 
 def sizes(cluster: Cluster, measured: Measured) -> dict[str, Size]:

@@ -1,12 +1,13 @@
 """What do this node and the servers on it need, and who hears of it?
 
 Looks every ten seconds, and tells the cluster in one private attribute, when
-something has changed so much that it matters, or nothing was told for two minutes.
+something has changed so much that it matters. Whoever reads it asks Pacemaker whether
+this daemon works, and not a clock how old it is: what stands there is what is
+known now, and nothing where nothing is.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Mapping
 
 from vsctl.agents.netlink import Netlink
@@ -18,8 +19,6 @@ from vsctl.agents.ocf import log
 
 LOAD = "load"
 """The private attribute; `docs/contracts.md` has its form."""
-REPEAT = 120.0
-"""Seconds after which a load is told again that has not changed: nobody believes one that is old."""
 
 
 class Measuring:
@@ -45,7 +44,8 @@ class Measuring:
         self._meters: dict[str, Meter] = {}
         self._told: dict[str, Load | None] = {}
         self._told_most: dict[str, float] = {}
-        self._told_at = 0.0
+        self._measured = now()
+        attributes.drop(LOAD)  # what a daemon before this one has told
 
     def look(self) -> None:
         """Measure now and again every ten seconds."""
@@ -54,7 +54,11 @@ class Measuring:
             self._measure()
         except (OSError, ValueError) as problem:  # or the kernel says something in another form
             log(f"the load cannot be measured now: {getattr(problem, 'strerror', None) or problem}")
+            if self._told and now() - self._measured > loads.GAP:
+                self._told = {}
+                self._attributes.drop(LOAD)
         else:
+            self._measured = now()
             self._tell()
 
     def _measure(self) -> None:
@@ -69,14 +73,13 @@ class Measuring:
         node = loads.of_node(self._node.load, [each for each in servers.values() if each is not None])
         now_known, most = {"": node, **servers}, self._most()
         if node is None or (
-            now() - self._told_at < REPEAT
-            and most == self._told_most
+            most == self._told_most
             and now_known.keys() == self._told.keys()
             and not any(loads.differs(self._told[each], load) for each, load in now_known.items())
         ):
             return
-        self._told, self._told_most, self._told_at = now_known, most, now()
-        sections = [f"at={time.time():.0f} {loads.text(node, most)}"]
+        self._told, self._told_most = now_known, most
+        sections = [loads.text(node, most)]
         sections += [f"{server} {loads.text(load)}" for server, load in servers.items() if load is not None]
         self._attributes.want([(LOAD, ";".join(sections))], private=True)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -67,7 +66,7 @@ class Found:
 def _found(store: Store) -> Found:
     applied, cluster = configuration.needed(store)
     facts = store.facts((*measured.OF_DAEMONS, *loads.OF_DAEMONS))
-    said = measured.read(facts, time.time())
+    said = measured.read(facts)
     return Found(
         {each.name: report.node_state(each.name, applied.hand, facts) for each in cluster.nodes},
         {each.name: facts.placement.node_of(naming.net(each.name)) for each in cluster.servers},
@@ -107,7 +106,7 @@ def _unmeasured(found: Found) -> Iterator[str]:
     for sentence in measured.silence(found.measured):
         yield ""
         yield output.fold(sentence)
-    known = found.measured.nodes.keys() | found.measured.silent.keys()
+    known = {*found.measured.nodes, *found.measured.silent}
     silent = [each for each in found.online if each not in known]
     if silent:
         yield ""

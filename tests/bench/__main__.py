@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.bench import (
     agents,
+    cib,
     commands,
     daemon,
     filesystems,
@@ -46,6 +47,7 @@ PARTS: dict[str, Callable[[int], Table]] = {
     "placement": placement.measure,
     "peers": peers.measure,
     "scale": scale.measure,
+    "cib": cib.measure,
     "proof": proof.measure,
 }
 

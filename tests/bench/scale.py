@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 
 from lxml import etree
 
-from tests.bench.peers import used
 from tests.bench.table import Row, Table
+from tests.bench.usage import used
 from vsctl.cib_templates import stored
 from vsctl.cli import configuration, history
 from vsctl.cli.history import Action

@@ -40,3 +40,12 @@ class Living:
     def happen(self, *events: str) -> None:
         """Let the scheduler have its way."""
         self.path.write_bytes(scheduler.settle(self.read(), events=events).cib)
+
+
+def without_daemon(cib: bytes, node: str) -> bytes:
+    """Return the CIB in which the daemon of a node does not run."""
+    tree = etree.fromstring(cib)
+    (history,) = tree.iterfind(f"status/node_state[@uname='{node}']/lrm/lrm_resources")
+    (daemon,) = history.iterfind("lrm_resource[@type='daemon']")
+    history.remove(daemon)
+    return etree.tostring(tree)

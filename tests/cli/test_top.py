@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from tests.cli.living import without_daemon
 from tests.cli.vsctl import vsctl
 from vsctl.cli import measured
 from vsctl.cli.commands.top import _short
@@ -83,13 +84,13 @@ def test_numbers_are_short(amount: float, text: str) -> None:
     assert _short(amount) == text
 
 
-def test_what_a_dead_daemon_said_long_ago_is_not_shown_as_load(busy: Path) -> None:
-    busy.write_bytes(with_attributes(busy.read_bytes(), "n1", {"load": f"at=1000000 {N1}"}))
+def test_what_a_dead_daemon_has_said_is_not_shown_as_load(busy: Path) -> None:
+    busy.write_bytes(without_daemon(busy.read_bytes(), "n1"))
     found = vsctl("top", "--json", "--cib", busy).json
     Draft202012Validator(json.loads(SCHEMA.read_text())).validate(found)
     node, server = found["nodes"][0], next(each for each in found["servers"] if each["name"] == "vs1")
     assert (node["name"], node["load"], server["load"]) == ("n1", None, None)
-    assert node["capacity"]["cpu"] == 16 and node["silent"] > measured.STALE
+    assert node["capacity"]["cpu"] == 16 and node["silent"] is True
     said = " ".join(vsctl("top", "--cib", busy).out.split())
-    assert "n1 has said nothing of its load for" in said
+    assert "the daemon of n1 does not work, and what it said of its load is old" in said
     assert "n2 says nothing of load: a node does half a minute" in said

@@ -1,10 +1,15 @@
-"""Are measurements told so that they fit a terminal?"""
+"""Are measurements told so that they fit a terminal, and is what they compare with sound?"""
 
 from __future__ import annotations
 
 from math import inf
 
+import pytest
+
+from tests.bench import exact
 from tests.bench.table import Row, Table
+from tests.bench.uneven import KINDS, case
+from vsctl.policy.balance import balance
 
 ROWS = (
     Row("wall net+vip4 monitor", "ms", (1.0, 2.0, 4.0), (4.0, 10.0, 2000.0), "0.3 x, 10"),
@@ -35,3 +40,12 @@ def test_json_has_every_value_and_the_ratio() -> None:
     assert plain["rows"][0]["peer"] == (4.0, 10.0, 2000.0)
     assert plain["rows"][3]["peer"] == ("never",)
     assert [each["ratio"] for each in plain["rows"]] == [0.2, None, None, None]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_plan_has_fewer_moves_than_every_node_has_to_lose(seed: int) -> None:
+    demands, supplies = case(30, 4, seed)
+    found = balance(demands, supplies, KINDS, tolerance=0.2)
+    least = exact.must_leave(demands, supplies, found.limit)
+    assert least <= len(found.moves)
+    assert least > 0 or max(each.before for each in found.fills) <= found.limit, "or nobody has to"

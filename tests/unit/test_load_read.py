@@ -14,7 +14,7 @@ from vsctl.agents.noded import measuring, usage
 from vsctl.agents.noded.attributes import Attributes
 from vsctl.agents.noded.loads import EVERY, Process, Sample
 from vsctl.agents.noded.loop import Loop
-from vsctl.agents.noded.measuring import REPEAT, Measuring
+from vsctl.agents.noded.measuring import Measuring
 
 OURS = f"40 1 8:2 / {paths.MOUNTS}/vs1/data rw - xfs /dev/sdb rw\n".encode()
 LOCK = b"1: OFDLCK ADVISORY  READ -1 08:02:77 0 EOF\n"
@@ -52,8 +52,8 @@ def test_what_cannot_be_understood_ends_nothing(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(usage, "_read", nonsense)
     node = looking([])
     node.look()
-    assert len(node._loop._times) == 1, "it looks again"
-    assert not node._attributes._wanted
+    assert node.look in [each for *_, each in node._loop._times], "it looks again"
+    assert node._attributes._wanted["load"].value is None
 
 
 def test_a_port_that_is_lost_is_told_though_the_load_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,32 +67,36 @@ def test_a_port_that_is_lost_is_told_though_the_load_is_the_same(monkeypatch: py
         node.look()
         return str(node._attributes._wanted["load"].value)
 
-    while "load" not in node._attributes._wanted:
+    while node._attributes._wanted["load"].value is None:
         node.look()
     assert "network=0/20000000000" in told()
     ports.pop()
     assert "network=0/10000000000" in told()
 
 
-def test_a_load_that_stays_the_same_is_told_again_so_that_it_does_not_grow_old(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_cannot_be_measured_any_more_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
     passed = [0.0]
     same = Sample(0.0, {(1, ""): Process(0, 0.0, 0)}, 4096, {"v": 0})
-    monkeypatch.setattr(usage, "of_node", lambda *_: replace(same, when=passed[0]))
     monkeypatch.setattr(measuring, "now", lambda: passed[0])
-    monkeypatch.setattr(measuring.time, "time", lambda: 1000 + passed[0])
     node = looking([])
 
-    def told() -> str:
+    def measurable(*_: object) -> Sample:
+        return replace(same, when=passed[0])
+
+    def told() -> str | None:
         passed[0] += EVERY
         node.look()
-        return str(node._attributes._wanted["load"].value) if node._attributes._wanted else ""
+        return node._attributes._wanted["load"].value
 
-    while not (first := told()):
-        pass
-    since = passed[0]
-    assert first.startswith(f"at={1000 + since:.0f} cpu=")
-    while passed[0] + EVERY < since + REPEAT:
-        assert told() == first
-    assert told().startswith(f"at={1000 + passed[0]:.0f} cpu=")
+    def unmeasurable(*_: object) -> Sample:
+        raise ValueError("nonsense")
+
+    monkeypatch.setattr(usage, "of_node", measurable)
+    first = [told() for _ in range(5)]
+    assert first[:2] == [None, None] and first[2] is not None, (
+        "what a daemon before has said is taken back at once"
+    )
+    monkeypatch.setattr(usage, "of_node", unmeasurable)
+    assert [told() for _ in range(5)] == [first[-1]] * 3 + [None] * 2
+    monkeypatch.setattr(usage, "of_node", measurable)
+    assert any(told() for _ in range(5)), "and told again"

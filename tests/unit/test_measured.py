@@ -13,15 +13,15 @@ from hypothesis import strategies as some
 from tests.stories import cast
 from tests.unit.test_report import facts
 from vsctl.agents.noded import loads as daemon
-from vsctl.agents.noded.measuring import REPEAT
 from vsctl.cli import measured
 from vsctl.cli.facts import Attribute, Facts
+from vsctl.cli.placement import Running
 from vsctl.cli.programs import Refused
+from vsctl.policy import naming
 from vsctl.policy.load import Load, Measured, Size, sizes
 
 NODE = "cpu=1.5/16 memory=9000/64000 network=12000000/20000000000 disk=340 operations=510 clients=4 locks=12"
 VS1 = "vs1 cpu=0.6 memory=820 network=12000000 disk=340 operations=510 clients=4 locks=12"
-NOW = 1_000_000.0
 BUSY = Load(0.6, 820, 12e6, 340, 510, 4, 12)
 
 CLUSTER = cast.cluster(["nodes: n1 n2", "vs1: home=n1", "vs2: home=n1"])
@@ -35,7 +35,7 @@ def said(**attributes: str) -> Facts:
 
 
 def test_a_node_tells_of_itself_and_of_its_servers() -> None:
-    found = measured.read(said(n1=f"{NODE};{VS1}"), NOW)
+    found = measured.read(said(n1=f"{NODE};{VS1}"))
     assert found.servers == {"vs1": BUSY}, "vs2 was not measured, and nothing stands for it"
     assert found.nodes == {"n1": Load(1.5, 9000, 12e6, 340, 510, 4, 12)}
     assert found.capacities == {"n1": Size(16, 64000, 20e9)}
@@ -43,25 +43,24 @@ def test_a_node_tells_of_itself_and_of_its_servers() -> None:
 
 def test_of_a_server_only_its_own_node_is_heard() -> None:
     stale = VS1.replace("cpu=0.6", "cpu=9")
-    assert measured.read(said(n1=f"{NODE};{VS1}", n2=f"{NODE};{stale}"), NOW).servers == {"vs1": BUSY}
+    assert measured.read(said(n1=f"{NODE};{VS1}", n2=f"{NODE};{stale}")).servers == {"vs1": BUSY}
 
 
 @pytest.mark.parametrize("text", ["", ";", "nonsense", "cpu=1", f"{NODE};vs1 cpu=x", f"{NODE};;vs1 cpu=-1"])
 def test_what_cannot_be_understood_is_not_measured(text: str) -> None:
-    assert measured.read(said(n1=text), NOW).servers == {}
+    assert measured.read(said(n1=text)).servers == {}
 
 
-def test_what_nobody_has_confirmed_for_long_is_no_load_any_more() -> None:
-    old = said(n1=f"at={NOW:.0f} {NODE};{VS1}")
-    assert measured.read(old, NOW + measured.STALE).servers == {"vs1": BUSY}
-    found = measured.read(old, NOW + measured.STALE + 1)
+@pytest.mark.parametrize("state", [Running(naming.DAEMON, ()), Running(naming.DAEMON, ("n1",), failed=True)])
+def test_what_a_daemon_has_said_that_does_not_work_is_no_load_any_more(state: Running) -> None:
+    well = said(n1=f"{NODE};{VS1}")
+    assert measured.read(well).silent == ()
+    others = (each for each in well.placement.resources if each.resource != naming.DAEMON)
+    on_n2 = Running(naming.DAEMON, ("n2",))
+    found = measured.read(replace(well, placement=replace(well.placement, resources=(*others, state, on_n2))))
     assert (found.servers, found.nodes) == ({}, {}), "vs1 counts as the file says, or as an average one"
-    assert found.silent == {"n1": measured.STALE + 1}, "and it is said"
+    assert found.silent == ("n1",), "and it is said"
     assert found.capacities == {"n1": Size(16, 64000, 20e9)}, "a node does not shrink by saying nothing"
-
-
-def test_a_daemon_tells_its_load_again_long_before_it_is_too_old() -> None:
-    assert 3 * REPEAT <= measured.STALE
 
 
 def test_what_the_operator_says_of_a_node_comes_first() -> None:
@@ -77,7 +76,7 @@ capacities = some.builds(Size, amounts, counts, amounts, some.none() | amounts)
 names = some.sampled_from(["n1", "n2", "n3"])
 
 
-@given(some.builds(Measured, some.dictionaries(names, loads), some.dictionaries(names, loads), some.dictionaries(names, capacities), some.dictionaries(names, amounts)))  # fmt: skip
+@given(some.builds(Measured, some.dictionaries(names, loads), some.dictionaries(names, loads), some.dictionaries(names, capacities), some.sets(names).map(sorted).map(tuple)))  # fmt: skip
 def test_what_is_written_down_is_read_again(value: Measured) -> None:
     names = ("n1", "n2", "n3")
     document = measured.document(value, dict.fromkeys(names, "online"), dict.fromkeys(names))
@@ -119,7 +118,7 @@ def test_what_daemons_write_is_what_is_read(node: Load, server: Load, most: Size
     text = (
         f"{daemon.text(daemon.Load(**asdict(node)), told)};vs1 {daemon.text(daemon.Load(**asdict(server)))}"
     )
-    found = measured.read(said(n1=text), NOW)
+    found = measured.read(said(n1=text))
     assert asdict(found.nodes["n1"]) == pytest.approx(asdict(node), rel=0.01)
     assert asdict(found.servers["vs1"]) == pytest.approx(asdict(server), rel=0.01)
     assert found.capacities["n1"].memory == pytest.approx(most.memory, rel=0.01)
