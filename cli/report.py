@@ -495,7 +495,11 @@ def _cluster_problems(cluster: Cluster, facts: Facts) -> Iterator[str]:
     for node in cluster.nodes:
         for port in _ports(node, facts):
             if port.state in TROUBLE:
-                hint = f"; `vsctl release {node.name}/{port.name}` uses it now" if port.state in OPEN_TO_RELEASE else ""
+                hint = (
+                    f"; `vsctl release {node.name}/{port.name}` uses it now"
+                    if port.state in OPEN_TO_RELEASE
+                    else ""
+                )
                 yield f"port {port.name} of {node.name} ({port.subnet}) {TROUBLE[port.state]}{hint}"
         yield from _lost_subnets(node, facts)
     for failed in facts.failed:
@@ -508,13 +512,12 @@ def _cluster_problems(cluster: Cluster, facts: Facts) -> Iterator[str]:
 
 
 def _lost_subnets(node: Node, facts: Facts) -> Iterator[str]:
+    instead = {"lost": "announces nothing there", "routed": "announces by host route what is there"}
     for subnet in _subnets(node, facts):
-        if subnet.state == "lost":
-            yield f"{node.name} has lost subnet {subnet.name}: no port of its there is good, and it announces nothing there"
-        elif subnet.state == "routed":
+        if subnet.state in instead:
             yield (
-                f"{node.name} has lost subnet {subnet.name}: no port of its there is good, and it announces by host "
-                "route what is there"
+                f"{node.name} has lost subnet {subnet.name}: no port of its there is good, and it "
+                f"{instead[subnet.state]}"
             )
 
 
