@@ -1,4 +1,5 @@
-# A node daemon dies. It is nobody's foundation: no server moves, no part of one is touched.
+# A node daemon dies. It is nobody's foundation: no server moves, no part of one is touched. One that does not end
+# either is left as it is: its node is not fenced for it.
 cluster
 nodes: n1 n2 n3
 vs1: home=n1
@@ -8,5 +9,21 @@ vs1 starts on n1
 vs2 starts on n2
 
 fail resource vsctl-daemon
+----
+nothing moves
+
+stick vsctl-daemon
+----
+nothing moves
+
+fail resource vsctl-daemon
+----
+nothing moves
+
+fail node n3
+----
+n3 is fenced
+
+return node n3
 ----
 nothing moves
