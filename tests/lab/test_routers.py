@@ -27,20 +27,22 @@ TRIALS = 5
 BGP = """
 router id 198.51.100.1;
 protocol device { }
+protocol bfd { interface "lan-b" { interval 200 ms; multiplier 5; }; }
 protocol kernel { ipv4 { export where source = RTS_BGP; }; }
 protocol kernel { ipv6 { export where source = RTS_BGP; }; }
 protocol bgp { local 198.51.100.1 as 64500; neighbor range 198.51.100.0/24 as 64512; passive; dynamic name "four"; \
-               password "a word"; ipv4 { import all; export none; }; }
+               password "a word"; bfd on; ipv4 { import all; export none; }; }
 protocol bgp { local 2001:db8:b::1 as 64500; neighbor range 2001:db8:b::/64 as 64512; passive; dynamic name "six"; \
-               password "a word"; ipv6 { import all; export none; }; }
+               password "a word"; bfd on; ipv6 { import all; export none; }; }
 """
 OSPF = """
 router id 198.51.100.1;
 protocol device { }
+protocol bfd { interface "lan-b" { interval 200 ms; multiplier 5; }; }
 protocol kernel { ipv4 { export where source = RTS_OSPF_EXT2; }; }
 protocol kernel { ipv6 { export where source = RTS_OSPF_EXT2; }; }
-protocol ospf v2 four { ipv4; area 0.0.0.0 { interface "lan-b" { priority 1; }; }; }
-protocol ospf v3 six { ipv6; area 0.0.0.0 { interface "lan-b" { priority 1; }; }; }
+protocol ospf v2 four { ipv4; area 0.0.0.0 { interface "lan-b" { bfd on; priority 1; }; }; }
+protocol ospf v3 six { ipv6; area 0.0.0.0 { interface "lan-b" { bfd on; priority 1; }; }; }
 """
 SPEAKS = {"bgp": BGP, "ospf": OSPF}
 LISTENING = 120.0
@@ -97,7 +99,7 @@ def speak(lab: Lab, protocol: str) -> None:
         router.run(["bird", "-c", SETTINGS, "-s", SOCKET, "-P", "/run/bird.pid"])
     document = yaml.safe_load(CLUSTER_FILE.read_text())
     if protocol == "ospf":
-        document["subnets"]["lan-b"]["routers"] = {"ospf": {"area": "0.0.0.0"}}
+        document["subnets"]["lan-b"]["routers"] = {"ospf": {"area": "0.0.0.0", "bfd": True}}
     node = lab.any_node()
     node.write("/etc/vsctl.yaml", yaml.safe_dump(document, sort_keys=False))
     node.run(["vsctl", "apply", "--yes", "--wait", "/etc/vsctl.yaml"], timeout=180)
@@ -263,7 +265,7 @@ def test_without_a_router_that_listens_a_peer_routes(told: Lab) -> None:
 
 
 def test_its_node_dies_while_it_announces_by_host_route(told: Lab) -> None:
-    """Another node has lan-a, and the router must not go on sending to a node that is dead."""
+    """Another node has lan-a, and the router does not go on sending to a node that is dead: both speak BFD."""
     lab, c3 = told, told.client("c3")
     writer = Client.nfs(c3, "192.0.2.11", "/root/projects")
     users = [writer, *(Client.answers(c3, each) for each in sorted(OF_VS1))]
@@ -276,10 +278,12 @@ def test_its_node_dies_while_it_announces_by_host_route(told: Lab) -> None:
             each.wait_for_progress()
         began = time.monotonic()
         lab.kill("n1")
+        lab.wait(lambda: learnt(lab) == set(), "the router has forgotten n1")
+        print(f"the router has forgotten n1 after {time.monotonic() - began:.2f} s")
+        assert lab.where("vs1-vip-lan-a") not in ("n2", "n3"), "it has before vs1 is anywhere else"
         for each in users:
             each.wait_for_progress()
         assert lab.where("vs1-net") == lab.where("vs1-vip-lan-a") != "n1"
-        lab.wait(lambda: learnt(lab) == set(), "the router has forgotten n1")
         for each in users:
             waited = max(length for at, length in each.report().gaps if at + length > began)
             print(f"{each.what} waited {waited:.2f} s")

@@ -1,4 +1,5 @@
 # With on_subnet_loss: move the server goes where its subnet is; where that is nowhere better, it is routed.
+# Worlds: scheduler, full lab.
 cluster
 nodes: n1 n2 n3
 vs1: home=n1 on_subnet_loss=move
