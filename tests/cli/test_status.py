@@ -155,13 +155,6 @@ def test_how_ports_and_subnets_are(cib: Path, request: pytest.FixtureRequest) ->
     }
 
 
-def test_what_a_node_said_that_is_down_is_not_believed(cib: Path) -> None:
-    cib.write_bytes(with_attributes(cib.read_bytes(), "n2", EVERY_STATE["n1"]))
-    cib.write_bytes(after(cib.read_bytes(), "--node-fail", "n2"))
-    (n2,) = (each for each in vsctl("status", "--cib", cib, "--json").json["nodes"] if each["name"] == "n2")
-    assert {each["state"] for each in (*n2["ports"], *n2["subnets"])} == {"unknown"}
-
-
 def in_quarantine(tree: etree._Element, stage: str, **record: object) -> None:
     """Let an agent have found data of vs1 damaged."""
     there = frozenset(each.get("id", "") for each in tree.iter("rsc_location"))
