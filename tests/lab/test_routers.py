@@ -97,6 +97,8 @@ def speak(lab: Lab, protocol: str) -> None:
         router.run(["birdc", "-s", SOCKET, "configure"])
     else:
         router.run(["bird", "-c", SETTINGS, "-s", SOCKET, "-P", "/run/bird.pid"])
+    if not before and protocol == "bgp":
+        return  # as the cluster file says
     document = yaml.safe_load(CLUSTER_FILE.read_text())
     if protocol == "ospf":
         document["subnets"]["lan-b"]["routers"] = {"ospf": {"area": "0.0.0.0", "bfd": True}}
