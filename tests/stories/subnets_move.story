@@ -1,4 +1,4 @@
-# With on_subnet_loss: move the server goes where its subnet is; where that is nowhere better, it is routed.
+# With on_subnet_loss: move the server goes where its subnet is, unless it is pinned.
 # Worlds: scheduler, full lab.
 cluster
 nodes: n1 n2 n3
@@ -31,7 +31,3 @@ vs1 moves n2 -> n1
 fail subnet n3/lan-b
 ----
 vs2 moves n3 -> n1
-
-fail subnet n1/lan-b
-----
-vs2-vip-lan-b moves n1 -> n2
