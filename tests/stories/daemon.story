@@ -1,5 +1,5 @@
 # A node daemon dies. It is nobody's foundation: no server moves, no part of one is touched. One that does not end
-# either is left as it is: its node is not fenced for it.
+# either is left as it is: its node is not fenced for it, neither at once nor when the cluster thinks again.
 cluster
 nodes: n1 n2 n3
 vs1: home=n1
@@ -20,10 +20,6 @@ fail resource vsctl-daemon
 ----
 nothing moves
 
-fail node n3
-----
-n3 is fenced
-
-return node n3
+time 12:05
 ----
 nothing moves
