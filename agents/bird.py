@@ -38,6 +38,9 @@ LISTENING = 1179
 """BGP's own port stays free for another BIRD: we call the routers, nobody has to call us."""
 HOLD = 9
 """Seconds after which a router forgets what a dead node has told it, if it agrees."""
+BFD = "bfd"
+SIGN, MISSED = 200, 5
+"""Milliseconds between two signs of life where BFD is spoken, and how many may be missed."""
 
 VERSIONS = {AF_INET: 4, AF_INET6: 6}
 _LONGEST_PASSWORD = 80  # TCP_MD5SIG_MAXKEYLEN
@@ -49,10 +52,11 @@ class Routers:
     """The routers of one subnet, as the cluster file declares them.
 
     `number` is our autonomous system or the area, `peers` are (address, its
-    autonomous system), `password` the file that has it.
+    autonomous system), `password` the file that has it. With `bfd` both sides
+    give each other signs of life.
     """
 
-    __slots__ = ("families", "number", "password", "peers", "protocol", "subnet")
+    __slots__ = ("bfd", "families", "number", "password", "peers", "protocol", "subnet")
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class Routers:
         peers: Sequence[tuple[Address, str]],
         families: Iterable[int],
         password: str | None,
+        bfd: bool,
     ) -> None:
         self.subnet = subnet
         self.protocol = protocol
@@ -69,28 +74,34 @@ class Routers:
         self.peers = peers
         self.families = sorted(families)
         self.password = password
+        self.bfd = bfd
 
 
 def routers(text: str) -> tuple[Routers, ...]:
-    """Read `lan-b bgp 64512 198.51.100.1@64500 /etc/vsctl/bgp;lan-c ospf 0.0.0.0 4 6`."""
+    """Read `lan-b bgp 64512 198.51.100.1@64500 /etc/vsctl/bgp bfd;lan-c ospf 0.0.0.0 4 6`."""
     return tuple(_routers(*section.split()) for section in text.split(";") if section.strip())
 
 
 def _routers(subnet: str = "", protocol: str = "", number: str = "", *rest: str) -> Routers:
     names.known(subnet)
+    bfd = rest[-1:] == (BFD,)
+    if bfd:
+        rest = rest[:-1]
     if protocol == OSPF and rest and set(rest) <= {"4", "6"}:
         parse(number)  # an area is written like an address
         return Routers(
-            subnet, OSPF, number, (), (AF_INET if each == "4" else AF_INET6 for each in rest), None
+            subnet, OSPF, number, (), (AF_INET if each == "4" else AF_INET6 for each in rest), None, bfd
         )
     peers = [each.partition("@") for each in rest if not each.startswith("/")]
     passwords = [each for each in rest if each.startswith("/")]
     right = number.isdecimal() and peers and all(number_of.isdecimal() for _, _, number_of in peers)
     if protocol != BGP or not right or len(passwords) > 1:
-        raise ValueError(f"{subnet} is not followed by `bgp AS PEER@AS [PASSWORD FILE]` or `ospf AREA 4 6`")
+        raise ValueError(
+            f"{subnet} is not followed by `bgp AS PEER@AS [PASSWORD FILE] [bfd]` or `ospf AREA 4 6 [bfd]`"
+        )
     found = [(parse(address), number_of) for address, _, number_of in peers]
     return Routers(
-        subnet, BGP, number, found, {each.family for each, _ in found}, next(iter(passwords), None)
+        subnet, BGP, number, found, {each.family for each, _ in found}, next(iter(passwords), None), bfd
     )
 
 
@@ -128,6 +139,13 @@ def configuration(
             f"ipv{version} {{ table hosts{version}; "
             f"import where krt_source = {names.PROTOCOL} && net.len = {bits}; export none; }}; }}"
         )
+    watched = [
+        port for port, subnet in ports.items() for each in declared if each.subnet == subnet and each.bfd
+    ]
+    if watched:
+        signs = f"{{ interval {SIGN} ms; multiplier {MISSED}; }}"
+        ways = " ".join(f'interface "{port}" {signs};' for port in watched)
+        blocks.append(f"protocol bfd {{ {ways} }}")
     for port, subnet in ports.items():
         for each in declared:
             if each.subnet == subnet:
@@ -147,7 +165,7 @@ def _bgp(declared: Routers, port: str, own: Sequence[Address], passwords: Mappin
             f"local {local.ip} port {LISTENING} as {declared.number}; neighbor {peer.ip} as {number}; "
             f'interface "{port}"; strict bind yes; {password}'
             f"hold time {HOLD}; connect delay time 1; connect retry time 3; error wait time 1, 5; "
-            f"graceful restart off; {_channel(peer.family, 'next hop self; ')} }}"
+            f"graceful restart off; {_signs(declared)}{_channel(peer.family, 'next hop self; ')} }}"
         )
 
 
@@ -157,8 +175,12 @@ def _ospf(declared: Routers, port: str, own: Sequence[Address], _: Mapping[str, 
         yield (
             f"protocol ospf {version} {_name(port, family, 1)} {{ router id {_identity(port, own)}; "
             f"stub router yes; {_channel(family)} "
-            f'area {declared.number} {{ interface "{port}" {{ priority 0; }}; }}; }}'
+            f'area {declared.number} {{ interface "{port}" {{ {_signs(declared)}priority 0; }}; }}; }}'
         )
+
+
+def _signs(declared: Routers) -> str:
+    return "bfd on; " if declared.bfd else ""
 
 
 def _channel(family: int, more: str = "") -> str:

@@ -28,7 +28,7 @@ class Router(Agent):
 
     routers = Param(
         bird.routers,
-        "The routers of each subnet: lan-b bgp 64512 198.51.100.1@64500;lan-c ospf 0.0.0.0 4 6",
+        "The routers of each subnet: lan-b bgp 64512 198.51.100.1@64500 bfd;lan-c ospf 0.0.0.0 4 6",
         reloadable=True,
     )
     ports = Param(

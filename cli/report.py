@@ -16,7 +16,7 @@ from vsctl.cli import balancing, quarantines
 from vsctl.cli.balancing import BalancerReport
 from vsctl.cli.facts import Facts, Failed
 from vsctl.cli.quarantines import QuarantineReport
-from vsctl.policy import capacity, naming
+from vsctl.policy import capacity, naming, subnet_loss
 from vsctl.policy.constraints import identity
 from vsctl.policy.hand import Hand
 from vsctl.policy.model import Cluster, Filesystem, Interface, Node, OnStorageLoss, VirtualServer
@@ -49,6 +49,8 @@ TROUBLE = {
     "waiting": "is back, and is used again when it has worked for a while",
     "flapping": "comes and goes, and is used again when it has been quiet for a while",
 }
+OPEN_TO_RELEASE = ("waiting", "flapping")
+"""The states of a port that works, and is not used yet."""
 UNEASY = {
     "slow": "is slow: reads take more than a second",
     "failing": "does not answer every read: see to it, a device or a path of it may be dead",
@@ -80,6 +82,22 @@ class PortReport:
 
     name: str
     subnet: str
+    state: str
+
+
+SUBNETS = {"2": GOOD, "1": "routed", "0": "lost"}
+"""What the values of `subnet-<subnet>` are called, here and in the diaries of nodes."""
+
+
+@dataclass(frozen=True)
+class SubnetReport:
+    """What a node with ports on a subnet can do there.
+
+    `state` is good, routed (its addresses can be announced by host route from a port on another subnet), lost, or
+    unknown without news from the node's daemon.
+    """
+
+    name: str
     state: str
 
 
@@ -135,6 +153,7 @@ class NodeReport:
     state: str
     servers: tuple[str, ...]
     ports: tuple[PortReport, ...]
+    subnets: tuple[SubnetReport, ...]
 
 
 @dataclass(frozen=True)
@@ -173,6 +192,7 @@ def of(
                 node_state(node.name, hand, facts),
                 tuple(s.name for s in servers if s.node == node.name),
                 tuple(_ports(node, facts)),
+                tuple(_subnets(node, facts)),
             )
             for node in cluster.nodes
         ),
@@ -245,6 +265,13 @@ def _ports(node: Node, facts: Facts) -> Iterator[PortReport]:
     states = said(facts, node.name, STATES) if node.name in facts.placement.online else {}
     for port in node.ports:
         yield PortReport(port.interface, port.subnet, states.get(port.interface, UNKNOWN))
+
+
+def _subnets(node: Node, facts: Facts) -> Iterator[SubnetReport]:
+    up = node.name in facts.placement.online
+    for subnet in dict.fromkeys(port.subnet for port in node.ports):
+        value = facts.attribute(node.name, subnet_loss.attribute(subnet)) if up else None
+        yield SubnetReport(subnet, SUBNETS.get(value or "", UNKNOWN))
 
 
 def said(facts: Facts, node: str, attribute: str) -> dict[str, str]:
@@ -494,7 +521,13 @@ def _cluster_problems(cluster: Cluster, facts: Facts) -> Iterator[str]:
     for node in cluster.nodes:
         for port in _ports(node, facts):
             if port.state in TROUBLE:
-                yield f"port {port.name} of {node.name} ({port.subnet}) {TROUBLE[port.state]}"
+                hint = (
+                    f"; `vsctl release {node.name}/{port.name}` uses it now"
+                    if port.state in OPEN_TO_RELEASE
+                    else ""
+                )
+                yield f"port {port.name} of {node.name} ({port.subnet}) {TROUBLE[port.state]}{hint}"
+        yield from _lost_subnets(node, facts)
     for failed in facts.failed:
         if failed.resource in (naming.DAEMON, naming.ROUTER):
             yield _what_failed(failed)
@@ -502,6 +535,16 @@ def _cluster_problems(cluster: Cluster, facts: Facts) -> Iterator[str]:
     for event in facts.fenced:
         if event.status == "failed":
             yield f"fencing of {event.target} ({event.action}) failed at {event.when}"
+
+
+def _lost_subnets(node: Node, facts: Facts) -> Iterator[str]:
+    instead = {"lost": "announces nothing there", "routed": "announces by host route what is there"}
+    for subnet in _subnets(node, facts):
+        if subnet.state in instead:
+            yield (
+                f"{node.name} has lost subnet {subnet.name}: no port of its there is good, and it "
+                f"{instead[subnet.state]}"
+            )
 
 
 def _lost_storage(cluster: Cluster, facts: Facts) -> Iterator[str]:

@@ -17,8 +17,9 @@ def daemon(cluster: Cluster, seen: Cluster) -> tuple[Clone, ...]:
 
     No order and no colocation lead to it: servers start before it has
     reported, and run on without it. A daemon that does not stop is left as it
-    is: it must never cost its node a fencing. `seen` is the cluster with the
-    nodes where Pacemaker would start each server.
+    is: no failure of its own costs its node a fencing. (On purpose it has a node
+    fenced on which a server is stuck, by `terminate`: decisions 0022, 0027.)
+    `seen` is the cluster with the nodes where Pacemaker would start each server.
     """
     given = (
         ("gateways", parameters.gateways(cluster)),

@@ -38,6 +38,7 @@ class Bgp:
     number: int
     peers: tuple[Peer, ...]
     password_file: str | None = None
+    bfd: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Ospf:
     """The area of the routers to tell, written like an IPv4 address."""
 
     area: str
+    bfd: bool = False
 
 
 @dataclass(frozen=True)

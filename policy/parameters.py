@@ -10,7 +10,17 @@ import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from vsctl.policy.model import BalanceMode, Cluster, Interface, NfsExport, SmbShare, Subnet, VirtualServer
+from vsctl.policy.model import (
+    BalanceMode,
+    Bgp,
+    Cluster,
+    Interface,
+    NfsExport,
+    Ospf,
+    SmbShare,
+    Subnet,
+    VirtualServer,
+)
 from vsctl.policy.resources import Pairs
 
 _UNSAFE = re.compile(rb"[^A-Za-z0-9/._\-@:$]")
@@ -150,9 +160,13 @@ def _routers(subnet: Subnet) -> str:
     if subnet.bgp:
         peers = (f"{each.address}@{each.number}" for each in subnet.bgp.peers)
         password = (subnet.bgp.password_file,) if subnet.bgp.password_file else ()
-        return " ".join((subnet.name, "bgp", str(subnet.bgp.number), *peers, *password))
+        return " ".join((subnet.name, "bgp", str(subnet.bgp.number), *peers, *password, *_bfd(subnet.bgp)))
     area = subnet.ospf.area if subnet.ospf else ""
-    return " ".join((subnet.name, "ospf", area, *map(str, sorted(subnet.told))))
+    return " ".join((subnet.name, "ospf", area, *map(str, sorted(subnet.told)), *_bfd(subnet.ospf)))
+
+
+def _bfd(spoken: Bgp | Ospf | None) -> tuple[str, ...]:
+    return ("bfd",) if spoken and spoken.bfd else ()
 
 
 def router_ports(cluster: Cluster) -> str:

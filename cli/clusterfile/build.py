@@ -70,8 +70,8 @@ def _routers(entry: Entry | None) -> dict[str, Any]:
     bgp, ospf = (entry.get("bgp"), entry.get("ospf")) if entry else (None, None)
     if bgp:
         peers = tuple(Peer(address, number.value) for address, number in _addressed(bgp))
-        return {"bgp": Bgp(bgp.plain("as"), peers, bgp.plain("password_file"))}
-    return {"ospf": Ospf(ospf.plain("area"))} if ospf else {}
+        return {"bgp": Bgp(bgp.plain("as"), peers, bgp.plain("password_file"), bool(bgp.plain("bfd")))}
+    return {"ospf": Ospf(ospf.plain("area"), bool(ospf.plain("bfd")))} if ospf else {}
 
 
 def _addressed(bgp: Entry) -> Iterator[tuple[Address, Entry]]:

@@ -76,6 +76,7 @@ NETWORK = Text(spelling.network, "a network, such as 192.0.2.0/24", {"type": "st
 PATH = Text(spelling.exported_path, "a path, such as /projects", _pattern(spelling.EXPORTED))
 
 SYSTEM = _whole(1, 2**32 - 1, 64512)
+BFD = Key(BOOLEAN, "They speak BFD as well, and forget a dead node within a second.")
 
 ROUTERS = Record(
     {
@@ -104,6 +105,7 @@ ROUTERS = Record(
                         ),
                         "A file on every node with the password of the sessions (TCP MD5).",
                     ),
+                    "bfd": BFD,
                 }
             ),
             "They speak BGP.",
@@ -125,7 +127,8 @@ ROUTERS = Record(
                         ),
                         "The area that the subnet is in.",
                         required=True,
-                    )
+                    ),
+                    "bfd": BFD,
                 }
             ),
             "They speak OSPF, version 2 for IPv4 and version 3 for IPv6.",

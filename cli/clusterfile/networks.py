@@ -96,7 +96,7 @@ def routers_fit(draft: Draft) -> Iterator[Problem]:
 
 
 def addresses_without_routers(draft: Draft) -> Iterator[Problem]:
-    """Note the subnets whose addresses nobody reaches when no node has a good port there, though others are good."""
+    """Note the subnets whose addresses no router is told of when a node, or every one, has no good port there."""
     alone = []
     for name, subnet in draft.subnets.items():
         others = draft.beside(name)
@@ -114,8 +114,9 @@ def addresses_without_routers(draft: Draft) -> Iterator[Problem]:
     subnets = draft.file.get("subnets")
     if alone and subnets is not None and not subnets.incomplete:
         yield subnets.advice(
-            f"when no node has a good port on {listed(alone, 'or')}, nobody reaches the addresses there, though "
-            "ports on other subnets may be good: `routers` of those could be told where they are"
+            f"a node without a good port on {listed(alone, 'or')} needs another one to route to its servers, or they "
+            "move, and when no node has one, nobody reaches the addresses there, though ports on other subnets may be "
+            "good: `routers` of those could be told where they are"
         )
 
 

@@ -86,6 +86,9 @@ class Place:
         self._programs.append(program)
         return program
 
+    def hardware(self, port: str) -> str:
+        return self.ip("-o", "link", "show", port).split("link/ether ")[1].split()[0]
+
     def processes(self) -> set[int]:
         """Return the processes in this network namespace, without the one that holds it."""
         found = set()
@@ -101,6 +104,30 @@ class Place:
             program.communicate()
         self._holder.send_signal(signal.SIGKILL)
         self._holder.wait()
+
+
+def listening(client: Place, told: str, frames: int) -> subprocess.Popen[str]:
+    """Start to listen on a client's port for so many frames of a kind, as tcpdump writes it."""
+    heard = client.start("tcpdump", "-lnn", "-c", str(frames), "-i", "eth0", told)
+    assert heard.stderr
+    while "listening" not in heard.stderr.readline():
+        pass
+    return heard
+
+
+@contextlib.contextmanager
+def told_of(client: Place, hardware: str, ipv4: str, ipv6: str, times: int) -> Iterator[None]:
+    """Let a client be told so often that two addresses are at a port, by ARP requests and replies and by NDP."""
+    told = f"ether src {hardware} and (arp src host {ipv4} or (ip6 src host {ipv6} and ip6[40]=136))"
+    heard = listening(client, told, 3 * times)
+    yield
+    lines = heard.communicate(timeout=PATIENCE)[0].splitlines()
+    for what in (
+        f"Request who-has {ipv4} ",
+        f"Reply {ipv4} is-at {hardware}",
+        f"neighbor advertisement, tgt is {ipv6}",
+    ):
+        assert len([line for line in lines if what in line]) == times, what
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,14 @@ import pytest
 
 import vsctl.agents
 from tests.agents.cast import EVERY, FAILED, IPV4, IPV4_B, IPV6, LAN_A, NET, NOT_RUNNING, OPEN, RUNNING
-from tests.agents.node import PYTHON, Lan, Node, Session, serve, until
+from tests.agents.node import PYTHON, Lan, Node, Session, serve, told_of, until
+from vsctl.agents.announce import BURST
 
 pytestmark = pytest.mark.lab
 
 DAEMON = {"ports": "n1=e0a:lan-a,e0b:lan-a,e1a:lan-b n2=e0a:lan-a", "gateways": "lan-a=192.0.2.99"}
+BY_NDP = {**DAEMON, "gateways": "lan-a=2001:db8:a::99"}
+"""The only witness has no IPv4 address."""
 ASK = """
 import socket, sys
 line = socket.socket(socket.AF_UNIX)
@@ -39,16 +42,20 @@ for address, bytes in traffic.of_addresses().items():
 
 
 @pytest.fixture
-def watched(lan: Lan) -> Iterator[Lan]:
-    """A node with the daemon, and vs1 announced on e0a."""
+def watched(lan: Lan, request: pytest.FixtureRequest) -> Iterator[Lan]:
+    """A node with the daemon, and vs1 announced on e0a. A test may say what the daemon is told."""
+    daemon = getattr(request, "param", DAEMON)
     lan.node.run("mount", "-t", "tmpfs", "tmpfs", "/var/log")
-    for agent, parameters in (("net", NET), ("vip", LAN_A), ("daemon", DAEMON)):
+    for agent, parameters in (("net", NET), ("vip", LAN_A), ("daemon", daemon)):
         answer = lan.node.agent(agent, "start", **parameters)
         assert answer.code == RUNNING, answer.said
     serve(lan.node, "vs1", OPEN)
     until(lambda: states(lan.node) == {"e0a": "good", "e0b": "good", "e1a": "good"}, "all ports are good")
     yield lan
-    assert lan.node.agent("daemon", "stop", **DAEMON).code == RUNNING
+    assert lan.node.agent("daemon", "stop", **daemon).code == RUNNING
+
+
+by_arp_and_by_ndp = pytest.mark.parametrize("watched", [DAEMON, BY_NDP], ids=["ARP", "NDP"], indirect=True)
 
 
 def tell(node: Node, words: str) -> str:
@@ -57,6 +64,12 @@ def tell(node: Node, words: str) -> str:
 
 def states(node: Node) -> dict[str, str]:
     return {port: each["state"] for port, each in json.loads(tell(node, "state"))["ports"].items()}
+
+
+def heard(node: Node, port: str) -> float | None:
+    """Return how long ago the witness answered on a port, in seconds; None if it never did."""
+    ago = json.loads(tell(node, "state"))["ports"][port]["heard"].get("gateways")
+    return None if ago is None else float(ago)
 
 
 def announced(node: Node) -> dict[str, str]:
@@ -109,8 +122,17 @@ def test_addresses_leave_a_dead_port_at_once_and_the_agent_agrees(watched: Lan) 
     session.close()
 
 
+def test_hosts_are_told_of_the_next_port_as_often_as_of_the_first(watched: Lan) -> None:
+    client = watched.clients["client-a"]
+    with told_of(client, watched.node.hardware("e0b"), IPV4, IPV6, 1 + len(BURST)):
+        watched.cable("e0a", "down")
+
+
+@by_arp_and_by_ndp
 def test_a_silent_port_is_left_and_not_used_by_the_agent(watched: Lan) -> None:
     """The only witness goes on answering e0b: so it is e0a."""
+    for port in ("e0a", "e0b"):
+        until(lambda it=port: heard(watched.node, it) is not None, f"the witness has answered on {port}")
     mute(watched, "e0a")
     until(lambda: announced(watched.node) == on("e0b"), "both addresses are on e0b")
     assert states(watched.node)["e0a"] == "silent"
@@ -122,14 +144,15 @@ def test_a_silent_port_is_left_and_not_used_by_the_agent(watched: Lan) -> None:
     assert states(watched.node)["e0a"] == "silent", "nobody can make a dead port good"
 
 
+@by_arp_and_by_ndp
 def test_a_single_dead_witness_costs_nothing(watched: Lan) -> None:
     before = announced(watched.node)
+    until(lambda: heard(watched.node, "e0a") is not None, "the witness has answered on e0a")
     watched.switches.run("ip", "link", "set", "client-a", "down")
 
     def long_ago() -> bool:
-        said = json.loads(tell(watched.node, "state"))["ports"]["e0a"]
-        assert said["state"] == "good"
-        return bool(said["heard"]["gateways"] > 2)
+        assert states(watched.node)["e0a"] == "good"
+        return (heard(watched.node, "e0a") or 0.0) > 2
 
     until(long_ago, "nobody has answered for two seconds")
     assert announced(watched.node) == before
@@ -173,13 +196,16 @@ def test_ports_change_in_flight(watched: Lan) -> None:
     assert process(watched.node) == first
 
 
-def test_traffic_of_addresses_and_ports_is_measured(watched: Lan) -> None:
-    session = Session(watched.clients["client-a"], IPV4, OPEN)
+@pytest.mark.parametrize(("address", "other"), [(IPV4, IPV6), (IPV6, IPV4)])
+def test_traffic_of_addresses_and_ports_is_measured(watched: Lan, address: str, other: str) -> None:
+    session = Session(watched.clients["client-a"], address, OPEN)
     before = counted(watched.node)
-    until(lambda: session.answers() and counted(watched.node)[IPV4] > before[IPV4] + 1000, "IPv4 is counted")
+    until(
+        lambda: session.answers() and counted(watched.node)[address] > before[address] + 1000, "it is counted"
+    )
     after = counted(watched.node)
-    assert after["e0a"] - before["e0a"] >= after[IPV4] - before[IPV4], "all of it came by e0a"
-    assert after[IPV6] == before[IPV6] == after.get(IPV4_B, 0) == 0
+    assert after["e0a"] - before["e0a"] >= after[address] - before[address], "all of it came by e0a"
+    assert after[other] == before[other] == after.get(IPV4_B, 0) == 0
     session.close()
 
 

@@ -19,6 +19,7 @@ from tests.agents.cast import (
     RUNNING,
 )
 from tests.agents.node import ROOT, Lan, Node, Session, attempt, serve, until, watching
+from tests.agents.test_daemon import counted
 from vsctl.agents import names
 
 pytestmark = pytest.mark.lab
@@ -63,6 +64,20 @@ def test_sessions_go_to_the_peer_and_back_and_nothing_is_left(serving: Lan, peer
         session.close()
     until(lambda: peer.dump() == before, "the peer is as it was")
     assert peer.run("ls", "/run/vsctl").split() == ["_node"]
+
+
+@pytest.mark.parametrize(("address", "other"), [(IPV4, IPV6), (IPV6, IPV4)])
+def test_what_a_peer_routes_is_counted_there(serving: Lan, peer: Node, address: str, other: str) -> None:
+    assert vip(serving.node, "stop") == RUNNING
+    assert vip(peer, "start") == RUNNING
+    session = Session(serving.clients["client-a"], address, OPEN)
+    before = counted(peer)
+    until(lambda: session.answers() and counted(peer)[address] > before[address] + 1000, "it is counted")
+    after = counted(peer)
+    for port in ("e0a", "e1a"):
+        assert after[port] - before[port] >= after[address] - before[address], f"all of it came by {port}"
+    assert after[other] == before[other] == 0
+    session.close()
 
 
 def test_the_peer_changes_ports(serving: Lan, peer: Node) -> None:

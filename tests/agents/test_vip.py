@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.agents.cast import EVERY, FAILED, IPV4, IPV6, LAN_A, NET, NOT_RUNNING, OPEN, RUNNING
-from tests.agents.node import PATIENCE, Lan, Node, Session, attempt, serve, until
+from tests.agents.node import Lan, Node, Session, attempt, listening, serve, told_of, until
 from vsctl.agents.announce import BURST
 
 pytestmark = pytest.mark.lab
@@ -111,34 +111,22 @@ def test_without_the_server_it_fails_in_a_sentence(lan: Lan) -> None:
 def test_hosts_of_the_subnet_are_told_several_times(lan: Lan) -> None:
     """A client that knows the address elsewhere learns the port at once, by ARP and neighbour discovery."""
     client = lan.clients["client-a"]
-    port = lan.node.ip("-o", "link", "show", "e0a").split("link/ether ")[1].split()[0]
-    times = 1 + len(BURST)
-    told = f"ether src {port} and (arp src host {IPV4} or (ip6 src host {IPV6} and ip6[40]=136))"
-    heard = client.start("tcpdump", "-lnn", "-c", str(3 * times), "-i", "eth0", told)
-    assert heard.stderr
-    while "listening" not in heard.stderr.readline():
-        pass
-    for each in (IPV4, IPV6):
-        elsewhere = ("lladdr", "02:00:00:00:00:01", "dev", "eth0", "nud", "reachable")
-        client.ip("neighbour", "replace", each, *elsewhere)
-    for agent, parameters in (("net", NET), ("vip", LAN_A)):
-        assert lan.node.agent(agent, "start", **parameters).code == RUNNING
-    until(
-        lambda: all(port in client.ip("neighbour", "show", each) for each in (IPV4, IPV6)),
-        "the client knows the new place",
-    )
-    lines = heard.communicate(timeout=PATIENCE)[0].splitlines()
-    assert len([line for line in lines if f"Request who-has {IPV4} " in line]) == times
-    assert len([line for line in lines if f"Reply {IPV4} is-at {port}" in line]) == times
-    assert len([line for line in lines if f"neighbor advertisement, tgt is {IPV6}" in line]) == times
+    port = lan.node.hardware("e0a")
+    with told_of(client, port, IPV4, IPV6, 1 + len(BURST)):
+        for each in (IPV4, IPV6):
+            elsewhere = ("lladdr", "02:00:00:00:00:01", "dev", "eth0", "nud", "reachable")
+            client.ip("neighbour", "replace", each, *elsewhere)
+        for agent, parameters in (("net", NET), ("vip", LAN_A)):
+            assert lan.node.agent(agent, "start", **parameters).code == RUNNING
+        until(
+            lambda: all(port in client.ip("neighbour", "show", each) for each in (IPV4, IPV6)),
+            "the client knows the new place",
+        )
 
 
 def test_nothing_is_told_after_the_end(serving: Lan) -> None:
     assert serving.node.agent("vip", "stop", **LAN_A).code == RUNNING
-    heard = serving.clients["client-a"].start("tcpdump", "-lnn", "-i", "eth0", f"arp and host {IPV4}")
-    assert heard.stderr
-    while "listening" not in heard.stderr.readline():
-        pass
+    heard = listening(serving.clients["client-a"], f"arp and host {IPV4}", 1)
     until(lambda: not serving.node.processes(), "the repetitions have ended")
     heard.terminate()
     assert heard.communicate()[0].strip() == ""
@@ -147,5 +135,4 @@ def test_nothing_is_told_after_the_end(serving: Lan) -> None:
 def test_addresses_answer_from_the_port_not_from_another(serving: Lan) -> None:
     client = serving.clients["client-a"]
     assert attempt(client, IPV4, OPEN) == "answered"
-    mac = serving.node.ip("-o", "link", "show", "e0a").split("link/ether ")[1].split()[0]
-    assert mac in client.ip("neighbour", "show", IPV4)
+    assert serving.node.hardware("e0a") in client.ip("neighbour", "show", IPV4)

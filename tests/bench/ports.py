@@ -1,10 +1,10 @@
-"""How long do clients stand still when the port dies by which they reach their server?
+"""How long do clients stand still when the port dies by which they reach their servers?
 
-The node has a second port on the subnet, and a third on another one. Stock is
-IPaddr2 with ethmonitor, set as quick as it can be: it moves the whole server to
-another node, as nothing of it knows a second port. Once each it is also set as
-it comes, and left out. "Ping" is the longest time without an echo, two hundred
-questions a second.
+Two servers are on that port, one for NFS and one for SMB. The node has a second
+port on the subnet, and a third on another one. Stock is IPaddr2 with ethmonitor,
+set as quick as it can be: it moves the whole servers to other nodes, as nothing
+of it knows a second port. Once each it is also set as it comes, and left out.
+"Ping" is the longest time without an echo, two hundred questions a second.
 """
 
 from __future__ import annotations
@@ -20,17 +20,22 @@ from tempfile import TemporaryFile
 
 import yaml
 
-from tests.bench.sides import HERE, Ours, Side, Stock, address, up
+from tests.bench.sides import HERE, Ours, Side, Stock, address, protocol, up
 from tests.bench.table import Row, Table
 from tests.lab import history
 from tests.lab.clients import Client
 from tests.lab.problem import LabProblem
 
-SERVER = "vs1"
+SERVER, OTHER = "vs1", "vs2"
+"""Both are at home on n1."""
+IPV6 = "2001:db8:a::11"
+"""An address of the first."""
+MOVES = "last port, move"
 TARGETS = {
     "cable pulled: ping": "<= 0.05",
     "port silent: ping": "<= 1.5",
     "last port: NFS": "<= 1.5",
+    f"{MOVES}: NFS": "<= 4",
     "flapping: failovers": "1",
 }
 FLAPS = 10
@@ -42,17 +47,30 @@ LAN_B = {"networks": ["198.51.100.0/24"], "gateways": ["198.51.100.1"]}
 
 
 class Routed(Ours):
-    """With a second subnet, over which nodes reach each other."""
+    """With a second subnet, over which nodes reach each other, and an IPv6 address."""
 
     def configure(self) -> None:
         super().configure()
+        self.answer("route")
+
+    def answer(self, on_subnet_loss: str) -> None:
+        """Let the two servers be routed when their node has lost the subnet, or move."""
         document = yaml.safe_load((HERE / "ours.yaml").read_text())
+        document["subnets"]["lan-a"]["networks"].append("2001:db8:a::/64")
         document["subnets"]["lan-b"] = LAN_B
         for node in document["nodes"].values():
             node["ports"] = {**node["ports"], "e1a": "lan-b"}
+        servers = document["virtual_servers"]
+        servers[SERVER]["addresses"].append(f"{IPV6}/64")
+        for each in (SERVER, OTHER):
+            servers[each]["on_subnet_loss"] = on_subnet_loss
         node = self.lab.node("n1")
         node.write("/etc/vsctl.yaml", yaml.safe_dump(document))
-        node.run(["vsctl", "apply", "--wait", "/etc/vsctl.yaml"], timeout=180)
+        node.run(["vsctl", "apply", "--yes", "--wait", "/etc/vsctl.yaml"], timeout=180)
+
+    def gather(self) -> None:
+        self.lab.any_node().run(["vsctl", "failback"], timeout=120)
+        _wait_until_together(self)
 
     def port(self) -> str:
         shown = self.lab.node(_place(self)).run(["ip", "neighbour", "show", "proxy"]).stdout
@@ -69,16 +87,20 @@ class Routed(Ours):
         )
 
     def wait_until_good(self) -> None:
-        for port in ("e0a", "e0b"):
-            release = ["vsctl", "release", f"{_place(self)}/{port}"]
+        for each in (f"{node.name}/{port}" for node in self.lab.nodes for port in ("e0a", "e0b")):
             self.lab.wait(
-                lambda it=release: self.lab.any_node().run(it, check=False).returncode == 0,
-                f"{port} is good again",
+                lambda it=each: (
+                    self.lab.any_node().run(["vsctl", "release", it], check=False).returncode == 0
+                ),
+                f"{each} is good again",
                 60,
             )
-        self.lab.wait(
-            lambda: self.lab.where(f"{SERVER}-vip-lan-a") == _place(self), "it is announced directly", 60
-        )
+        for server in (SERVER, OTHER):
+            self.lab.wait(
+                lambda it=server: self.lab.where(f"{it}-vip-lan-a") == self.node_of(it),
+                f"{server} is announced directly",
+                60,
+            )
 
 
 QUICK, USUAL = ("repeat_count=1 repeat_interval=1 pktcnt_timeout=1", "1"), ("", "10")
@@ -91,6 +113,18 @@ class Monitored(Stock):
     @staticmethod
     def name() -> str:
         return "with ethmonitor"
+
+    def configure(self) -> None:
+        super().configure()
+        self.lab.node("n1").run(["crm", "-F", "configure", "load", "update", HERE / "stock/ipv6.crm"])
+
+    def gather(self) -> None:
+        """Bring the other server to the one; it sticks where it is when the order is taken back."""
+        if self.node_of(OTHER) != _place(self):
+            self.move(OTHER, _place(self))
+            _wait_until_together(self)
+            self.lab.any_node().run(["crm_resource", "--clear", "--resource", OTHER])
+        _wait_until_together(self)
 
     def monitor(self, settings: tuple[str, str]) -> None:
         """Let ethmonitor look at the port with the addresses."""
@@ -136,12 +170,22 @@ def _place(side: Side) -> str:
     return side.node_of(SERVER) or "n1"
 
 
+def _wait_until_together(side: Side) -> None:
+    side.lab.wait(
+        lambda: side.node_of(SERVER) and side.node_of(SERVER) == side.node_of(OTHER),
+        f"{SERVER} and {OTHER} are on one node",
+        90,
+    )
+
+
 def measure(trials: int) -> Table:
     """Let the port in use fail in every way, as often as said."""
     with up(Routed) as side, _chatter(side):
         assert isinstance(side, Routed)
         side.wait_until_good()
         ours = _trials(side, FAULTS, trials)
+        side.answer("move")
+        ours.update(_trials(side, {MOVES: _lose}, trials))
     with up(Monitored) as side, _chatter(side):
         assert isinstance(side, Monitored)
         once = {"alone": _trials(side, UNNOTICED, 1)}
@@ -154,7 +198,7 @@ def measure(trials: int) -> Table:
             what,
             "" if "failovers" in what else "s",
             tuple(values),
-            tuple(theirs[what]),
+            tuple(theirs[what.replace(MOVES, "last port")]),
             TARGETS.get(what, ""),
         )
         for what, values in ours.items()
@@ -165,6 +209,7 @@ def measure(trials: int) -> Table:
             rows.append(Row(f"{BRIEFLY[fault]}, {setting}: {name}", "s", tuple(ours[what]), tuple(values)))
     notes = (
         f"{trials} trials of each, in one cluster of three nodes a side; flapping: ten times in ten seconds.",
+        "move: with `on_subnet_loss: move`; beside it what ethmonitor does whenever the last port is lost.",
         "ethmonitor is set as quick as it can be. Once each: as it comes (usual), and none (alone);",
         f"never: not within {NEVER:g} s, in which IPaddr2 has looked three times.",
         "ethmonitor takes a port for good on which anything comes; five broadcasts a second do.",
@@ -186,13 +231,23 @@ def _trials(side: Watched, faults: Faults, trials: int) -> dict[str, list[float]
 
 def _lived_through(side: Watched, fail: Callable[[Watched], Callable[[], None]]) -> dict[str, float]:
     with ExitStack() as clients:
-        writer = clients.enter_context(side.writer(SERVER))
-        echoes = clients.enter_context(_pinged(side))
-        writer.wait_for_progress()
+        writers = {
+            protocol(each).upper(): clients.enter_context(side.writer(each)) for each in (SERVER, OTHER)
+        }
+        echoes = {
+            "ping": clients.enter_context(_pinged(side, address(SERVER))),
+            "ping6": clients.enter_context(_pinged(side, IPV6)),
+        }
+        for each in writers.values():
+            each.wait_for_progress()
         began, clock = time.monotonic(), time.time()
         mend = fail(side)
-        noticed = _gets_on(side, writer)
-        gap = max(length for at, length in writer.report().gaps if at + length > began)
+        since = time.monotonic() + 2
+        noticed = all(_gets_on(side, each, since) for each in writers.values())
+        gaps = {
+            name: max(length for at, length in each.report().gaps if at + length > began)
+            for name, each in writers.items()
+        }
         failovers = side.failovers(clock)
         if not noticed:
             clients.callback(mend)  # first, as a client ends only when it hears from its server
@@ -200,17 +255,20 @@ def _lived_through(side: Watched, fail: Callable[[Watched], Callable[[], None]])
         mend()
     side.wait_until_good()
     side.wait_until_idle()
+    side.gather()
+    side.wait_until_idle()
     if not noticed:
-        return {"ping": inf, "NFS": inf}
-    found = {"ping": max(later - sooner for sooner, later in pairwise(echoes)), "NFS": gap}
+        return dict.fromkeys((*echoes, *gaps), inf)
+    pauses = {name: max(later - sooner for sooner, later in pairwise(each)) for name, each in echoes.items()}
+    found = {**pauses, **gaps}
     return {**found, "failovers": float(failovers)} if fail is _flap else found
 
 
-def _gets_on(side: Watched, writer: Client) -> bool:
+def _gets_on(side: Watched, writer: Client, since: float) -> bool:
     """Say whether somebody notices that a client has no way to its server, and does something about it."""
     watched = isinstance(side, Routed) or side.is_monitored
     try:
-        writer.wait_for_progress(since=time.monotonic() + 2, limit=120 if watched else NEVER)
+        writer.wait_for_progress(since=since, limit=120 if watched else NEVER)
     except LabProblem:
         if watched:
             raise
@@ -253,10 +311,10 @@ FAULTS: Faults = {**UNNOTICED, "last port": _lose, "flapping": _flap}
 
 
 @contextmanager
-def _pinged(side: Side) -> Iterator[list[float]]:
-    """Ping the server; when it ends the list has the time of each echo."""
+def _pinged(side: Side, host: str) -> Iterator[list[float]]:
+    """Ping a server; when it ends the list has the time of each echo."""
     echoes: list[float] = []
-    command = ["sh", "-c", PING, "sh", address(SERVER)]
+    command = ["sh", "-c", PING, "sh", host]
     with TemporaryFile("w+") as said:
         with side.client.popen(command, stdin=subprocess.PIPE, stdout=said):
             yield echoes  # the end of its input is its end

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from tests.cli.test_json import validate
 from tests.cli.vsctl import CLUSTER_FILE, after, aged, settled, vsctl
 from vsctl.agents import quarantine
 from vsctl.cli.faults import with_attributes
@@ -130,6 +131,28 @@ def test_announced_by_host_route(cib: Path, request: pytest.FixtureRequest) -> N
     said = {"ports-announced": "vs1/lan-a=e1a vs1/lan-b=e1a"}
     cib.write_bytes(aged(with_attributes(cib.read_bytes(), "n1", said)))
     compare("announced by host route", cib, request)
+
+
+LOST_LAN_A = {"subnet-lan-a": "0", "subnet-lan-b": "2"}
+EVERY_STATE = {
+    "n1": {"ports-states": "e0a=flapping e0b=silent e1a=good", **LOST_LAN_A},
+    "n2": {"ports-states": "e0a=lost e0b=waiting e1a=good", "subnet-lan-a": "1", "subnet-lan-b": "2"},
+    "n3": {"ports-states": "e0a=good e0b=good e1a=good", "subnet-lan-a": "2", "subnet-lan-b": "2"},
+}
+
+
+def test_how_ports_and_subnets_are(cib: Path, request: pytest.FixtureRequest) -> None:
+    """Every word of a daemon is a sentence, and a port that is only held back can be released."""
+    for node, words in EVERY_STATE.items():
+        cib.write_bytes(with_attributes(cib.read_bytes(), node, words))
+    compare("ports and subnets", cib, request)
+    document = vsctl("status", "--cib", cib, "--json").json
+    validate("status", document)
+    assert {node["name"]: [each["state"] for each in node["subnets"]] for node in document["nodes"]} == {
+        "n1": ["lost", "good"],
+        "n2": ["routed", "good"],
+        "n3": ["good", "good"],
+    }
 
 
 def in_quarantine(tree: etree._Element, stage: str, **record: object) -> None:

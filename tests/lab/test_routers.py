@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.lab import series
 from tests.lab.clients import Client
@@ -20,18 +22,31 @@ pytestmark = pytest.mark.lab
 CLUSTER_FILE = Path(__file__).with_name("routers.yaml")
 PORTS = {"e0a": "lan-a", "e0b": "lan-a", "e1a": "lan-b", "e2a": "lan-c"}
 OF_VS1, OF_VS2 = {"192.0.2.11", "2001:db8:a::11"}, {"192.0.2.12", "2001:db8:a::12"}
-SOCKET = "/run/bird.ctl"
+SOCKET, SETTINGS = "/run/bird.ctl", "/etc/bird-lab.conf"
 TRIALS = 5
-BIRD = """
+BGP = """
 router id 198.51.100.1;
 protocol device { }
+protocol bfd { interface "lan-b" { interval 200 ms; multiplier 5; }; }
 protocol kernel { ipv4 { export where source = RTS_BGP; }; }
 protocol kernel { ipv6 { export where source = RTS_BGP; }; }
 protocol bgp { local 198.51.100.1 as 64500; neighbor range 198.51.100.0/24 as 64512; passive; dynamic name "four"; \
-               password "a word"; ipv4 { import all; export none; }; }
+               password "a word"; bfd on; ipv4 { import all; export none; }; }
 protocol bgp { local 2001:db8:b::1 as 64500; neighbor range 2001:db8:b::/64 as 64512; passive; dynamic name "six"; \
-               password "a word"; ipv6 { import all; export none; }; }
+               password "a word"; bfd on; ipv6 { import all; export none; }; }
 """
+OSPF = """
+router id 198.51.100.1;
+protocol device { }
+protocol bfd { interface "lan-b" { interval 200 ms; multiplier 5; }; }
+protocol kernel { ipv4 { export where source = RTS_OSPF_EXT2; }; }
+protocol kernel { ipv6 { export where source = RTS_OSPF_EXT2; }; }
+protocol ospf v2 four { ipv4; area 0.0.0.0 { interface "lan-b" { bfd on; priority 1; }; }; }
+protocol ospf v3 six { ipv6; area 0.0.0.0 { interface "lan-b" { bfd on; priority 1; }; }; }
+"""
+SPEAKS = {"bgp": BGP, "ospf": OSPF}
+LISTENING = 120.0
+"""Seconds within which a router listens: one that speaks OSPF looks around for 40 first."""
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +57,6 @@ def lab_settings() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def applied(lab: Lab) -> Lab:
-    router = lab.machine("router")
-    router.write("/etc/bird-lab.conf", BIRD)
-    router.run(["bird", "-c", "/etc/bird-lab.conf", "-s", SOCKET, "-P", "/run/bird.pid"])
     for node in lab.nodes:
         node.write("/etc/vsctl-bgp", "a word\n")
     for server in ("vs1", "vs2"):
@@ -56,17 +68,43 @@ def applied(lab: Lab) -> Lab:
 
 
 @pytest.fixture
-def told(applied: Lab) -> Iterator[Lab]:
-    """Everything is where it belongs, and the router listens to n1 and n2."""
+def told(applied: Lab, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """Everything is where it belongs, and the router listens to n1 and n2, by BGP unless the test says how."""
     lab = applied
+    lab.heal()
+    speak(lab, getattr(request, "param", "bgp"))
+    if lab.where("vs1-net") != "n1":
+        lab.any_node().run(["vsctl", "failback"], timeout=120)
     places = {"vs1-gate": "n1", "vs1-vip-lan-a": "n1", "vs2-gate": "n3", "vs2-vip-lan-a": "n3"}
     lab.wait(lambda: {each: lab.where(each) for each in places} == places, "all is at home", 90)
     lab.wait(
         lambda: worth(lab, "n1") == worth(lab, "n2") == worth(lab, "n3") == "2", "all ports are good", 60
     )
-    lab.wait(lambda: sessions(lab) == 4, "the router listens to n1 and n2", 60)
+    lab.wait(lambda: sessions(lab) == 4, "the router listens to n1 and n2", LISTENING)
     assert learnt(lab) == set()
     yield lab
+
+
+def speak(lab: Lab, protocol: str) -> None:
+    """Let the router and the nodes speak BGP or OSPF, unless they do."""
+    router = lab.machine("router")
+    file = router.path(SETTINGS)
+    before = file.read_text() if file.exists() else ""
+    if before == SPEAKS[protocol]:
+        return
+    router.write(SETTINGS, SPEAKS[protocol])
+    if before:
+        router.run(["birdc", "-s", SOCKET, "configure"])
+    else:
+        router.run(["bird", "-c", SETTINGS, "-s", SOCKET, "-P", "/run/bird.pid"])
+    if not before and protocol == "bgp":
+        return  # as the cluster file says
+    document = yaml.safe_load(CLUSTER_FILE.read_text())
+    if protocol == "ospf":
+        document["subnets"]["lan-b"]["routers"] = {"ospf": {"area": "0.0.0.0", "bfd": True}}
+    node = lab.any_node()
+    node.write("/etc/vsctl.yaml", yaml.safe_dump(document, sort_keys=False))
+    node.run(["vsctl", "apply", "--yes", "--wait", "/etc/vsctl.yaml"], timeout=180)
 
 
 def worth(lab: Lab, node: str) -> str | None:
@@ -77,8 +115,14 @@ def worth(lab: Lab, node: str) -> str | None:
 
 
 def sessions(lab: Lab) -> int:
-    said = lab.machine("router").run(["birdc", "-s", SOCKET, "show", "protocols"]).stdout
-    return said.count("Established")
+    """Return to how many nodes the router listens, by IPv4 and by IPv6, whatever it speaks."""
+
+    def shown(*what: str) -> str:
+        asked = ["birdc", "-s", SOCKET, "show", *what]
+        return lab.machine("router").run(asked, check=False).stdout
+
+    neighbours = (shown("ospf", "neighbors", protocol) for protocol in ("four", "six"))
+    return shown("protocols").count("Established") + sum(each.count("Full/") for each in neighbours)
 
 
 def learnt(lab: Lab) -> set[str]:
@@ -97,6 +141,23 @@ def gateway_of(lab: Lab, address: str) -> str:
 
 def status(lab: Lab) -> str:
     return lab.any_node().run(["vsctl", "status", "--details"], check=False).stdout
+
+
+def happened(lab: Lab, since: float) -> list[tuple[str, ...]]:
+    """Return what `vsctl events` tells of since then (seconds since the epoch): node, kind, about, state."""
+    told = json.loads(lab.any_node().run(["vsctl", "events", "--all", "--json"]).stdout)["events"]
+    fields = ("node", "kind", "about", "state")
+    return [tuple(each[name] for name in fields) for each in told if each["at"] >= since]
+
+
+def in_turn(lab: Lab, since: float, *wanted: tuple[str, ...]) -> None:
+    """Wait until `vsctl events` has told all of this, in this order, whatever else it tells."""
+
+    def all_of_it() -> bool:
+        told = iter(happened(lab, since))
+        return all(each in told for each in wanted)
+
+    lab.wait(all_of_it, f"the nodes have told of {wanted}")
 
 
 class Users:
@@ -129,6 +190,8 @@ class Users:
         return time.monotonic() - begun
 
 
+@pytest.mark.parametrize("told", ["bgp", pytest.param("ospf", marks=pytest.mark.full)], indirect=True)
+@pytest.mark.timeout(400)
 def test_clients_behind_the_router_go_on(told: Lab) -> None:
     lab, c3 = told, told.client("c3")
     clients = [
@@ -187,15 +250,48 @@ def test_without_a_router_that_listens_a_peer_routes(told: Lab) -> None:
     with Users(lab, "n1", "vs1", OF_VS1, [Client.nfs(c3, "192.0.2.11", "/root/projects")]) as users:
         lab.cut("n1/lan-b")
         lab.wait(lambda: sessions(lab) == 2, "the router listens to n2 alone", 30)
+        since = time.time()
         lab.cut("n1/lan-a")
         users.go_on()
         assert lab.where("vs1-net") == "n1"
-        assert lab.where("vs1-vip-lan-a") in ("n2", "n3")
+        peer = lab.where("vs1-vip-lan-a")
+        assert peer in ("n2", "n3")
         assert learnt(lab) == set(), "the peer is on lan-a itself"
+        in_turn(lab, since, ("n1", "subnet", "lan-a", "lost"), (peer, "route", "vs1/lan-a", "e0a"))
         for subnet in ("lan-a", "lan-b"):
             lab.mend(f"n1/{subnet}")
         lab.wait(lambda: lab.where("vs1-vip-lan-a") == "n1", "n1 announces again", 60)
         users.go_on()
+        in_turn(lab, since, (peer, "route", "vs1/lan-a", "e0a"), (peer, "route", "vs1/lan-a", "-"))
+        in_turn(lab, since, ("n1", "subnet", "lan-a", "lost"), ("n1", "subnet", "lan-a", "good"))
+
+
+def test_its_node_dies_while_it_announces_by_host_route(told: Lab) -> None:
+    """Another node has lan-a, and the router does not go on sending to a node that is dead: both speak BFD."""
+    lab, c3 = told, told.client("c3")
+    writer = Client.nfs(c3, "192.0.2.11", "/root/projects")
+    users = [writer, *(Client.answers(c3, each) for each in sorted(OF_VS1))]
+    with ExitStack() as using:
+        for each in users:
+            using.enter_context(each).wait_for_progress()
+        lab.cut("n1/lan-a")
+        lab.wait(lambda: learnt(lab) == OF_VS1, "the router has learnt where vs1 is")
+        for each in users:
+            each.wait_for_progress()
+        began = time.monotonic()
+        lab.kill("n1")
+        lab.wait(lambda: learnt(lab) == set(), "the router has forgotten n1")
+        print(f"the router has forgotten n1 after {time.monotonic() - began:.2f} s")
+        assert lab.where("vs1-vip-lan-a") not in ("n2", "n3"), "it has before vs1 is anywhere else"
+        for each in users:
+            each.wait_for_progress()
+        assert lab.where("vs1-net") == lab.where("vs1-vip-lan-a") != "n1"
+        for each in users:
+            waited = max(length for at, length in each.report().gaps if at + length > began)
+            print(f"{each.what} waited {waited:.2f} s")
+        lab.wait_until_fenced("n1")
+    assert not writer.report().errors
+    assert writer.missing() == []
 
 
 @pytest.mark.full

@@ -19,7 +19,7 @@ from tests.lab.stage import FILE, Stage
 from tests.stories.world import CARRIES, USUAL, Seen
 from vsctl.policy import naming
 from vsctl.policy.hand import NO_HAND, Hand
-from vsctl.policy.model import Cluster, Filesystem, VirtualServer
+from vsctl.policy.model import Cluster, Filesystem, Subnet, VirtualServer
 
 LOADS = "/etc/loads.json"
 
@@ -78,6 +78,7 @@ class LabWorld:
         self.lab.wait(
             lambda: self._said(node).get(f"{what}-{name}") == "0", f"{node} has lost {what} {name}", 30
         )
+        self._told(node, what, name, "lost")
 
     def heal(self, what: str, node: str, name: str) -> None:
         """Put cables back; an operator says that they are all right, so that nobody waits for proof of it."""
@@ -99,6 +100,17 @@ class LabWorld:
         assert self.cluster is not None
         assert not self.cluster.server(server).pinned, f"{server} is never asked to leave"
         self.lab.wait(lambda: server in self._evicted(node), f"{node} asks {server} to leave", 90)
+        self._told(node, "server", server, "leave")
+
+    def _told(self, node: str, kind: str, about: str, state: str) -> None:
+        """Wait until `vsctl events` has told an operator of what the cluster is about to heed."""
+        wanted = {"node": node, "kind": kind, "about": about, "state": state}
+
+        def told() -> bool:
+            found = json.loads(self.stage.vsctl("events", "--all", "--json", node).stdout)["events"]
+            return any(each["at"] >= self.since and wanted.items() <= each.items() for each in found)
+
+        self.lab.wait(told, f"`vsctl events` tells that {kind} {about} of {node} is {state}", 30)
 
     def _said(self, node: str) -> dict[str, str]:
         """Return the attributes of a node."""
@@ -184,10 +196,7 @@ def file_of(cluster: Cluster) -> dict[str, Any]:
     """Return the cluster file of a story's cluster, on the lab's disks, ports and power switches."""
     return {
         "name": cluster.name,
-        "subnets": {
-            each.name: {"networks": list(map(str, each.networks)), "gateways": list(map(str, each.gateways))}
-            for each in cluster.subnets
-        },
+        "subnets": {each.name: _subnet(each) for each in cluster.subnets},
         "storage": {each.name: {"nodes": list(each.nodes)} for each in cluster.storage},
         "nodes": {
             each.name: {"ports": {port.interface: port.subnet for port in each.ports}}
@@ -200,6 +209,14 @@ def file_of(cluster: Cluster) -> dict[str, Any]:
             "balance": {"mode": cluster.policy.balance.mode.value},
         },
     }
+
+
+def _subnet(subnet: Subnet) -> dict[str, Any]:
+    words = {"networks": list(map(str, subnet.networks)), "gateways": list(map(str, subnet.gateways))}
+    if subnet.bgp:
+        peers = {str(each.address): each.number for each in subnet.bgp.peers}
+        return {**words, "routers": {"bgp": {"as": subnet.bgp.number, "peers": peers}}}
+    return words
 
 
 def _server(server: VirtualServer) -> dict[str, Any]:

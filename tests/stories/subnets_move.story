@@ -1,4 +1,5 @@
-# With on_subnet_loss: move the server goes where its subnet is; where that is nowhere better, it is routed.
+# With on_subnet_loss: move the server goes where its subnet is, unless it is pinned.
+# Worlds: scheduler, full lab.
 cluster
 nodes: n1 n2 n3
 vs1: home=n1 on_subnet_loss=move
@@ -30,7 +31,3 @@ vs1 moves n2 -> n1
 fail subnet n3/lan-b
 ----
 vs2 moves n3 -> n1
-
-fail subnet n1/lan-b
-----
-vs2-vip-lan-b moves n1 -> n2

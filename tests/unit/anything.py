@@ -53,6 +53,7 @@ WORDS: dict[str, list[object]] = {
     "migrate": [True, False],
     "hard": [True, False],
     "keep_image": [True, False],
+    "bfd": [True, False, "x"],
     "priority": [0, 100, "high"],
     "cpu": [4, 0.5, "x"],
     "memory": ["64G", 64],

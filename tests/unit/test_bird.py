@@ -24,11 +24,22 @@ def text(declared: str = DECLARED) -> str:
 
 
 @pytest.mark.skipif(shutil.which("bird") is None, reason="bird2 is missing")
-def test_bird_understands_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("declared", [DECLARED, DECLARED.replace(";", " bfd;") + " bfd"])
+def test_bird_understands_it(tmp_path: Path, declared: str) -> None:
     file = tmp_path / "bird.conf"
-    file.write_text(text())
+    file.write_text(text(declared))
     done = subprocess.run(["bird", "-p", "-c", file], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_signs_of_life_are_given_where_routers_give_them(tmp_path: Path) -> None:
+    assert "bfd" not in text()
+    told = text(f"{DECLARED} bfd")
+    (signs,) = [line for line in told.splitlines() if line.startswith("protocol bfd")]
+    assert '"e2a"' in signs
+    assert '"e1a"' not in signs, "lan-b's routers speak none"
+    assert {line.split()[1] for line in told.splitlines() if "bfd on" in line} == {"ospf"}
+    assert bird.routers("lan-b bgp 64512 198.51.100.1@64500 /a bfd")[0].bfd
 
 
 def test_nothing_is_learnt_and_nothing_else_is_told() -> None:

@@ -87,6 +87,7 @@ def test_the_example_says_all_that_a_file_can_say() -> None:
                 64512,
                 (Peer(ip_address("198.51.100.1"), 64500), Peer(ip_address("2001:db8:b::1"), 64500)),
                 "/etc/vsctl/bgp",
+                bfd=True,
             ),
         ),
     )
