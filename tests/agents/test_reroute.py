@@ -93,15 +93,27 @@ def test_the_peer_changes_ports(serving: Lan, peer: Node) -> None:
 
 
 def test_a_peer_forwards_nothing_else(serving: Lan, peer: Node) -> None:
+    """Not a packet that it could forward, as is seen when its packet filter is gone."""
     assert vip(serving.node, "stop") == RUNNING
     assert vip(peer, "start") == RUNNING
-    client = serving.clients["client-a"]
-    serve(serving.clients["client-b"], "", OPEN)
+    client, beyond = serving.clients["client-a"], serving.clients["client-b"]
+    serve(beyond, "", OPEN)
+    peer.ip("address", "add", "2001:db8:b::4/64", "dev", "e1a", "nodad")
+    beyond.ip("address", "add", "2001:db8:b::99/64", "dev", "eth0", "nodad")
     client.ip("route", "add", "198.51.100.0/24", "via", "192.0.2.4")
-    serving.clients["client-b"].ip("route", "add", "192.0.2.0/24", "via", "198.51.100.4")
-    assert attempt(client, "198.51.100.99", OPEN) == "silence"
+    client.ip("route", "add", "2001:db8:b::/64", "via", "2001:db8:a::4")
+    beyond.ip("route", "add", "192.0.2.0/24", "via", "198.51.100.4")
+    beyond.ip("route", "add", "2001:db8:a::/64", "via", "2001:db8:b::4")
+
+    def answers() -> list[str]:
+        return [attempt(client, each, OPEN) for each in ("198.51.100.99", "2001:db8:b::99")]
+
+    assert answers() == ["silence", "silence"]
     assert attempt(client, IPV4_B, OPEN) == "silence", "an address of the server on another subnet neither"
-    assert attempt(serving.clients["client-b"], IPV4, OPEN) == "silence", "nor back where it came from"
+    for address in (IPV4, IPV6):
+        assert attempt(beyond, address, OPEN) == "silence", "nor back where it came from"
+    peer.run("nft", "delete", "table", "inet", "vsctl")
+    assert answers() == ["answered", "answered"]
 
 
 def test_a_peer_that_does_not_reach_the_server_does_not_start(serving: Lan, peer: Node) -> None:

@@ -1,8 +1,8 @@
 """What does a client notice of its virtual server's address, to the millisecond?
 
-An echo server in the server's namespace, and clients of it: `Session` is a TCP
-connection that is held open, `Pulse` a datagram every 2 ms, which no
-retransmission of TCP blurs.
+An echo server in the server's namespace, and clients of it: a session is a TCP
+connection that is held open and in use all the time, a pulse a datagram every 2 ms,
+which no retransmission of TCP blurs.
 """
 
 from __future__ import annotations
@@ -46,12 +46,19 @@ sys.stdin.read()
 """
 
 SESSION = f"""
-import socket, sys
+import select, socket, sys
 connection = socket.create_connection((sys.argv[1], {PORT}), timeout=10)
+connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+connection.settimeout(60)
 print('ready', flush=True)
-for line in sys.stdin:
-    connection.sendall(line.encode())
-    print(connection.recv(4096).decode(), end='', flush=True)
+while True:
+    connection.sendall(b'still there?')
+    if connection.recv(4096) != b'still there?':
+        sys.exit('the connection has ended')
+    if select.select([sys.stdin], [], [], 0.05)[0]:
+        if not (line := sys.stdin.readline()):
+            break
+        print(line, end='', flush=True)
 """
 
 PULSE = f"""
@@ -104,7 +111,7 @@ class Program:
         self._process.communicate()  # the end of its input is its end
 
     def answers(self) -> bool:
-        """Say whether a session still carries what is said both ways."""
+        """Say whether a session has carried what was said both ways, all the time."""
         try:
             self._stdin.write("still there?\n")
             self._stdin.flush()

@@ -7,12 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from lxml import etree
 
@@ -25,7 +25,10 @@ from tests.lab.network import Network
 from tests.lab.place import CHECKOUT, OWNER, Place
 from tests.lab.power import Power
 from tests.lab.problem import LabProblem
-from tests.lab.topology import plan
+from tests.lab.topology import ROUTER, plan
+
+if TYPE_CHECKING:
+    from tests.lab.announcers import Announcers
 
 T = TypeVar("T")
 
@@ -76,6 +79,7 @@ class Lab:
         self.cluster = Cluster(place, self.topology, settings.venv)
         self.power = Power(place, self.network, self.disks, self.cluster)
         self._machines = {spec.name: Machine(place, spec) for spec in self.topology.machines}
+        self.announcers: Announcers | None = None
 
     @classmethod
     def attach(cls, name: str | None = None) -> Lab:
@@ -169,6 +173,9 @@ class Lab:
     def down(self) -> None:
         """End everything, and leave nothing."""
         self.place.clear()
+        if self.announcers is not None:
+            self.announcers.end()
+            self.announcers = None
         for name in ("_helper", "_holder"):
             if (process := getattr(self, name, None)) is not None:
                 process.wait()
@@ -313,13 +320,21 @@ class Lab:
         """Return what was done to the power of machines: `cut`, `off`, `on`."""
         return self.power.journal.read(event, machine)
 
+    def watch_announcers(self, addresses: Collection[str]) -> None:
+        """From now on let `check` see, too, that no two nodes ever announce one of these addresses."""
+        from tests.lab.announcers import Announcers  # which needs vsctl, and a lab does not
+
+        self.announcers = Announcers(self.machine(ROUTER), self.topology, addresses)
+
     def check(self) -> None:
-        """LabProblem if a filesystem was ever mounted on two nodes, or nobody has looked."""
+        """LabProblem if two nodes ever mounted a filesystem or announced an address, or nobody has looked."""
         if self.place.pid("helper") is None:
             log = (self.place.path / "helper.log").read_text()
             raise LabProblem(f"the lab's helper has died, nobody watched for double mounts: {log[-2000:]}")
         if twice := self.journal(guard.EVENT):
             raise LabProblem("; ".join(f"{each.time}: {each.why}" for each in twice))
+        if self.announcers is not None:
+            self.announcers.check()
 
     def collect(self, into: Path) -> Path:
         """Copy the logs of all machines, the journal, the CIB and crm_mon to a directory."""

@@ -3,47 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
 from tests.lab import history
-from tests.lab.clients import Client
+from tests.lab.at_work import at_work, go_on
 from tests.lab.lab import Lab
+from tests.lab.subnets import SERVERS, Users, clients_of, serving
 
 pytestmark = pytest.mark.lab
 
-CLUSTER_FILE = Path(__file__).with_name("subnets.yaml")
-EXPORTS = {
-    "vs1": ("192.0.2.11", "/root/projects"),
-    "vs2": ("192.0.2.12", "/root/scratch"),
-    "vs3": ("192.0.2.13", "/root/media"),
-}
 DAEMON = "vsctl-daemon-clone"
 
 
 @pytest.fixture(scope="module")
 def cluster(lab: Lab) -> Lab:
     """vs1, vs2 (pinned) and vs3 (rather moves than is routed) on n1."""
-    for server in EXPORTS:
-        lab.disk(f"{server}-root")
-    lab.node("n1").run(["vsctl", "apply", "--wait", CLUSTER_FILE], timeout=180)
-    return lab
+    return serving(lab)
 
 
 @pytest.fixture
-def writers(cluster: Lab) -> Iterator[list[Client]]:
-    """Who writes to each of them; nothing acknowledged may be missing."""
-    with ExitStack() as all_of_them:
-        clients = [Client.nfs(cluster.client("c1"), *each) for each in EXPORTS.values()]
-        for each in clients:
-            all_of_them.enter_context(each).wait_for_progress()
-        yield clients
-    for each in clients:
-        assert not each.report().errors
-        assert each.missing() == []
+def at_home(cluster: Lab) -> Lab:
+    lab = cluster
+    lab.any_node().run(["vsctl", "failback"], timeout=120)
+    parts = [f"{server}-{part}" for server in SERVERS for part in ("gate", "vip-lan-a")]
+    lab.wait(lambda: all(lab.where(each) == "n1" for each in parts), "all is on n1", 90)
+    return lab
 
 
 def said(lab: Lab, node: str) -> dict[str, str]:
@@ -52,69 +37,81 @@ def said(lab: Lab, node: str) -> dict[str, str]:
     return {each.get("name"): each.get("value") for each in found}
 
 
-def moved(lab: Lab, since: float) -> set[str]:
-    """Return the servers whose namespace was stopped anywhere since then."""
-    return {
-        each.resource.removesuffix("-net")
-        for each in history.begun(lab, "stop", since)
-        if each.resource.endswith("-net")
-    }
+def disturbed(lab: Lab, since: float) -> set[str]:
+    """Return the servers of which anything but announcers was started or stopped anywhere since then."""
+    touched = {each.resource for what in ("start", "stop") for each in history.begun(lab, what, since)}
+    parts = [each.partition("-") for each in touched if "-vip-" not in each]
+    return {server for server, _, _ in parts if server in SERVERS}
 
 
-def test_two_nodes_lose_a_subnet_at_once_and_a_daemon_dies_over_it(
-    cluster: Lab, writers: list[Client]
-) -> None:
-    lab, since = cluster, time.time()
+@pytest.mark.parametrize("when", [pytest.param("before", marks=pytest.mark.full), "between"])
+def test_two_nodes_lose_a_subnet_at_once_and_a_daemon_dies_over_it(at_home: Lab, when: str) -> None:
+    lab, since = at_home, time.time()
     daemon = lab.node("n1").path("/run/vsctl/_daemon/process").read_text().split()[0]
-    for node in ("n1", "n2"):
-        lab.cut(f"{node}/lan-a")
-    lab.node("n1").run(["kill", "-KILL", daemon])
-    for each in writers:
-        each.wait_for_progress()
-    assert moved(lab, since) <= {"vs3"}, "who can be routed stays"
-    assert {each: lab.where(f"{each}-net") for each in EXPORTS} == {"vs1": "n1", "vs2": "n1", "vs3": "n3"}
-    assert {lab.where(f"{each}-vip-lan-a") for each in EXPORTS} == {"n3"}
-    for node in ("n1", "n2"):
-        lab.mend(f"{node}/lan-a")
-    lab.wait(lambda: said(lab, "n1").get("subnet-lan-a") == "2", "n1 has lan-a again", 60)
-    lab.wait(
-        lambda: lab.where("vs1-vip-lan-a") == lab.where("vs2-vip-lan-a") == "n1", "n1 announces again", 60
-    )
-    for each in writers:
-        each.wait_for_progress()
+    kill = ["kill", "-KILL", daemon]
+    with (
+        Users(lab, "vs1") as vs1,
+        Users(lab, "vs2") as vs2,
+        at_work(clients_of(lab, "vs3"), stays=False) as vs3,
+    ):
+        if when == "before":
+            lab.node("n1").run(kill)
+        lab.cut("n1/lan-a")
+        if when == "between":
+            lab.node("n1").run(kill)
+        lab.cut("n2/lan-a")
+        for users in (vs1, vs2):
+            users.go_on()
+        go_on(vs3)
+        assert disturbed(lab, since) <= {"vs3"}, "who can be routed stays"
+        where = {each: lab.where(f"{each}-net") for each in SERVERS}
+        assert where == {"vs1": "n1", "vs2": "n1", "vs3": "n3"}
+        assert {lab.where(f"{each}-vip-lan-a") for each in SERVERS} == {"n3"}
+        for node in ("n1", "n2"):
+            lab.mend(f"{node}/lan-a")
+        lab.wait(lambda: said(lab, "n1").get("subnet-lan-a") == "2", "n1 has lan-a again", 60)
+        for each in ("vs1", "vs2"):
+            lab.wait(lambda it=each: lab.where(f"{it}-vip-lan-a") == "n1", f"n1 announces {each} again", 60)
+        for users in (vs1, vs2):
+            users.go_on()
+        go_on(vs3)
+        assert disturbed(lab, since) <= {"vs3"}, "nor does it cost anything that the subnet is back"
+        for users in (vs1, vs2):
+            users.lost_nothing()
 
 
-def test_a_node_that_says_nothing_is_good_enough(cluster: Lab, writers: list[Client]) -> None:
+def test_a_node_that_says_nothing_is_good_enough(at_home: Lab) -> None:
     """n3 comes back, and its daemon does not start: not one attribute of it is there."""
-    lab = cluster
-    lab.any_node().run(["vsctl", "failback", "vs3", "--wait"], check=False, timeout=120)
+    lab = at_home
     lab.kill("n3")
     lab.wait_until_fenced("n3")
     lab.any_node().run(["crm_resource", "--ban", "--resource", DAEMON, "--node", "n3"])
     lab.boot("n3")
     lab.wait_for_nodes()
-    try:
-        lab.wait(lambda: lab.where("fence-n1") is not None, "the cluster has settled", 60)
-        assert not {"node-ok", "subnet-lan-a", "ports-good"} & set(said(lab, "n3"))
-        since = time.time()
-        for node in ("n1", "n2"):
-            lab.cut(f"{node}/lan-a")
-        for each in writers:
-            each.wait_for_progress()
-        assert moved(lab, since) <= {"vs3"}
-        assert {lab.where(f"{each}-vip-lan-a") for each in EXPORTS} == {"n3"}
-        lab.cut("n1/lan-b")
-        for server, each in zip(EXPORTS, writers, strict=True):
-            if server != "vs2":
-                each.wait_for_progress()
-        assert lab.where("vs1-net") in ("n2", "n3"), (
-            "n1 has no port; n2 can be routed to, and n3 has not said that it lacks anything"
-        )
-        assert lab.where("vs2-net") == "n1", "a pinned server stays"
-    finally:
-        lab.any_node().run(["crm_resource", "--clear", "--resource", DAEMON])
-        for target in ("n1/lan-b", "n1/lan-a", "n2/lan-a"):
-            lab.mend(target)
-    lab.wait(lambda: "node-ok" in said(lab, "n3"), "n3 has reported", 60)
-    for each in writers:
-        each.wait_for_progress()
+    moving = [*clients_of(lab, "vs1"), *clients_of(lab, "vs3")]
+    with Users(lab, "vs2") as vs2, at_work(moving, stays=False):
+        try:
+            lab.wait(lambda: lab.where("fence-n1") is not None, "the cluster has settled", 60)
+            assert not {"node-ok", "subnet-lan-a", "ports-good"} & set(said(lab, "n3"))
+            since = time.time()
+            for node in ("n1", "n2"):
+                lab.cut(f"{node}/lan-a")
+            vs2.go_on()
+            go_on(moving)
+            assert disturbed(lab, since) <= {"vs3"}
+            assert {lab.where(f"{each}-vip-lan-a") for each in SERVERS} == {"n3"}
+            lab.cut("n1/lan-b")
+            go_on(moving)
+            assert lab.where("vs1-net") in ("n2", "n3"), (
+                "n1 has no port; n2 can be routed to, and n3 has not said that it lacks anything"
+            )
+            assert lab.where("vs2-net") == "n1", "a pinned server stays"
+            assert disturbed(lab, since) <= {"vs1", "vs3"}, "and is not touched"
+        finally:
+            lab.any_node().run(["crm_resource", "--clear", "--resource", DAEMON])
+            for target in ("n1/lan-b", "n1/lan-a", "n2/lan-a"):
+                lab.mend(target)
+        lab.wait(lambda: "node-ok" in said(lab, "n3"), "n3 has reported", 60)
+        vs2.go_on()
+        go_on(moving)
+        vs2.lost_nothing()

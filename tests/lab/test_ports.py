@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.lab import echo
+from tests.lab import echo, series
+from tests.lab.announcers import addresses_in
+from tests.lab.at_work import at_work, go_on
 from tests.lab.clients import Client
 from tests.lab.echo import Program
 from tests.lab.lab import Lab
@@ -33,6 +35,8 @@ WHOLE = {
     "port-e1a": "1",
 }
 TRIALS = 20
+EVERY = 12
+"""Seconds between two looks of a node that evens out its ports by itself."""
 ASK = """
 import socket, sys
 line = socket.socket(socket.AF_UNIX)
@@ -50,6 +54,7 @@ def applied(lab: Lab) -> Lab:
         lab.disk(f"{server}-root")
     lab.node("n1").run(["vsctl", "apply", "--wait", str(CLUSTER_FILE)], timeout=180)
     lab.node("n1").run(["vsctl", "smb-user", "vs1", "add", "alice"], input="wonderland\n")
+    lab.watch_announcers(addresses_in(CLUSTER_FILE))
     return lab
 
 
@@ -124,7 +129,7 @@ def restarts(lab: Lab, but: Collection[str] = ()) -> dict[str, Any]:
 
 @contextmanager
 def watched(lab: Lab, reloaded: Collection[str] = ()) -> Iterator[list[Program]]:
-    """Hold TCP sessions open over IPv4 and IPv6, and assert that they live and nothing was restarted; give pulses."""
+    """Use TCP sessions over IPv4 and IPv6, and assert that they live and nothing was restarted; give pulses."""
     before = restarts(lab, reloaded)
     client = lab.client("c1")
     with ExitStack() as all_of_them:
@@ -142,12 +147,10 @@ def test_a_pulled_cable(serving: Lab) -> None:
         lab.cut("n1/e0a")
         lab.wait(lambda: announced(lab) == {"e0b"}, "vs1 is announced on e0b")
         lab.wait(lambda: attributes(lab, "n1").get("port-e0a") == "0", "the cluster knows of it")
-        for each in clients:
-            each.wait_for_progress()
+        go_on(clients)
         lab.mend("n1/e0a")
         lab.wait(lambda: attributes(lab, "n1") == WHOLE, "e0a is good again")
-        for each in clients:
-            each.wait_for_progress()
+        go_on(clients)
         assert announced(lab) == {"e0b"}, "what works stays where it is"
         assert max(each.outage() for each in pulses) < 2
         assert lab.node("n1").run(["vsctl", "status"], check=False).stdout.count("!") == 0
@@ -160,17 +163,12 @@ def test_a_pulled_cable(serving: Lab) -> None:
 
 
 @contextmanager
-def writers(lab: Lab) -> Iterator[list[Client]]:
-    """An NFS and an SMB client that write to vs1; they miss nothing and see no error."""
+def writers(lab: Lab) -> Iterator[Sequence[Client]]:
+    """Write to vs1 by NFS and SMB; neither misses anything, sees an error or loses its connection."""
     c1 = lab.client("c1")
-    clients = [Client.nfs(c1, IPV4, "/root/srv"), Client.smb(c1, IPV4, "srv", "alice", "wonderland")]
-    with ExitStack() as all_of_them:
-        for each in clients:
-            all_of_them.enter_context(each).wait_for_progress()
+    clients = [Client.nfs(c1, IPV4, "/root/srv"), Client.smb(c1, IPV6, "srv", "alice", "wonderland")]
+    with at_work(clients, stays=True):
         yield clients
-    for each in clients:
-        assert not each.report().errors
-        assert each.missing() == []
 
 
 def events(lab: Lab, node: str, since: float) -> list[str]:
@@ -189,8 +187,7 @@ def test_a_silent_switch_port(serving: Lab) -> None:
     with writers(lab) as clients, watched(lab) as pulses:
         lab.mute("n1/e0a")
         lab.wait(lambda: announced(lab) == {"e0b"}, "vs1 is announced on e0b")
-        for each in clients:
-            each.wait_for_progress()
+        go_on(clients)
         lab.wait(lambda: state(lab, "n1", "e0a") == "silent", "the daemon says why")
         lab.unmute("n1/e0a")
         lab.wait(lambda: attributes(lab, "n1") == WHOLE, "e0a is good again")
@@ -214,8 +211,7 @@ def test_a_flapping_port_costs_one_failover(serving: Lab) -> None:
         assert moved == ["address vs1/lan-a e0b"], "one failover, not ten"
         assert lab.node("n2").run(["vsctl", "release", "n1/e0a"]).stdout == "e0a of n1 is used again\n"
         lab.wait(lambda: attributes(lab, "n1") == WHOLE, "an operator has the last word")
-        for each in clients:
-            each.wait_for_progress()
+        go_on(clients)
 
 
 def test_the_last_port_of_a_subnet_is_told_to_the_cluster(serving: Lab) -> None:
@@ -299,8 +295,7 @@ def test_two_busy_addresses_on_one_port_end_up_on_two(serving: Lab) -> None:
         for each in ("vs1", "vs2"):
             monitored(lab, f"{each}-vip-lan-a")
         assert announced(lab) == where, "no monitor puts it back"
-        for each in clients:
-            each.wait_for_progress()
+        go_on(clients)
         assert max(each.outage() for each in pulses) < 1
 
 
@@ -309,7 +304,7 @@ def test_a_node_evens_out_its_ports_by_itself(serving: Lab) -> None:
     lab = serving
     before = ports_of(lab)
     with (
-        balanced_every(lab, "12s"),
+        balanced_every(lab, f"{EVERY}s"),
         busy(lab, IPV4),
         busy(lab, OF_VS2),
         watched(lab, ["vs1-vip-lan-a", "vs2-vip-lan-a"]) as pulses,
@@ -320,6 +315,8 @@ def test_a_node_evens_out_its_ports_by_itself(serving: Lab) -> None:
         assert after[moved].split()[0] == "n1=e0b,e0a"
         lab.wait(lambda: min(rates(lab)[each] for each in ("e0a", "e0b")) > 1e6, "both carry their share", 60)
         monitored(lab, moved)
+        looked = time.monotonic() + EVERY
+        lab.wait(lambda: time.monotonic() > looked, "n1 has looked at its ports once more", 2 * EVERY)
         assert ports_of(lab) == after, "nothing moves on the second look"
         assert max(each.outage() for each in pulses) < 1
     assert "nothing to do" in lab.node("n1").run(["vsctl", "apply", str(CLUSTER_FILE)]).stdout
@@ -390,16 +387,27 @@ def test_outages(serving: Lab, fault: str, mended: str, target: float) -> None:
     """From the loss of a port until it is good again, clients miss nothing but the time until it is noticed."""
     lab = serving
     outages = []
-    for trial in range(TRIALS):
-        port = "e0a" if trial % 2 == 0 else "e0b"
-        other = "e0b" if port == "e0a" else "e0a"
-        lab.wait(lambda it=port: announced(lab) == {it}, f"vs1 is announced on {port}")
-        with watched(lab) as pulses:
-            getattr(lab, fault)(f"n1/{port}")
-            lab.wait(lambda it=other: announced(lab) == {it}, f"vs1 is announced on {other}")
-            getattr(lab, mended)(f"n1/{port}")
-            lab.wait(lambda it=port: state(lab, "n1", it) in ("waiting", "flapping"), f"{port} works again")
-            lab.wait(lambda it=port: tell(lab, "n1", f"release {it}") == f"{it} is good", f"{port} is good")
-            outages += [each.outage() for each in pulses]
+    of_files: dict[str, list[float]] = {"NFS": [], "SMB": []}
+    with writers(lab) as clients:
+        for trial in range(TRIALS):
+            port = "e0a" if trial % 2 == 0 else "e0b"
+            other = "e0b" if port == "e0a" else "e0a"
+            lab.wait(lambda it=port: announced(lab) == {it}, f"vs1 is announced on {port}")
+            with watched(lab) as pulses:
+                go_on(clients)
+                began = time.monotonic()
+                getattr(lab, fault)(f"n1/{port}")
+                lab.wait(lambda it=other: announced(lab) == {it}, f"vs1 is announced on {other}")
+                go_on(clients)
+                series.note(of_files, clients, began)
+                getattr(lab, mended)(f"n1/{port}")
+                lab.wait(
+                    lambda it=port: state(lab, "n1", it) in ("waiting", "flapping"), f"{port} works again"
+                )
+                lab.wait(
+                    lambda it=port: tell(lab, "n1", f"release {it}") == f"{it} is good", f"{port} is good"
+                )
+                outages += [each.outage() for each in pulses]
     print(f"{fault}: median {median(outages) * 1000:.0f} ms, worst {max(outages) * 1000:.0f} ms")
+    series.tell(fault, of_files)
     assert median(outages) < target

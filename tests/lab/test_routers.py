@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.lab import series
+from tests.lab.announcers import addresses_in
 from tests.lab.clients import Client
 from tests.lab.lab import Lab
 from tests.lab.sessions import Session, serve
@@ -64,6 +65,7 @@ def applied(lab: Lab) -> Lab:
     lab.node("n1").run(["vsctl", "apply", "--wait", CLUSTER_FILE], timeout=180)
     for server, node in (("vs1", "n1"), ("vs2", "n3")):
         lab.node(node).run(["vsctl", "smb-user", server, "add", "alice"], input="wonderland\n")
+    lab.watch_announcers(addresses_in(CLUSTER_FILE))
     return lab
 
 

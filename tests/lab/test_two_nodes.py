@@ -39,6 +39,7 @@ def serving(lab: Lab) -> Iterator[Stage]:
         lab.disk(f"{each}-root", failing=True)
     on = Stage(lab)
     on.apply(cluster_file(lab, SERVERS))
+    lab.watch_announcers(["192.0.2.11", "192.0.2.12"])
     yield on
     on.clear()
 
