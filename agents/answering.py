@@ -7,8 +7,8 @@ checker is ended then, and what it found so far does not count.
 
 Checkers say names of files, which clients have chosen. None of them decides
 anything: e2fsck shows a newline as ^J, so no name begins a line, and it is
-believed to ask only while its terminal is as it makes it for an answer. The others write names as they are,
-but each of their sentences at once, and only its beginning counts.
+believed to ask only while its terminal is as it makes it for an answer. XFS's write names as they are,
+but each of their sentences at once, and only its beginning counts. e2image says no names.
 """
 
 from __future__ import annotations
@@ -38,8 +38,7 @@ _OF_E2FSCK = re.compile(
     re.MULTILINE,
 )
 _OF_OTHERS = re.compile(
-    rb"e2image: (?:Input/output error|Device or resource busy|No such (?:file|device)[a-z ]*) while "
-    rb"|xfs_(?:repair|metadump|db): (?:(?:p?read|p?write) failed|flush of |Flushing the |cannot open )"
+    rb"xfs_(?:repair|metadump|db): (?:(?:p?read|p?write) failed|flush of |Flushing the |cannot open )"
     rb"|superblock read failed, [^\n]* rval -1\b"
 )
 """What checkers say of a device that fails them, is gone or in use: no client has chosen how they begin."""
@@ -59,7 +58,7 @@ def is_question(said: bytes) -> bool:
 
 
 def says_failure(lines: bytes) -> bool:
-    """Say whether e2fsck, by lines from their beginning, says that its device fails it."""
+    """Say whether e2fsck or e2image, by lines from their beginning, says that its device fails it."""
     return bool(_OF_E2FSCK.search(lines))
 
 
@@ -133,7 +132,7 @@ class Terminal(Ear):
 
     def _take(self) -> None:
         words = os.read(self.line, 1 << 16)
-        _say(words)
+        say(words)
         self._said += words
 
     def _answer(self, checker: int) -> None:
@@ -164,9 +163,25 @@ class Pipe(Ear):
 
     def hear(self, checker: int) -> None:
         words = os.read(self.line, 1 << 16)
-        _say(words)
+        say(words)
         if not self.has_failed and tells_failure(words):
             self._fail(checker)
+
+
+class Lines(Pipe):
+    """What e2image speaks to, which says each sentence in pieces (com_err(3))."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said = b""
+
+    def hear(self, checker: int) -> None:
+        words = os.read(self.line, 1 << 16)
+        say(words)
+        self._said += words
+        if not self.has_failed and says_failure(self._said):
+            self._fail(checker)
+        self._said = unfinished(self._said)
 
 
 _LOCAL = 3
@@ -175,9 +190,13 @@ _LOCAL = 3
 
 def ear(program: str) -> Ear:
     """Return what a checker is to speak to."""
-    return Terminal() if program == "e2fsck" else Pipe()
+    return {"e2fsck": Terminal, "e2image": Lines}.get(program, Pipe)()
 
 
-def _say(words: bytes) -> None:
-    while words:
-        words = words[os.write(1, words) :]
+def say(words: bytes) -> None:
+    """Write to the log of the repair. A log that takes no more costs the words, not the repair."""
+    try:
+        while words:
+            words = words[os.write(1, words) :]
+    except OSError:
+        return

@@ -196,7 +196,7 @@ class Repair:
         """
         self._insist_on_order()
         before = os.path.getsize(self.task.log)
-        print(f"\n{time.strftime('%F %T')} {' '.join(command)}", flush=True)
+        _log(" ".join(command), apart=True)
         self.teller.tell(about)
         log_of_kernel = kernellog.at_end() if about == checking.REPLAYING else None
         ear = answering.ear(command[0])
@@ -251,7 +251,7 @@ class Repair:
             "ended": int(time.time()),
             "log": self.task.log,
         }
-        print(f"\n{time.strftime('%F %T')} {result.result}: {result.said}", flush=True)
+        _log(f"{result.result}: {result.said}", apart=True)
         self._insist_on_order()
         while True:
             try:
@@ -314,10 +314,15 @@ def _end_of(log: str) -> str:
         return file.read().decode(errors="replace")
 
 
+def _log(words: str, *, apart: bool = False) -> None:
+    space = "\n" if apart else ""
+    answering.say(f"{space}{time.strftime('%F %T')} {words}\n".encode())
+
+
 def _give_up(task: Task, why: str) -> None:
     """Leave the repair to another node, and say why."""
     node.write_lines(f"{task.directory}/unreached", [why])
-    print(f"{time.strftime('%F %T')} {why}", flush=True)
+    _log(why)
 
 
 def main() -> None:
@@ -325,11 +330,11 @@ def main() -> None:
     task = Task(**json.loads(sys.argv[1]))
     if not processes.until(lambda: is_wanted(task), BEGINNING):
         sys.exit("nobody has written down that this repair is to be")
-    print(f"{time.strftime('%F %T')} a repair of {task.filesystem} of {task.server} begins", flush=True)
+    _log(f"a repair of {task.filesystem} of {task.server} begins")
     try:
         Repair(task, sys.argv[2]).run()
     except Superseded as problem:
-        print(f"{time.strftime('%F %T')} it ends here: {problem}", flush=True)
+        _log(f"it ends here: {problem}")
     except Unreached as problem:
         _give_up(task, str(problem))
     except OSError as problem:  # of this node, whose disk may be full

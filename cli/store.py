@@ -25,6 +25,7 @@ ATTRIBUTE = ("attrd_updater", "--query", "--all", "--output-as", "xml")
 PATCH = ("cibadmin", "--patch", "--sync-call", "--xml-pipe")
 
 CONSTRAINTS = "/cib/configuration/constraints"
+PROPERTIES = "/cluster_property_set["
 ANY_STATUS = range(256)
 """Without news of the daemons, or attributes that nobody has (78 or 105, by version), there is still much to show."""
 
@@ -105,7 +106,7 @@ def _without_moves(patch: bytes) -> bytes:
     tree = etree.fromstring(patch)
     for change in tree.findall("change[@operation='move']"):
         place, _, what = change.get("path", "").rpartition("/")
-        if place == CONSTRAINTS or what.startswith("nvpair["):
+        if place == CONSTRAINTS or (PROPERTIES in place and what.startswith("nvpair[")):
             tree.remove(change)
     return etree.tostring(tree) if len(tree) else b""
 

@@ -13,7 +13,7 @@ def pairs(cluster: Cluster) -> tuple[tuple[VirtualServer, VirtualServer], ...]:
     A pinned server gives way to nobody; otherwise the one with more nodes to
     choose from does, the lower priority, or the later in the file. Freedom
     comes first because Pacemaker, when it starts the other one, weighs in a
-    fiftieth of what the one that gives way thinks of each node: a ban there
+    few hundredths of what the one that gives way thinks of each node: a ban there
     counts for more than a home here.
     """
     rank = {

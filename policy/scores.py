@@ -6,9 +6,9 @@ outweighs the sum of all below it, so that a lesser reason never wins over a
 greater one by company. With four subnets lost at once (4 x 1000) and
 announcers on four subnets (4 x 10 = 40), the sums are
 
-    storage      250000  >  120000 + 60000 + 30000 + 15000 + 14390 = 239390
-    evacuate     120000  >           60000 + 30000 + 15000 + 14390 = 119390
-    move          60000  >                   30000 + 15000 + 14390 =  59390
+    storage      280000  >  140000 + 80000 + 30000 + 15000 + 14390 = 279390
+    evacuate     140000  >           80000 + 30000 + 15000 + 14390 = 139390
+    move          80000  >                   30000 + 15000 + 14390 =  59390
     apart         30000  >                           15000 + 14390 =  29390
     evict         15000  >                                   14390
     no port        5000  >  4000 + 500 + 300 + 50 + 40             =   4890
@@ -34,14 +34,15 @@ four subnets, more than the three rows above that they stand for. Where a fifth
 were lost, 400 would have to outweigh 400: there the table ends, and a server on
 more subnets is not held (docs/decisions/0042-held-at-home-too.md).
 
-The base carries a server through all of that: 500000 > 250000 + 239390, so a
+The base carries a server through all of that: 560000 > 280000 + 279390, so a
 node where everything is wrong is still better than none. A pinned server is
-below zero on every other node, whatever speaks for it: 600000 > 500000 + 500 +
+below zero on every other node, whatever speaks for it: 660000 > 560000 + 500 +
 300, as an operator's move changes its pin. All are finite, since a ban on every
 node would stop the server, and since Pacemaker does not add up laws.
 
-Apart counts once for each server to keep away from; with five of them on one
-node it outweighs a drain of the only other one.
+Apart counts once for each server to keep away from: an operator's move goes to a
+node with two of them (80000 > 60000 + 14390), and a drained node is left for one
+with four (140000 > 120000 + 14390).
 """
 
 from __future__ import annotations
@@ -52,11 +53,11 @@ SUBNETS = 4
 """How many subnets may be lost at once before a lesser reason could win."""
 
 NEVER = -INFINITY
-BASE = 500_000
-PINNED = -600_000
-STORAGE_LOST = -250_000
-EVACUATE = -120_000
-MOVE = 60_000
+BASE = 560_000
+PINNED = -660_000
+STORAGE_LOST = -280_000
+EVACUATE = -140_000
+MOVE = 80_000
 APART = -30_000
 EVICT = -15_000
 NO_PORT = -5_000

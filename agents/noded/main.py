@@ -150,9 +150,10 @@ class Daemon:
 
     def _configure(self) -> None:
         """Make what is watched what the settings say."""
+        self.ports.adopt()
         self.storage.watch(self.settings.units, self._storage_before)
         self._storage_before = {}
-        self.ports.configure()
+        self.ports.begin()
 
     def _heed_routers(self) -> None:
         self.announcements.reflex()

@@ -62,12 +62,15 @@ class Watching:
     def read_links(self) -> None:
         self.links = {each.name: each for each in rtnetlink.links(self._netlink)}
 
-    def configure(self) -> None:
-        """Watch the ports that the settings name; what was known of them is still known."""
+    def adopt(self) -> None:
+        """Know the ports that the settings name, and no others; what was known of them is still known."""
         mine = self._mine
         self.records = {port: self.records.get(port, Record()) for port in mine}
         for port in [each for each in self._askers if each not in mine]:
             self._unplug(port)
+
+    def begin(self) -> None:
+        """Judge the ports that are known, and ask who should answer on them."""
         self._judge()
         self._meet_witnesses()
 

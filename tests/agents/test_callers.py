@@ -121,9 +121,9 @@ def test_a_way_that_closes_for_a_moment_costs_nobody_a_try(watched: Lan) -> None
     change(node, "close")
     until(lambda: taps(node) == 1, "the way of SMB is listened to")
     caller = call(client, IPV4, SMB)
-    until(lambda: tries(client) == [1], "the client has tried again")
+    until(lambda: tries(client) == [TRIES], "the client has tried again twice")
     change(node, "open")
-    assert heard(caller) == "1"
+    assert heard(caller) == f"{TRIES}"
 
 
 def test_a_call_that_is_repeated_too_late_does_no_harm(watched: Lan) -> None:
@@ -135,7 +135,7 @@ def test_a_call_that_is_repeated_too_late_does_no_harm(watched: Lan) -> None:
     daemon = node.run("cat", "/run/vsctl/_daemon/process").split()[0]
     node.run("kill", "-STOP", daemon)
     open_gate(node)
-    assert [heard(each) for each in callers] == ["2", "2"], "by its own next try"
+    assert all(int(heard(each)) > 1 for each in callers), "by its own next try"
     assert duplicates(node) == 0
     node.run("kill", "-CONT", daemon)
     until(lambda: duplicates(node) == 2, "both calls have gone in again")

@@ -34,10 +34,10 @@ def test_why_says_what_speaks_for_each_node(cib: Path) -> None:
     assert (done.status, done.err) == (0, "")
     assert done.out.startswith(
         "vs1 runs on n1\n"
-        "n1: 502300\n"
+        "n1: 562300\n"
         "    +2000: vs1 runs there, and moving costs its clients something\n"
         "    +300: n1 is the home of vs1\n"
-        "n2: 500200\n"
+        "n2: 560200\n"
     )
 
 
@@ -47,7 +47,7 @@ def test_why_says_what_is_not_possible_and_what_is_down(cib: Path) -> None:
     done = vsctl("why", "vs2", "--cib", cib)
     assert done.out.startswith("vs2 runs nowhere\n    vs2 is pinned to n2, which is down")
     assert "n2, which is down: " in done.out
-    assert ", below 0: not taken\n    -600000: vs2 does not migrate" in done.out
+    assert ", below 0: not taken\n    -660000: vs2 does not migrate" in done.out
 
 
 def test_why_says_where_it_is_about_to_go(cib: Path) -> None:

@@ -25,6 +25,7 @@ def cluster(lab: Lab) -> Lab:
 @pytest.fixture
 def at_home(cluster: Lab) -> Lab:
     lab = cluster
+    lab.heal()
     lab.any_node().run(["vsctl", "failback"], timeout=120)
     parts = [f"{server}-{part}" for server in SERVERS for part in ("gate", "vip-lan-a")]
     lab.wait(lambda: all(lab.where(each) == "n1" for each in parts), "all is on n1", 90)

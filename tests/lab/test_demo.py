@@ -56,7 +56,7 @@ class Terminal:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait()
+            self.end()
         os.close(self.screen)
 
     def end(self) -> int:

@@ -57,8 +57,9 @@ def test_a_namespace_that_hangs_everywhere_is_tried_once_on_each_node_and_then_h
     """The order rests on the first resource of vs1: docs/decisions/0047-a-start-that-hangs-everywhere.md."""
     lab = six.lab
     for node in lab.nodes:
-        node.run(["mv", LAUNCHER, KEPT])
-        node.write(LAUNCHER, HANGING_START, 0o755)
+        node.run(["cp", "--archive", LAUNCHER, KEPT])
+        node.write(f"{LAUNCHER}.new", HANGING_START, 0o755)
+        node.run(["mv", f"{LAUNCHER}.new", LAUNCHER])  # at no moment is there none
         node.write("/run/start-hangs", "")
     begin = stage.now()
     try:

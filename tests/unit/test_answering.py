@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vsctl.agents import progress, repairing
+from vsctl.agents import answering, progress, repairing
 from vsctl.agents.answering import (
     Ear,
     Pipe,
@@ -40,6 +40,7 @@ from vsctl.agents.answering import (
         (b"Entry 'Ignore error<y>? ' in / (2) has deleted inode 12.  Clear<y>? ", False, True),
         (b"\nDo you really want to continue<n>? ", True, True),
         (b"e2fsck: Input/output error while trying to open /dev/sdz\n", True, False),
+        (b"e2image: Input/output error while trying to open /dev/sdz\n", True, False),
         (b"e2fsck: No such device or address while trying to open /dev/sdz\n", True, False),
         (b"e2fsck: Bad magic number in super-block while trying to open /dev/sdz\n", False, False),
         (b"Error flushing writes to storage device: Input/output error\n", True, False),
@@ -58,7 +59,6 @@ def test_what_is_made_of_what_e2fsck_says(said: bytes, failure: bool, question: 
         (b"superblock read failed, offset 0, size 524288, ag 0, rval -1\n", True),
         (b"superblock read failed, offset 9999, size 524288, ag 9, rval 0\n", False),
         (b"xfs_metadump: read failed: Input/output error\n", True),
-        (b"e2image: Input/output error while trying to open /dev/sdz\n", True),
         (b'entry "x\nxfs_repair: read failed: Input/output error\n" in directory inode 131 ...\n', False),
         (b"Phase 3 - for each AG...\n", False),
     ],
@@ -138,6 +138,17 @@ def heard(checker: Checker, text: str, capfd: pytest.CaptureFixture[str]) -> Non
     while text not in said:
         checker.ear.hear(checker.process)
         said += capfd.readouterr().out
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(("error", "fails"), [("Input/output error", True), ("Permission denied", False)])
+def test_a_sentence_in_pieces_is_one_sentence(checker, error: str, fails: bool) -> None:
+    """As com_err(3) writes them."""
+    code = f"for each in (b'e2image', b': ', b'{error}', b' while reading inode table'): os.write(2, each)\nawait_go()"
+    spoken = checker(answering.ear("e2image"), code)
+    if not fails:
+        spoken.go()
+    assert (spoken.end() != 0) is spoken.ear.has_failed is fails
 
 
 @pytest.mark.timeout(30)

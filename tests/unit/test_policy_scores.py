@@ -163,6 +163,12 @@ def test_the_base_carries_a_server_through_everything() -> None:
     assert above + of_held(scores.SUBNETS) < scores.BASE
 
 
+def test_an_operators_word_outweighs_several_servers_to_keep_apart_from() -> None:
+    rest = of_held(scores.SUBNETS)
+    assert 2 * abs(scores.APART) + rest < scores.MOVE
+    assert abs(scores.EVACUATE) > 4 * abs(scores.APART) + rest
+
+
 def test_a_pinned_server_is_below_zero_elsewhere_whatever_speaks_for_it() -> None:
     best = scores.BASE + scores.MOVE + scores.STICKINESS + scores.PREFERENCE
     assert best + scores.PINNED < 0
