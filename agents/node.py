@@ -18,14 +18,24 @@ _DIRECTORY = f"{paths.RUN}/_node"
 
 
 class locked:  # noqa: N801 - reads as a word: `with locked():`
-    """Keep the other agents away from what the servers of a node share."""
+    """Keep the other agents away from what the servers of a node share.
+
+    BlockingIOError if one is at it and `wait` is not said.
+    """
+
+    def __init__(self, *, wait: bool = True) -> None:
+        self._wait = wait
 
     def __enter__(self) -> None:
         import fcntl
 
         os.makedirs(_DIRECTORY, mode=0o700, exist_ok=True)
         self._file = os.open(f"{_DIRECTORY}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | (0 if self._wait else fcntl.LOCK_NB))
+        except OSError:
+            os.close(self._file)
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from _socket import AF_INET
 
-from vsctl.agents import announce, names, resident, rtnetlink
+from vsctl.agents import announce, names, node, resident, rtnetlink
 from vsctl.agents.netlink import Netlink
 from vsctl.agents.ocf import Failure, log
 from vsctl.agents.rtnetlink import Route, Rule
@@ -120,22 +120,27 @@ def settle(server: str, detour: Detour, patience: float = 0.0) -> bool:
 
 
 def answer_by(server: str, detour: Detour, port: str) -> None:
-    """Let replies take a port. Where the server leaves meanwhile nothing is left, as in a search."""
+    """Let replies take a port; BlockingIOError if an agent is at what the servers of this node share."""
     netlink = Netlink()
-    _answer_by(netlink, server, detour, rtnetlink.link(netlink, port))
-    if not announce.Record(server, detour.subnet, announce.DETOUR):
-        _clear(netlink, names.detour_table(server, detour.subnet))
+    _answer_by(netlink, server, detour, rtnetlink.link(netlink, port), wait=False)
 
 
-def _answer_by(netlink: Netlink, server: str, detour: Detour, link: Link | None) -> None:
+def _answer_by(
+    netlink: Netlink, server: str, detour: Detour, link: Link | None, *, wait: bool = True
+) -> None:
     wanted = _through(server, detour, link)
     table = names.detour_table(server, detour.subnet)
-    for route in wanted:
-        rtnetlink.add_route(netlink, route)
-    for family in rtnetlink.FAMILIES:
-        for route in rtnetlink.routes(netlink, family, table):
-            if route not in wanted:
-                rtnetlink.remove_route(netlink, route)
+    with node.locked(wait=wait):
+        # `_part` takes the record away before, and under the same lock, the routes: a search or the daemon may
+        # find a peer while the server leaves.
+        if not announce.Record(server, detour.subnet, announce.DETOUR):
+            return
+        for route in wanted:
+            rtnetlink.add_route(netlink, route)
+        for family in rtnetlink.FAMILIES:
+            for route in rtnetlink.routes(netlink, family, table):
+                if route not in wanted:
+                    rtnetlink.remove_route(netlink, route)
 
 
 def seek(server: str, detour: Detour) -> None:
@@ -164,14 +169,8 @@ def _forget_answers(server: str, detour: Detour) -> None:
 
 
 def look(server: str, detour: Detour) -> bool:
-    """Look once for a peer; say whether the search is over. Where the server leaves meanwhile nothing is left."""
-    if not announce.Record(server, detour.subnet, announce.DETOUR):
-        return True
-    found = settle(server, detour, ANSWERING)
-    # `_part` takes the record away before the routes: either it sees ours, or we see that it was here.
-    if not announce.Record(server, detour.subnet, announce.DETOUR):
-        _clear(Netlink(), names.detour_table(server, detour.subnet))
-    return found
+    """Look once for a peer; say whether the search is over, as it is when the server leaves."""
+    return not announce.Record(server, detour.subnet, announce.DETOUR) or settle(server, detour, ANSWERING)
 
 
 def problem(netlink: Netlink, server: str, detour: Detour) -> str | None:
@@ -214,7 +213,8 @@ def _finish(server: str, subnet: str) -> None:
         return
     netlink = Netlink()
     announce.withdraw_proxies(netlink, record, (), ())
-    _clear(netlink, names.detour_table(server, subnet))
+    with node.locked():
+        _clear(netlink, names.detour_table(server, subnet))
     forwarding.close_ports(_holder(server, subnet), record.ports)
     record.write((), ())
 
