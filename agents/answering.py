@@ -97,6 +97,11 @@ class Ear:
         os.close(self.line)
         os.close(self._theirs)
 
+    def _take(self) -> bytes:
+        words = os.read(self.line, 1 << 16)
+        say(words)
+        return words
+
     def _fail(self, checker: int) -> None:
         self.has_failed = True
         os.kill(checker, signal.SIGKILL)
@@ -117,7 +122,7 @@ class Terminal(Ear):
         return [(os.POSIX_SPAWN_DUP2, self._theirs, 0), *super().files]
 
     def hear(self, checker: int) -> None:
-        self._take()
+        self._said += self._take()
         if self.has_failed:
             return
         if says_failure(self._said):
@@ -125,15 +130,10 @@ class Terminal(Ear):
         elif is_question(self._said) and self._is_asking:
             # Now it waits. All that it had said before is here when nothing more is: the kernel hands it over first.
             while select.select([self.line], [], [], 0)[0]:
-                self._take()
+                self._said += self._take()
             if is_question(self._said):
                 self._answer(checker)
         self._said = unfinished(self._said)
-
-    def _take(self) -> None:
-        words = os.read(self.line, 1 << 16)
-        say(words)
-        self._said += words
 
     def _answer(self, checker: int) -> None:
         if asks_about_device(self._said):
@@ -162,8 +162,7 @@ class Pipe(Ear):
         self.line, self._theirs = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)
 
     def hear(self, checker: int) -> None:
-        words = os.read(self.line, 1 << 16)
-        say(words)
+        words = self._take()
         if not self.has_failed and tells_failure(words):
             self._fail(checker)
 
@@ -176,9 +175,7 @@ class Lines(Pipe):
         self._said = b""
 
     def hear(self, checker: int) -> None:
-        words = os.read(self.line, 1 << 16)
-        say(words)
-        self._said += words
+        self._said += self._take()
         if not self.has_failed and says_failure(self._said):
             self._fail(checker)
         self._said = unfinished(self._said)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vsctl.agents import names, paths, resident, spawning
 from vsctl.agents import system as os
-from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action
+from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, words
 
 LOG = f"{paths.LOGS}/daemon.log"
 READY = 10.0
@@ -79,7 +79,7 @@ class Daemon(Agent):
         try:
             resident.ask("reload")
         except OSError as problem:
-            raise Failure(f"the node daemon does not answer: {problem.strerror or problem}") from None
+            raise Failure(f"the node daemon does not answer: {words(problem)}") from None
 
     @action("monitor", timeout=20, interval=10)
     def monitor(self) -> None:
@@ -88,7 +88,7 @@ class Daemon(Agent):
         try:
             said = resident.ask("ping")
         except OSError as problem:
-            raise Failure(f"the node daemon does not answer: {problem.strerror or problem}") from None
+            raise Failure(f"the node daemon does not answer: {words(problem)}") from None
         if said != "here":
             raise Failure(f"the node daemon answers {said!r}")
 

@@ -159,7 +159,7 @@ class Gate(Agent):
                 connections.LIMIT, lambda: "\n".join(connections.recorded(self.server))
             ).splitlines()
         except OSError as problem:
-            log(f"the former connections of {self.server} are not known: {problem.strerror or problem}")
+            log(f"the former connections of {self.server} are not known: {words(problem)}")
             return []
 
 

@@ -1,14 +1,13 @@
-"""How is a server's state on its root filesystem prepared, where storage may hang?"""
+"""What comes before a server's daemons, and what after them, where storage may hang?"""
 
 from __future__ import annotations
 
-from vsctl.agents import background
 from vsctl.agents import system as os
 from vsctl.agents.ocf import Failure, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 def prepare(server: str, state: str, limit: float, act: Callable[[], str]) -> str:
@@ -16,6 +15,8 @@ def prepare(server: str, state: str, limit: float, act: Callable[[], str]) -> st
 
     Failure if it is not, or if the act does not end within `limit` seconds.
     """
+
+    from vsctl.agents import background
 
     def on_root() -> str:
         os.listdir(state)
@@ -27,3 +28,20 @@ def prepare(server: str, state: str, limit: float, act: Callable[[], str]) -> st
         raise Failure(f"{state} is not there: the root filesystem of {server} is not mounted") from None
     except OSError as problem:
         raise Failure(f"{state} cannot be prepared: {words(problem)}") from None
+
+
+def clear_away(server: str, daemons: Sequence[str], directory: str, told: str, limit: float) -> None:
+    """Kill the daemons of these names that are left, and forget what they were to serve.
+
+    That is the fragments in `told` below their directory.
+    Failure if they have not ended after `limit` seconds, or sooner where the storage of the root filesystem
+    is known to hang.
+    """
+    from vsctl.agents import fragments, processes, silence
+
+    if silence.of_server(server, "root"):
+        limit = min(limit, silence.PATIENCE)
+    if left := processes.kill(lambda: processes.named(server, *daemons), processes.SIGKILL, limit):
+        raise Failure(f"{processes.describe(left)} did not end after SIGKILL: it waits for a device")
+    if os.path.isdir(directory):
+        fragments.begin(f"{directory}/{told}")

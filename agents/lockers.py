@@ -11,7 +11,7 @@ import sys
 
 from vsctl.agents import background, paths
 from vsctl.agents import system as os
-from vsctl.agents.ocf import log
+from vsctl.agents.ocf import log, words
 
 LIMIT = 2.0
 """Seconds for storage to take the list: a server whose storage is lost must be able to leave."""
@@ -26,7 +26,7 @@ def set_aside(server: str) -> None:
         background.within(LIMIT, lambda: _set_aside(f"{paths.state(server)}/statd"))
     except OSError as problem:
         log(
-            f"who holds locks of {server} cannot be remembered: {problem.strerror or problem}; "
+            f"who holds locks of {server} cannot be remembered: {words(problem)}; "
             "NFSv3 clients may not be told to reclaim them"
         )
 

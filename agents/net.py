@@ -8,7 +8,7 @@ from vsctl.agents import names, namespaces, paths, rtnetlink
 from vsctl.agents import system as os
 from vsctl.agents.addresses import some
 from vsctl.agents.netlink import Netlink
-from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log
+from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, log, words
 from vsctl.agents.rtnetlink import Route
 
 TYPE_CHECKING = False
@@ -138,9 +138,7 @@ class Net(Agent):
         try:
             self._establish_all()
         except OSError as problem:
-            raise Failure(
-                f"the network of {self.server} cannot be made: {problem.strerror or problem}"
-            ) from None
+            raise Failure(f"the network of {self.server} cannot be made: {words(problem)}") from None
 
     def _establish_all(self) -> None:
         from vsctl.agents import forwarding, gate, reroute

@@ -22,7 +22,6 @@ NOTIFIED = "/var/lib/nfs"
 HOSTS = "hosts"
 """What sm-notify is shown as /etc/hosts, beside its list."""
 
-SIGKILL = 9
 
 SHARE = 0.4
 """Share of the action's time that no step of a start exceeds: ending what is left, the storage, each daemon."""
@@ -89,17 +88,11 @@ class Nfs(Agent):
 
     def _end(self, patience: float) -> None:
         """End all daemons, and forget what they were to serve."""
-        from vsctl.agents import fragments, ganesha, silence
+        from vsctl.agents import ganesha, layout
 
         # Ganesha is killed, not asked: the gate is closed, what clients may reclaim is on disk since before
         # they got their answer, and data is in the page cache, which the unmount writes.
-        if silence.of_server(self.server, "root"):
-            patience = min(patience, silence.PATIENCE)
-        left = processes.kill(lambda: processes.named(self.server, *DAEMONS), SIGKILL, patience)
-        if left:
-            raise Failure(f"{processes.describe(left)} did not end after SIGKILL: it waits for a device")
-        if os.path.isdir(ganesha.directory(self.server)):
-            fragments.begin(f"{ganesha.directory(self.server)}/exports")
+        layout.clear_away(self.server, DAEMONS, ganesha.directory(self.server), "exports", patience)
 
     def _problem(self, patience: float) -> str | None:
         """Say what keeps clients from being served, as far as no export is concerned."""
@@ -118,7 +111,7 @@ class Nfs(Agent):
                 try:
                     rpc.ask(self.server, port, calls, max(end - time.monotonic(), IMPATIENCE))
                 except OSError as problem:
-                    return f"{name} of {self.server} does not answer on port {port}: {problem.strerror or problem}"
+                    return f"{name} of {self.server} does not answer on port {port}: {words(problem)}"
         return None
 
     def _lay_out(self, limit: float) -> tuple[bool, bool]:

@@ -33,6 +33,7 @@ from vsctl.agents import (
 )
 from vsctl.agents.answering import Ear
 from vsctl.agents.checking import MEND, PERSON, Result
+from vsctl.agents.ocf import words
 
 AGAIN, SOON = 24 * 3600, 600
 """Seconds after a repair in which the same filesystem is not repaired again by itself; after one that found nothing."""
@@ -185,9 +186,7 @@ class Repair:
         try:
             background.within(READ, lambda: mounts.read(self.task.device))
         except OSError as problem:
-            raise Unreached(
-                f"{self.task.device} cannot be read here: {problem.strerror or problem}"
-            ) from None
+            raise Unreached(f"{self.task.device} cannot be read here: {words(problem)}") from None
 
     def _run(self, about: str, command: list[str]) -> int:
         """Run a command of the repair, gently, all it says going to the log; return its exit status.
@@ -221,9 +220,9 @@ class Repair:
         if about == checking.REPLAYING and status != 0:
             with open(self.task.log, "rb") as file:
                 file.seek(before)
-                words = file.read().decode(errors="replace")
+                said = file.read().decode(errors="replace")
             # Only then does it take a person: what a path answers while another takes over is an error as well.
-            if not is_unmountable(words, self.task.device, log_of_kernel):
+            if not is_unmountable(said, self.task.device, log_of_kernel):
                 raise Unreached(f"{self.task.device} could not be mounted here for its log: see the log")
         return status
 
@@ -339,6 +338,6 @@ def main() -> None:
         _give_up(task, str(problem))
     except OSError as problem:  # of this node, whose disk may be full
         about = f"{problem.filename}: " if problem.filename else ""
-        _give_up(task, f"it cannot go on here: {about}{problem.strerror or problem}")
+        _give_up(task, f"it cannot go on here: {about}{words(problem)}")
     else:
         node.write_lines(f"{task.directory}/done", ["done"])

@@ -8,7 +8,7 @@ from vsctl.agents import bird, names, node, rtnetlink, topology
 from vsctl.agents import system as os
 from vsctl.agents.addresses import Address
 from vsctl.agents.netlink import Netlink
-from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action
+from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, words
 
 TERM, KILL = 15, 9
 READY = 5.0
@@ -94,7 +94,7 @@ class Router(Agent):
         try:
             bird.ask(command)
         except OSError as problem:
-            raise Failure(f"the BIRD of vsctl does not answer: {problem.strerror or problem}") from None
+            raise Failure(f"the BIRD of vsctl does not answer: {words(problem)}") from None
 
     def _mine(self) -> dict[str, str]:
         return self.ports.get(names.this_node(), {})

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from vsctl.agents import listeners, names, namespaces, paths, ports, processes, smb2
 from vsctl.agents import system as os
-from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action
+from vsctl.agents.ocf import Agent, Failure, NotRunning, Param, action, words
 from vsctl.agents.ports import IMPATIENCE, PATIENCE
 
 DAEMONS = ("smbd", "samba-dcerpcd", "rpcd_")
 SIGTERM = 15
-SIGKILL = 9
 
 ENDING, LAYING_OUT, BEGINNING = 0.4, 0.2, 0.5
 """Shares of the start's time: for what is left to end, for storage to answer, for smbd to begin; it has the rest."""
@@ -75,18 +74,12 @@ class Smb(Agent):
 
     def _end(self, patience: float) -> None:
         """End smbd with all that it has started, and forget what it was to serve."""
-        from vsctl.agents import fragments, gate, samba, silence
+        from vsctl.agents import gate, layout, samba
 
         gate.close(self.server, gate.CLOSED_BY_SMB, gate.SMB)  # those that are connected are not concerned
         # smbd keeps nothing that needs a farewell: its databases are made to survive a crash, and its
         # clients' data is in the page cache, which the unmount writes. Its helpers would outlive SIGTERM.
-        if silence.of_server(self.server, "root"):
-            patience = min(patience, silence.PATIENCE)
-        left = processes.kill(lambda: processes.named(self.server, *DAEMONS), SIGKILL, patience)
-        if left:
-            raise Failure(f"{processes.describe(left)} did not end after SIGKILL: it waits for a device")
-        if os.path.isdir(samba.directory(self.server)):
-            fragments.begin(f"{samba.directory(self.server)}/shares")
+        layout.clear_away(self.server, DAEMONS, samba.directory(self.server), "shares", patience)
 
     def _let_late_ones_in(self) -> None:
         """Open the way for new clients again, if a share of a server without its gate has closed it."""
@@ -107,7 +100,7 @@ class Smb(Agent):
                 connection = smb2.Connection(ports.SMB, patience)
             connection.close()
         except OSError as problem:
-            return f"port {ports.SMB} of {self.server} does not answer: {problem.strerror or problem}"
+            return f"port {ports.SMB} of {self.server} does not answer: {words(problem)}"
         if connection.name != self.netbios.lower():
             return f"port {ports.SMB} of {self.server} is answered by {connection.name!r}, not {self.netbios}"
         return None

@@ -15,7 +15,7 @@ from vsctl.agents.noded import loads, traffic, usage
 from vsctl.agents.noded.attributes import Attributes
 from vsctl.agents.noded.loads import Load, Meter
 from vsctl.agents.noded.loop import Loop, now
-from vsctl.agents.ocf import log
+from vsctl.agents.ocf import log, words
 
 LOAD = "load"
 """The private attribute; `docs/contracts.md` has its form."""
@@ -53,7 +53,7 @@ class Measuring:
         try:
             self._measure()
         except (OSError, ValueError) as problem:  # or the kernel says something in another form
-            log(f"the load cannot be measured now: {getattr(problem, 'strerror', None) or problem}")
+            log(f"the load cannot be measured now: {words(problem)}")
             if self._told and now() - self._measured > loads.GAP:
                 self._told = {}
                 self._attributes.drop(LOAD)
