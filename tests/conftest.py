@@ -12,6 +12,7 @@ import pytest
 
 from tests.lab.lab import Lab
 from tests.lab.place import CHECKOUT
+from tests.turns import InPieces, turn
 
 LOGS = CHECKOUT / "build" / "lab-logs"
 
@@ -23,6 +24,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--rewrite", action="store_true", help="write what happened into the stories; then read them"
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda each: turn(each.nodeid.partition("::")[0]))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> InPieces | None:
+    return InPieces(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="module")
