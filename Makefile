@@ -38,15 +38,15 @@ install: packages $(VENV)/installed ## the command and its tools in .venv
 check: tools $(VENV)/installed ## ruff, mypy, units and stories: no root, no cluster
 	$(RUN)/ruff check .
 	$(RUN)/mypy -p vsctl.agents -p vsctl.policy -p vsctl.cib_templates -p vsctl.cli # as installed: only there are the folders the package that imports name
-	$(RUN)/pytest -q -n auto -m 'not lab and not slow and not full'
+	$(RUN)/pytest -q -n auto -m 'not lab and not node and not slow and not full'
 
 test: install ## all tests, on a real cluster (root)
-	$(RUN)/pytest -q -n auto -m 'not lab and not full'
-	$(RUN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m 'lab and not full' # two labs, a module each: more would slow the clients down
+	$(RUN)/pytest -q -n 4 --dist worksteal -m 'not lab and not full' # some compute, others wait: more of them than processors
+	$(RUN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m 'lab and not full' # three labs, a piece each (tests/turns.py)
 
 lab-full: install ## the long series (root)
 	$(RUN)/python -m tests.lab.guest
-	$(RUN)/pytest -m 'lab or full'
+	$(RUN)/pytest -m 'lab or node or full'
 
 demo: install ## the main job, told as it happens (root)
 	@$(RUN)/python -m tests.lab.demo

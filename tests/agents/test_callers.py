@@ -13,7 +13,7 @@ import pytest
 from tests.agents.cast import GATE, IPV4, IPV6, LAN_A, NET, NFS, RUNNING, SMB
 from tests.agents.node import PYTHON, ROOT, Lan, Node, Place, serve, until, watching
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 DAEMON = {"ports": "n1=e0a:lan-a"}
 

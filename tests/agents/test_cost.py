@@ -10,7 +10,7 @@ import pytest
 from tests.agents.cast import ANNOUNCER, DETOURED, EVERY, GATE, LAN_A, NET, RUNNING
 from tests.agents.node import PYTHON, ROOT, Lan
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 HEAVY = {
     "_collections_abc",

@@ -13,7 +13,7 @@ from tests.agents.cast import EVERY, FAILED, IPV4, IPV4_B, IPV6, LAN_A, NET, NOT
 from tests.agents.node import PYTHON, Lan, Node, Session, serve, told_of, until
 from vsctl.agents.announce import BURST
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 DAEMON = {"ports": "n1=e0a:lan-a,e0b:lan-a,e1a:lan-b n2=e0a:lan-a", "gateways": "lan-a=192.0.2.99"}
 BY_NDP = {**DAEMON, "gateways": "lan-a=2001:db8:a::99"}

@@ -9,7 +9,7 @@ import pytest
 from tests.agents.cast import EVERY, FAILED, GATE, IPV4, IPV6, LAN_A, NET, NFS, NOT_RUNNING, RUNNING, SMB
 from tests.agents.node import PYTHON, ROOT, Lan, Node, Session, attempt, serve, until
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 ROOT_FILESYSTEM = "/srv/vsctl/vs1/root"
 STATE = f"{ROOT_FILESYSTEM}/.vsctl"

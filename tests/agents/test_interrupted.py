@@ -13,7 +13,7 @@ from tests.agents.node import Answer, Lan, Node, until
 from tests.agents.test_router import BGP
 from tests.kills import steps
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 resources = pytest.mark.parametrize("resource", ["net", "vip", "vip_of_a_peer", "gate", "router"])
 

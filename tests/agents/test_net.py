@@ -25,7 +25,7 @@ from tests.agents.cast import (
 )
 from tests.agents.node import PYTHON, ROOT, Lan, Node, attempt, serve, until
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 
 def start(node: Node, *resources: tuple[str, dict[str, str]]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.agents.node import PYTHON, ROOT, Place
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 MANY = 1200
 REPLACED = f"""

@@ -13,7 +13,7 @@ from tests.agents.cast import ANNOUNCER, ANNOUNCER_B, DAEMON_B, DETOURED, IPV4, 
 from tests.agents.node import ROOT, Lan, Node, Place, until, watching
 from vsctl.agents import names, nudge
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 TRIES = 4
 """After so many in vain TCP waits for three seconds before the next."""

@@ -22,7 +22,7 @@ from tests.agents.node import ROOT, Lan, Node, Session, attempt, serve, until, w
 from tests.agents.test_daemon import counted
 from vsctl.agents import names
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 
 @pytest.fixture

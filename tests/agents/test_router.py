@@ -22,7 +22,7 @@ from tests.agents.node import Answer, Lan, Node, Place, Session, attempt, serve,
 from tests.agents.test_daemon import DAEMON, states
 from vsctl.agents import names
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 GATEWAYS = "198.51.100.1 2001:db8:b::1"
 BGP = {

@@ -17,7 +17,7 @@ from tests.agents.test_daemon import process, tell
 from tests.lab.faulty import Failing
 from vsctl.agents.noded import endings
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 PORTS = {"ports": "n1=e0a:lan-a"}
 

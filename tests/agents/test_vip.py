@@ -8,7 +8,7 @@ from tests.agents.cast import EVERY, FAILED, IPV4, IPV6, LAN_A, NET, NOT_RUNNING
 from tests.agents.node import Lan, Node, Session, attempt, listening, serve, told_of, until
 from vsctl.agents.announce import BURST
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 
 @pytest.fixture

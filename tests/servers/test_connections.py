@@ -5,7 +5,7 @@ import pytest
 from tests.servers.node import wait_for
 from tests.servers.servers import Server
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 LIST = "/srv/vsctl/vs1/root/.vsctl/connections"
 DAEMON = """

@@ -5,7 +5,7 @@ import pytest
 from tests.agents.test_cost import HEAVY, MODULES
 from tests.servers.servers import Server
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 PORTS = {"ports": "n1=e0a:lan-a"}
 RESIDENTS = {

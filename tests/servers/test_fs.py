@@ -6,7 +6,7 @@ import pytest
 
 from tests.servers.node import is_free, wait_for
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 POINT = "/srv/vsctl/vs1/data"
 

@@ -7,7 +7,7 @@ from tests.kills import steps
 from tests.servers.node import is_free
 from tests.servers.servers import Server
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 BELOW = {
     "nfs": ("root", "data"),

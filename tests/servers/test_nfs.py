@@ -5,7 +5,7 @@ import pytest
 from tests.servers.node import is_free, wait_for
 from tests.servers.servers import EXPORT, Server
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 BOTTOM_UP = ("root", "data", "nfs", "exports")
 MORE = f"{EXPORT}; /more%20room /more id=77 squash=all 192.0.2.100=ro *=rw"

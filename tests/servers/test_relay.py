@@ -9,7 +9,7 @@ from tests.servers.calls import DELAY, DENIED, JUKEBOX, LOCK_LATER, NOENT, OK, S
 from tests.servers.node import is_free, wait_for
 from tests.servers.servers import Server
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 TOP = __file__.rpartition("/tests/")[0]
 IN_CLIENT = f"""

@@ -10,7 +10,7 @@ import pytest
 from tests.servers.node import is_free, wait_for
 from vsctl.agents.quarantine import change
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 CIB = """<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="0">
 <configuration><crm_config><cluster_property_set id="vsctl"/></crm_config><nodes/>

@@ -15,7 +15,7 @@ from tests.cli.vsctl import CLUSTER_FILE, settled
 from tests.servers.node import is_free, wait_for
 from tests.servers.servers import SHARE, Server
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 BOTTOM_UP = ("root", "data", "smb", "shares")
 MORE = f"{SHARE}; quiet%20room /quiet access=ro users=@staff"

@@ -6,7 +6,7 @@ from tests.servers.node import is_free, wait_for
 from tests.servers.servers import Server
 from vsctl.agents import paths
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 PARTS = ("root", "data", "nfs", "smb", "exports", "shares")
 

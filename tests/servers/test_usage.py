@@ -7,7 +7,7 @@ import pytest
 from tests.lab.place import CHECKOUT
 from tests.servers.servers import Server
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.node
 
 SEE = """
 import json, time
