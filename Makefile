@@ -38,7 +38,7 @@ install: packages $(VENV)/installed ## the command and its tools in .venv
 check: tools $(VENV)/installed ## ruff, mypy, units and stories: no root, no cluster
 	$(RUN)/ruff check .
 	$(RUN)/mypy -p vsctl.agents -p vsctl.policy -p vsctl.cib_templates -p vsctl.cli # as installed: only there are the folders the package that imports name
-	$(RUN)/pytest -q -n auto -m 'not lab and not node and not slow and not full'
+	$(RUN)/pytest -q -n auto -m 'not slow and not full' tests/unit tests/cli tests/stories
 
 test: install ## all tests, on a real cluster (root)
 	$(RUN)/pytest -q -n 4 --dist worksteal -m 'not lab and not full' # some compute, others wait: more of them than processors

@@ -59,6 +59,7 @@ def test_the_file_is_applied_once(five: Path, tmp_path: Path) -> None:
     assert "nothing to do" in vsctl("plan", file, "--cib", five).out
 
 
+@pytest.mark.slow
 def test_whoever_asks_for_more_or_less_moves_nothing(five: Path, tmp_path: Path) -> None:
     file = tmp_path / "nas.yaml"
     for policy, count in (("candidates: all", 0), ("candidates: 4", 2), ("candidates: 3", 2)):
@@ -69,6 +70,7 @@ def test_whoever_asks_for_more_or_less_moves_nothing(five: Path, tmp_path: Path)
         assert (on(five, "vs1"), on(five, "vs2")) == ("n1", "n2")
 
 
+@pytest.mark.slow
 def test_a_move_adds_its_node_and_failback_takes_it_away(five: Path) -> None:
     before = kept(five)["vs1"]
     away = next(each for each in NODES if each not in before)
@@ -83,6 +85,7 @@ def test_a_move_adds_its_node_and_failback_takes_it_away(five: Path) -> None:
     assert on(five, "vs1") in kept(five)["vs1"]
 
 
+@pytest.mark.slow
 def test_a_drain_of_all_of_them_empties_them(five: Path) -> None:
     for node in kept(five)["vs1"]:
         assert vsctl("drain", node, "--cib", five).status == 0

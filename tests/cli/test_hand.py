@@ -18,6 +18,7 @@ def said(*argv: str, cib: Path) -> str:
     return done.out + done.err
 
 
+@pytest.mark.slow
 def test_a_move_and_back(cib: Path) -> None:
     assert said("move", "vs1", "n2", cib=cib) == "vs1 moves n1 -> n2\n"
     assert (
@@ -36,6 +37,7 @@ def test_a_cib_file_shows_its_secrets_to_nobody_new(cib: Path) -> None:
     assert cib.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
 def test_a_move_to_where_it_is(cib: Path) -> None:
     assert said("move", "vs1", "n1", cib=cib) == (
         "vs1 is on n1 already, and now stays there until `vsctl failback vs1`\n"
@@ -45,6 +47,7 @@ def test_a_move_to_where_it_is(cib: Path) -> None:
     assert b"vsctl-moved-vs1" not in cib.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_pinned_server_waits_for_its_node_or_is_moved(cib: Path) -> None:
     cib.write_bytes(after(cib.read_bytes(), "--node-fail", "n2"))
     assert said("move", "vs2", "n3", cib=cib) == "vs2 starts on n3\n"
@@ -58,6 +61,7 @@ def test_home_is_down(cib: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_home_is_drained(cib: Path) -> None:
     assert said("drain", "n3", cib=cib) == "vs3 moves n3 -> n1\n"
     assert said("failback", "vs3", cib=cib) == (
@@ -68,6 +72,7 @@ def test_home_is_drained(cib: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_drain_says_what_stays(cib: Path) -> None:
     stays = "vs2 stays on n2: it is pinned; `vsctl move vs2 NODE` moves it\n"
     assert said("drain", "n2", cib=cib) == stays
@@ -78,6 +83,7 @@ def test_a_drain_says_what_stays(cib: Path) -> None:
     assert said("undrain", "n2", cib=cib) == "n2 is not drained\n"
 
 
+@pytest.mark.slow
 def test_a_drain_that_no_other_node_can_answer(cib: Path) -> None:
     cib.write_bytes(after(cib.read_bytes(), "--node-fail", "n3"))
     assert said("drain", "n1", cib=cib) == (
@@ -129,6 +135,7 @@ def test_what_is_not_understood_is_one_sentence_too(argv: list[str], words: str)
     assert words in done.err and "--help)" in done.err
 
 
+@pytest.mark.slow
 def test_faults_one_after_the_other(cib: Path) -> None:
     faults = ("node:n3", "port:n1/e0a", "port:n1/e0b", "storage:n2/san1", "filesystem:vs1/data")
     done = vsctl("simulate", "--cib", cib, *(word for each in faults for word in ("--fail", each)))
@@ -144,6 +151,7 @@ def test_faults_one_after_the_other(cib: Path) -> None:
     assert twice.err == "subnet:n3/lan-a: n3 is down already, nothing more of it can fail\n"
 
 
+@pytest.mark.slow
 def test_a_server_to_which_nobody_can_route_leaves(cib: Path) -> None:
     faults = ("subnet:n1/lan-b", "subnet:n2/lan-b", "subnet:n3/lan-a")
     done = vsctl("simulate", "--cib", cib, *(word for each in faults for word in ("--fail", each)))

@@ -33,6 +33,7 @@ def test_twice_is_once_and_remove_leaves_others_alone(tmp_path: Path) -> None:
     assert run("install", "--remove", "--prefix", tmp_path).out.startswith("nothing to do:")
 
 
+@pytest.mark.slow
 def test_an_installed_agent_says_of_itself_what_its_class_says(tmp_path: Path) -> None:
     run("install", "--prefix", tmp_path)
     for agent in launchers.AGENTS:
@@ -44,6 +45,7 @@ def versions(prefix: Path) -> set[Path]:
     return {each for each in (prefix / launchers.CODE).iterdir() if each.is_dir()}
 
 
+@pytest.mark.slow
 def test_the_balancer_is_told_which_python_has_vsctl(tmp_path: Path) -> None:
     run("install", "--prefix", tmp_path)
     named = tmp_path / paths.INTERPRETER.lstrip("/")
@@ -59,6 +61,7 @@ def test_the_balancer_is_told_which_python_has_vsctl(tmp_path: Path) -> None:
     assert named.read_text() != "/usr/bin/false\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("umask", [0o000, 0o077])
 def test_only_root_names_the_python_whatever_the_umask(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
@@ -73,6 +76,7 @@ def test_only_root_names_the_python_whatever_the_umask(tmp_path: Path, umask: in
     assert stat.S_IMODE(named.stat().st_mode) == 0o644
 
 
+@pytest.mark.slow
 def test_an_installed_agent_begins_with_all_it_needs(tmp_path: Path) -> None:
     """Nothing is looked for: an agent that is asked for what it does not know has loaded all its own modules."""
     run("install", "--prefix", tmp_path)
@@ -97,6 +101,7 @@ def _asked(prefix: Path, agent: str, action: str) -> subprocess.CompletedProcess
     )
 
 
+@pytest.mark.slow
 def test_what_was_damaged_is_put_right(tmp_path: Path) -> None:
     run("install", "--prefix", tmp_path)
     net, fs = (tmp_path / launchers.LAUNCHERS / each for each in ("net", "fs"))
@@ -105,6 +110,7 @@ def test_what_was_damaged_is_put_right(tmp_path: Path) -> None:
     assert run("install", "--prefix", tmp_path, "--json").json["changed"] == ["net", "fs"]
 
 
+@pytest.mark.slow
 def test_an_upgrade_keeps_the_code_that_runs(tmp_path: Path, monkeypatch) -> None:
     """Actions that began before still import from the version before."""
     run("install", "--prefix", tmp_path)
@@ -122,6 +128,7 @@ def test_an_upgrade_keeps_the_code_that_runs(tmp_path: Path, monkeypatch) -> Non
     assert after.name in (tmp_path / launchers.LAUNCHERS / "net").read_text()
 
 
+@pytest.mark.slow
 def test_what_a_process_runs_is_kept(tmp_path: Path) -> None:
     """A daemon may be older than the last installations, and imports some of its code late."""
     run("install", "--prefix", tmp_path)

@@ -16,6 +16,7 @@ from vsctl.cli.main import COMMANDS
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("schema", "argv"),
     [

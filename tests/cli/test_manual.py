@@ -53,6 +53,7 @@ def test_every_key_of_the_cluster_file_is_there(pages: dict[str, str]) -> None:
         assert f"{key}\\fR" in page, key
 
 
+@pytest.mark.slow
 def test_roff_takes_every_page(tmp_path: Path) -> None:
     for file in manual.write(tmp_path):
         done = subprocess.run(

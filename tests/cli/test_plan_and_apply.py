@@ -48,6 +48,7 @@ def test_everything_starts_and_a_second_time_there_is_nothing_to_do(nas: Path, t
     assert cib.read_bytes() == written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -74,6 +75,7 @@ def test_the_cluster_file_may_come_from_standard_input(command: list[str], nas: 
     assert "standard input:2: the cluster file has no key nmae" in wrong.out + wrong.err
 
 
+@pytest.mark.slow
 def test_hard_limits_wait_for_their_nodes(nas: Path, tmp_path: Path) -> None:
     """A CIB without nodes has no place for what they can carry: that is said, and made up for."""
     text = CLUSTER_FILE.replace("  n1: {ports", "  n1: {capacity: {cpu: 4, memory: 64G, hard: true}, ports")
@@ -132,6 +134,7 @@ def test_a_name_that_is_taken_is_refused(nas: Path, tmp_path: Path) -> None:
     assert cib.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_without_fencing_only_if_it_is_said(nas: Path, tmp_path: Path) -> None:
     cib, before = empty(tmp_path / "cib.xml"), (tmp_path / "cib.xml").read_bytes()
     changed(nas, "  n3: {agent: fence_ipmilan, options: {ip: 203.0.113.13}}\n", "")
@@ -167,6 +170,7 @@ def test_one_device_under_two_names_is_refused(nas: Path, cib: Path, tmp_path: P
     assert cib.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_moves_that_the_change_is_not_about_need_a_yes(nas: Path, cib: Path) -> None:
     """vs3 has been driven to n1, and automatic failback brings it home: no line about vs3 has changed."""
     driven = up_again(after(cib.read_bytes(), "--node-fail", "n3"), "n3")
@@ -198,6 +202,7 @@ def up_again(cib: bytes, node: str) -> bytes:
     return aged(cib, edit)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "restarts", "reloads"),
     [
@@ -311,6 +316,7 @@ def test_a_fencing_device_is_never_stopped_before_its_successor_is_there(nas: Pa
     assert {"verb": "remove", "kind": "primitive", "id": "fence-n1"} in planned["edits"]
 
 
+@pytest.mark.slow
 def test_a_move_by_hand_of_a_server_that_is_removed_goes_with_it(nas: Path, cib: Path) -> None:
     assert vsctl("move", "vs3", "n1", "--cib", cib).status == 0
     nas.write_text(without_vs3())
@@ -319,6 +325,7 @@ def test_a_move_by_hand_of_a_server_that_is_removed_goes_with_it(nas: Path, cib:
     assert vsctl("apply", nas, "--cib", cib).out == NOTHING
 
 
+@pytest.mark.slow
 def test_a_configuration_that_pacemaker_would_not_accept_is_not_written(nas: Path, cib: Path) -> None:
     """A new colocation is one that the schema of an old CIB does not know."""
     tree = etree.parse(cib)

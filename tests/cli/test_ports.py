@@ -46,6 +46,7 @@ def test_two_busy_addresses_on_one_port(busy: Path) -> None:
     assert busy.read_bytes() == before, "it only says so"
 
 
+@pytest.mark.slow
 def test_the_order_is_written_where_it_stays(busy: Path, nas: Path) -> None:
     done = vsctl("rebalance", "ports", "--apply", "--cib", busy, "--json")
     assert done.status == 0

@@ -12,6 +12,7 @@ NARROW = CLUSTER_FILE.replace("nodes: [n1, n3]", "nodes: [n3]")
 """The cluster file in which vs3 has no second node."""
 
 
+@pytest.mark.slow
 def test_what_holds_is_said_and_exits_0(nas: Path) -> None:
     done = vsctl("prove", nas)
     assert (done.status, done.err) == (0, "")

@@ -165,6 +165,7 @@ def test_a_daemon_that_is_dead_is_not_believed_that_its_node_is_hot(
     assert ("the daemon of n1 does not work" in " ".join(vsctl("rebalance").out.split())) == bool(dead)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_added_later_goes_by_load_as_the_others_do(nine: Living, tmp_path: Path) -> None:
     told(nine, {"vs1": 9.0, "vs2": 2.0})
     run("--apply")
@@ -194,6 +195,7 @@ def test_the_same_of_a_cib_in_a_file(nine: Living, hot: Path, tmp_path: Path) ->
     assert (refused.status, refused.out) == (1, "") and refused.err.startswith("--apply is for a running")
 
 
+@pytest.mark.slow
 def test_a_hot_node_sheds_servers_to_two_others_and_it_holds(nine: Living, hot: Path, tmp_path: Path) -> None:
     before = where(nine)
     found = run("--loads", hot, "--apply")
@@ -277,6 +279,7 @@ class Killed(BaseException):
     """What ends the program without asking it."""
 
 
+@pytest.mark.slow
 def test_killed_in_a_wave_the_next_run_goes_on(
     nine: Living, hot: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -429,6 +432,7 @@ def moving(living: Living) -> list[int]:
     return [len(stored.load(etree.fromstring(each)).moving) for each in living.written]
 
 
+@pytest.mark.slow
 def test_a_wave_does_not_begin_when_its_nodes_have_lost_the_storage(
     one_by_one: Living, hot: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -446,6 +450,7 @@ def test_a_wave_does_not_begin_when_its_nodes_have_lost_the_storage(
     assert where(living)[first["server"]] == first["to"]
 
 
+@pytest.mark.slow
 def test_a_wave_does_not_begin_when_a_filesystem_is_found_damaged(
     one_by_one: Living, hot: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -468,6 +473,7 @@ def test_a_wave_does_not_begin_when_a_filesystem_is_found_damaged(
     nothing_left(living)
 
 
+@pytest.mark.slow
 def test_what_ends_the_second_wave_leaves_the_first_one_where_it_is(
     one_by_one: Living, hot: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -497,6 +503,7 @@ def test_what_ends_the_second_wave_leaves_the_first_one_where_it_is(
     assert where(living)[second["server"]] == second["from"]
 
 
+@pytest.mark.slow
 def test_one_that_is_overtaken_leaves_the_others_marks(
     one_by_one: Living, hot: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -515,6 +522,7 @@ def test_one_that_is_overtaken_leaves_the_others_marks(
     assert stored.load(etree.fromstring(living.read())).moving == (("vs2", "n3"),)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ago", "left"), [(1000, ()), (10, (("vs1", "n1"),))])
 def test_what_a_killed_one_left_sticks_again_though_nobody_knows_the_load(
     nine: Living, ago: int, left: tuple[tuple[str, str], ...]

@@ -54,6 +54,7 @@ def test_files_that_are_no_cib(tmp_path: Path, nas: Path, content: bytes | None,
     )
 
 
+@pytest.mark.slow
 def test_a_cib_of_a_newer_pacemaker(cib: Path) -> None:
     cib.write_bytes(cib.read_bytes().replace(b"pacemaker-3.9", b"pacemaker-9.9"))
     for command in ON_A_CIB[:-1]:

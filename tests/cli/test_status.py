@@ -179,6 +179,7 @@ BEYOND = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "stage", "record"),
     [
@@ -212,6 +213,7 @@ def test_a_repair_is_begun_by_hand_only_where_that_is_meant(cib: Path) -> None:
     assert "an operator asked for a check" in " ".join(said.out.split())
 
 
+@pytest.mark.slow
 def test_a_stop_failed(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Without fencing Pacemaker can only leave it alone."""
     file = tmp_path / "cib.xml"
@@ -224,12 +226,14 @@ def test_a_stop_failed(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     compare("a stop failed", file, request)
 
 
+@pytest.mark.slow
 def test_moved_and_drained(cib: Path, request: pytest.FixtureRequest) -> None:
     for command in (["move", "vs1", "n3"], ["drain", "n2"]):
         assert vsctl(*command, "--cib", cib).status == 0
     compare("moved and drained", cib, request)
 
 
+@pytest.mark.slow
 def test_constraints_by_hand_or_by_request_have_their_ids(cib: Path) -> None:
     """vs2 is pinned, so its pin is what a move changes; every other rule is the cluster file's."""
 
@@ -272,6 +276,7 @@ def compare(case: str, cib: Path, request: pytest.FixtureRequest) -> None:
     assert short.status == int(vsctl("status", "--json", "--cib", cib).json["all_well"] is False)
 
 
+@pytest.mark.slow
 def test_forty_servers_take_forty_lines(tmp_path: Path) -> None:
     servers = "".join(
         f"  nas{number:02}: {{addresses: [192.0.2.{number}/24], filesystems: {{root: {{device: /dev/d{number}, "

@@ -57,6 +57,7 @@ def test_why_says_where_it_is_about_to_go(cib: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=3, derandomize=True)
 @given(
     clusters,
@@ -107,6 +108,7 @@ def changes(cib: Path, server: str, node: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_a_move_is_enough_where_nothing_stands_in_the_way(cib: Path) -> None:
     assert changes(cib, "vs1", "n2") == ["`vsctl move vs1 n2`"]
     assert changes(cib, "vs2", "n1") == ["`vsctl move vs2 n1`"], "a pinned one, too"
@@ -127,6 +129,7 @@ def test_a_drain_lost_storage_and_a_node_that_is_down_have_to_go_first(cib: Path
     assert changes(cib, "vs1", "n3")[0] == "bring n3 back"
 
 
+@pytest.mark.slow
 def test_the_cluster_file_is_in_the_way(cib: Path, nas: Path) -> None:
     done = vsctl("why-not", "vs3", "n2", "--cib", cib)
     assert "by the cluster file vs3 cannot run on n2\n" in done.out

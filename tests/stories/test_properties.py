@@ -101,8 +101,8 @@ def the_survivors_share_evenly(servers: int, dead: str) -> None:
 ANY_FAILURES = given(clusters, losses, st.sampled_from(NODES))
 ANY_NUMBER = given(st.integers(1, 9), st.sampled_from(NODES))
 
-test_after_any_failures = FEW(ANY_FAILURES(after_any_failures))
-test_the_survivors_share_evenly = FEW(ANY_NUMBER(the_survivors_share_evenly))
+test_after_any_failures = pytest.mark.slow(FEW(ANY_FAILURES(after_any_failures)))
+test_the_survivors_share_evenly = pytest.mark.slow(FEW(ANY_NUMBER(the_survivors_share_evenly)))
 
 
 @pytest.mark.full

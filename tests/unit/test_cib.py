@@ -247,6 +247,7 @@ def test_a_window_holds_its_minutes_and_no_other(start: int, end: int) -> None:
     assert {each for each in range(1440) if inside(each)} == {(start + each) % 1440 for each in range(length)}
 
 
+@pytest.mark.slow
 def test_the_work_grows_no_faster_than_the_servers() -> None:
     """Twice the servers, twice the calls: squared it would be four times. Counted, not timed: a clock lies."""
     nodes = " ".join(f"n{number}" for number in range(1, 17))

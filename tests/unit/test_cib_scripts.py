@@ -77,6 +77,7 @@ def assert_pcs_makes(ours: etree._Element, file: Path, tmp_path: Path) -> None:
     assert objects(etree.parse(file).getroot()) == wanted
 
 
+@pytest.mark.slow
 def test_crm(ours: etree._Element, file: Path, tmp_path: Path) -> None:
     wanted = objects(merge(ours, etree.parse(file).getroot(), frozenset()).cib)
     script = tmp_path / "script"

@@ -332,6 +332,7 @@ def test_any_text_of_yamls_own_characters_is_answered(text: str) -> None:
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", [10, 60])
 @pytest.mark.parametrize("examples", [10, pytest.param(300, marks=pytest.mark.full)])
 def test_anything_like_a_cluster_file_is_answered(odd: int, examples: int) -> None:

@@ -118,6 +118,7 @@ samples = some.lists(
 pauses = some.lists(some.floats(0.5, 100.0), min_size=12, max_size=12)
 
 
+@pytest.mark.slow
 @given(samples, pauses)
 def test_nothing_is_ever_more_than_what_counters_can_have_grown_by(
     seen: list[Sample], waits: list[float]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -59,6 +60,7 @@ def run(demands: tuple[Demand, ...], supplies: tuple[Supply, ...]) -> Balance:
 LIGHT = settings(deadline=None, max_examples=25)
 
 
+@pytest.mark.slow
 @LIGHT
 @given(situations())
 def test_no_server_is_lost_that_has_a_place_and_none_is_where_it_may_not_be(
@@ -96,6 +98,7 @@ PINNED_ELSEWHERE = (
 """Of the two that could leave n2 the first to be tried may not go to n3, where there is most room."""
 
 
+@pytest.mark.slow
 @LIGHT
 @example(PINNED_ELSEWHERE)
 @given(situations(hard=True))
@@ -164,6 +167,7 @@ def test_priorities_are_never_inverted_when_room_is_short(
             assert any(total > most + 1e-9 for total, most in zip(sums, supply.capacity, strict=True))
 
 
+@pytest.mark.slow
 @LIGHT
 @given(situations(hard=True))
 def test_hard_capacities_hold(situation: tuple[tuple[Demand, ...], tuple[Supply, ...]]) -> None:
@@ -215,6 +219,7 @@ def test_within_the_tolerance_nothing_moves() -> None:
     assert moved(nearly, supplies(3)) == []
 
 
+@pytest.mark.slow
 def test_an_exchange_of_two_where_no_single_move_helps() -> None:
     """Half a server too much is on n1: a 4 for a 3 does it."""
     uneven = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import product
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -62,6 +63,7 @@ def test_a_second_look_changes_nothing(words: list[str], nodes: int) -> None:
     assert place(it, {each.name: first.first(each.name) for each in it.servers}) == first
 
 
+@pytest.mark.slow
 @given(nodes=st.integers(2, 8), servers=st.integers(1, 30))
 @settings(deadline=None, max_examples=40)
 def test_one_more_server_moves_nothing(nodes: int, servers: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ LIGHT = settings(deadline=None, max_examples=25)
 Situation = tuple[tuple[Demand, ...], tuple[Supply, ...]]
 
 
+@pytest.mark.slow
 @LIGHT
 @given(situations(hard=True), st.integers(1, 4))
 def test_every_wave_leaves_as_many_places_as_before_or_after(situation: Situation, most: int) -> None:

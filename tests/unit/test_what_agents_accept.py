@@ -101,6 +101,7 @@ PLACES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 def test_agents_read_whatever_check_accepts(place: str) -> None:
     accepted = 0
