@@ -2,6 +2,7 @@
 PYTHON := /usr/bin/python3
 VENV   := .venv
 RUN    := $(VENV)/bin
+LABS   := 3
 SOURCE := $(shell find agents policy cib_templates cli -type f -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL := help
@@ -42,7 +43,7 @@ check: tools $(VENV)/installed ## ruff, mypy, units and stories: no root, no clu
 
 test: install ## all tests, on a real cluster (root)
 	$(RUN)/pytest -q -n 4 --dist worksteal -m 'not lab and not full' # some compute, others wait: more of them than processors
-	$(RUN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m 'lab and not full' # three labs, a piece each (tests/turns.py)
+	$(RUN)/pytest -q -n $(LABS) --dist loadfile --no-loadscope-reorder -m 'lab and not full' # a lab and a piece (tests/turns.py) each
 
 lab-full: install ## the long series (root)
 	$(RUN)/python -m tests.lab.guest
