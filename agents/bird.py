@@ -43,12 +43,12 @@ SIGN, MISSED = 200, 5
 """Milliseconds between two signs of life where BFD is spoken, and how many may be missed."""
 AGAIN, AT_MOST, FORGIVEN = 1, 5, 10
 """Seconds until a router is called again after an error, doubled up to; and after which one is forgotten."""
-HELD = 3.0
+HELD = 4.0
 """Seconds until the loss of a router is believed.
 
 A BIRD that gets no processor for a second is taken for dead where BFD is
-spoken, and has all its sessions back 2 s after it goes on: AGAIN, and another
-one until it calls. What would be done about the loss takes longer.
+spoken, and has all its sessions back 2 to 4 s after it goes on, by routers that
+listen again at once. What would be done about the loss takes longer.
 """
 
 VERSIONS = {AF_INET: 4, AF_INET6: 6}

@@ -21,6 +21,9 @@ PATIENCE = 2.0
 And until the cluster is asked again that has not answered.
 """
 
+ALWAYS = "INFINITY"
+"""What Pacemaker calls as many failures as it takes."""
+
 
 class Arrivals:
     """Since when could what be announced here, of what is the cluster being asked, and what has been seen to?"""
@@ -62,12 +65,12 @@ class Arrivals:
         """Let the cluster forget that an announcer failed here, if it did."""
 
         def counted(status: int, words: str) -> None:
-            if status != 0:
-                self._unanswered(announcer, f"nobody says whether {announcer} has failed here: {words}")
-            elif words == "0":
+            if words == "0":
                 self._settle(announcer)
-            else:
+            elif status == 0 and (words.isdigit() or words == ALWAYS):
                 commands.start(self._loop, forget(announcer, node), forgotten)
+            else:  # without an answer, too, crm_failcount exits with 0
+                self._unanswered(announcer, f"nobody says whether {announcer} has failed here: {words}")
 
         def forgotten(status: int, words: str) -> None:
             if status != 0:
