@@ -232,7 +232,10 @@ def test_a_stop_failed(tmp_path: Path, request: pytest.FixtureRequest) -> None:
 def test_a_daemon_that_does_not_end_is_left_alone_and_so_is_its_node(cib: Path) -> None:
     fail_to_stop(cib, "vsctl-daemon")
     said = " ".join(vsctl("status", "--cib", cib).out.split())
-    assert "! vsctl-daemon did not stop on n1; Pacemaker leaves it alone there until `vsctl cleanup`" in said
+    assert (
+        "! vsctl-daemon did not stop on n1: User-injected result; Pacemaker leaves it alone there until `vsctl cleanup`"
+        in said
+    )
     assert "n1 up vs1" in said
 
 

@@ -32,7 +32,7 @@ vs1-vip-lan-c moves n1 -> n2
 
 fail subnet n1/lan-d
 ----
-vs1-vip-lan-d moves n1 -> n2
+vs1-vip-lan-d moves n1 -> n3
 
 fail subnet n1/lan-e
 ----
