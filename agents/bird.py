@@ -41,6 +41,15 @@ HOLD = 9
 BFD = "bfd"
 SIGN, MISSED = 200, 5
 """Milliseconds between two signs of life where BFD is spoken, and how many may be missed."""
+AGAIN, AT_MOST, FORGIVEN = 1, 5, 10
+"""Seconds until a router is called again after an error, doubled up to; and after which one is forgotten."""
+HELD = 4.0
+"""Seconds until the loss of a router is believed.
+
+A BIRD that gets no processor for a second is taken for dead where BFD is
+spoken, and has all its sessions back 2 to 4 s after it goes on, by routers that
+listen again at once. What would be done about the loss takes longer.
+"""
 
 VERSIONS = {AF_INET: 4, AF_INET6: 6}
 _LONGEST_PASSWORD = 80  # TCP_MD5SIG_MAXKEYLEN
@@ -164,7 +173,8 @@ def _bgp(declared: Routers, port: str, own: Sequence[Address], passwords: Mappin
             f"protocol bgp {_name(port, peer.family, place)} {{ router id {_identity(port, own)}; "
             f"local {local.ip} port {LISTENING} as {declared.number}; neighbor {peer.ip} as {number}; "
             f'interface "{port}"; strict bind yes; {password}'
-            f"hold time {HOLD}; connect delay time 1; connect retry time 3; error wait time 1, 5; "
+            f"hold time {HOLD}; connect delay time 1; connect retry time 3; "
+            f"error wait time {AGAIN}, {AT_MOST}; error forget time {FORGIVEN}; "
             f"graceful restart off; {_signs(declared)}{_channel(peer.family, 'next hop self; ')} }}"
         )
 

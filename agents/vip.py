@@ -85,14 +85,15 @@ class Vip(Agent):
     def start(self) -> None:
         from vsctl.agents import reroute
 
-        good = [link.name for link in self._good(Netlink())] or self._await_router()
+        netlink = Netlink()
+        good = self._good(netlink) or self._told(netlink, MEETING)  # BIRD may have started this moment
         if not good:
             raise Failure(self._no_port())
         reroute.end(self.server, self.subnet)
         if namespaces.exists(self.server):
-            self._announce(good[0], ())
+            self._announce(good[0].name, ())
         else:
-            self._announce(good[0], self._lead())
+            self._announce(good[0].name, self._lead())
 
     @action("reload-agent", timeout=20)
     def reload(self) -> None:
@@ -115,13 +116,16 @@ class Vip(Agent):
             )
         if len(here) > 1:
             raise Failure(f"{self.server} is announced on {' and '.join(here)} at once")
-        good, via = self._good(netlink), None
+        via, patience = None, 0.0
         if self._vias() and (by := hostroute.port_of(netlink, self.server, self.subnet, self.addresses)):
+            from vsctl.agents import bird
+
             if here:
                 raise Failure(f"{self.server} is announced on {here[0]} and by host route on {by} at once")
             here = [by]
             via = next((each for each in self._vias() if each.port == by), None)
-        good = good or self._told(netlink)
+            patience = 0.0 if self.probing else bird.HELD
+        good = self._good(netlink, patience)
         if not good:
             raise Failure(self._no_port())
         now = next((link for link in good if link.name in here), None)
@@ -202,36 +206,33 @@ class Vip(Agent):
         found = (rtnetlink.link(netlink, port) for port in ports)
         return [link for link in found if link is not None]
 
-    def _good(self, netlink: Netlink) -> list[Link]:
-        """The ports with a carrier, without those that the node daemon has found bad.
+    def _good(self, netlink: Netlink, patience: float = 0.0) -> list[Link]:
+        """The ports that may announce now, best first.
 
-        If it says so of all, they are good enough unless a host route is better.
+        They are those of the subnet with a carrier, without those that the node
+        daemon has found bad; where it says so of all, those of other subnets by
+        which routers are told, or are within `patience` seconds; and where there
+        are none, those that it has found bad.
         """
         working = [link for link in self._links(netlink, self._ports_here()) if link.carrier]
         bad = resident.unusable()
         good = [link for link in working if link.name not in bad]
-        return good or ([] if working and self._told(netlink) else working)
+        return good or self._told(netlink, patience) or working
 
-    def _told(self, netlink: Netlink) -> list[Link]:
-        """The ports on other subnets that are good, and by which routers are told of host routes now."""
+    def _told(self, netlink: Netlink, patience: float) -> list[Link]:
+        """The ports on other subnets that are good, and by which routers are told of host routes now, or soon."""
         vias = [each.port for each in self._vias()]
         if not vias:
             return []
-        from vsctl.agents import bird
+        from vsctl.agents import bird, processes
 
-        told, bad = bird.told() or set(), resident.unusable()
-        links = self._links(netlink, [each for each in vias if each in told and each not in bad])
-        return [link for link in links if link.carrier]
+        def told() -> list[Link]:
+            by, bad = bird.told() or set(), resident.unusable()
+            links = self._links(netlink, [each for each in vias if each in by and each not in bad])
+            return [link for link in links if link.carrier]
 
-    def _await_router(self) -> list[str]:
-        """Return what `_told` says, after some seconds if need be: BIRD may have started this moment."""
-        if not self._vias():
-            return []
-        from vsctl.agents import processes
-
-        netlink = Netlink()
-        processes.until(lambda: bool(self._told(netlink)), MEETING)
-        return [link.name for link in self._told(netlink)]
+        processes.until(lambda: bool(told()), patience)
+        return told()
 
     def _no_port(self) -> str:
         ports = self._ports_here()

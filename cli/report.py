@@ -530,7 +530,10 @@ def _cluster_problems(cluster: Cluster, facts: Facts) -> Iterator[str]:
         yield from _lost_subnets(node, facts)
     for failed in facts.failed:
         if failed.resource in (naming.DAEMON, naming.ROUTER):
-            yield _what_failed(failed)
+            until = (
+                "; Pacemaker leaves it alone there until `vsctl cleanup`" if failed.action == "stop" else ""
+            )
+            yield _what_failed(failed) + until
     yield from _lost_storage(cluster, facts)
     for event in facts.fenced:
         if event.status == "failed":

@@ -16,6 +16,7 @@ nothing about (RFC 5961, 4.2); a client that has given up resets what it did not
 from __future__ import annotations
 
 from _socket import AF_PACKET, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW, SOL_SOCKET, socket
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from vsctl.agents import gate, listeners, names, namespaces, nftables
@@ -27,6 +28,8 @@ EVERY = 1.0
 """Seconds between two looks at what has come: a flood costs no more than reading MOST frames each time."""
 MOST = 2000
 """How many attempts are kept for each way, the newest."""
+PAUSE = 0.02
+"""Seconds between the ends of two taps: the daemon stands still while the kernel ends one, and hears in between."""
 PAST = 4.0
 """Seconds from its reading after which an attempt counts no more. Linux tries again after 1, 2 and 3, or 1 and 3."""
 
@@ -166,6 +169,7 @@ class Callers:
         self._loop = loop
         self._servers = servers
         self._taps: dict[tuple[str, Way], Tap] = {}
+        self._ended: deque[Tap] = deque()
 
     def look(self) -> None:
         """Look now and again every second: nobody tells a daemon of what was closed before it came."""
@@ -198,7 +202,14 @@ class Callers:
 
     def _end(self, server: str, way: Way) -> None:
         if tap := self._taps.pop((server, way), None):
-            tap.close()
+            self._ended.append(tap)
+            if len(self._ended) == 1:
+                self._loop.after(PAUSE, self._close_one)
+
+    def _close_one(self) -> None:
+        self._ended.popleft().close()
+        if self._ended:
+            self._loop.after(PAUSE, self._close_one)
 
 
 def _still_closed(server: str, way: Way) -> bool:

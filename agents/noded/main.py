@@ -17,7 +17,7 @@ from typing import Any
 
 from vsctl.agents import node, resident, silence
 from vsctl.agents.netlink import Netlink
-from vsctl.agents.noded import arrivals, commands, emptying, endings, judge, residents, settings
+from vsctl.agents.noded import emptying, endings, judge, residents, settings
 from vsctl.agents.noded.announcements import Announcements
 from vsctl.agents.noded.arrivals import Arrivals
 from vsctl.agents.noded.attributes import Attributes
@@ -91,7 +91,7 @@ class Daemon:
         )
         self._good: frozenset[str] | None = None
         self._written = ""
-        self.arrivals = Arrivals()
+        self.arrivals = Arrivals(self.loop, log)
         self.callers = Callers(self.loop, residents.here)
         self.detours = Detours(netlink)
         self.connected = Clients(self.loop, residents.servers)
@@ -208,23 +208,8 @@ class Daemon:
             if self.evictions.state() != before:
                 self._write()
             good = [subnet for subnet, worth in worths.items() if worth == judge.DIRECTLY]
-            for announcer in self.arrivals.silent(residents.here(), good, now()):
-                self._try_again(announcer)
+            self.arrivals.look(residents.here(), good, self.settings.node)
         self.loop.after(WEIGHING, self._weigh)
-
-    def _try_again(self, announcer: str) -> None:
-        """Let the cluster forget that an announcer failed here, if it did."""
-
-        def counted(status: int, words: str) -> None:
-            if status == 0 and words != "0":
-                log(f"{announcer} has failed here, and its server is here now: it is to be tried again")
-                commands.start(self.loop, arrivals.forget(announcer, self.settings.node), forgotten)
-
-        def forgotten(status: int, words: str) -> None:
-            if status != 0:
-                log(f"{announcer} is not tried again: {words}")
-
-        commands.start(self.loop, arrivals.count(announcer, self.settings.node), counted)
 
     def _say_evicted(self, server: str, leaves: bool) -> None:
         self._note("server", server, "leave" if leaves else "stay")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from vsctl.agents import bird
-from vsctl.agents.noded.loop import Loop
+from vsctl.agents.noded.loop import Loop, now
 from vsctl.agents.noded.settings import Settings
 from vsctl.agents.ocf import log
 
@@ -23,15 +23,19 @@ class Routers:
         self._loop = loop
         self._known = known
         self._changed = changed
-        self.told: frozenset[str] = frozenset()
-        self.told = self._listeners()
+        self._missed: dict[str, float | None] = {}
+        self._listen()
+
+    @property
+    def told(self) -> frozenset[str]:
+        return frozenset(self._missed)
 
     def hear(self) -> None:
         """Look now and again every second."""
-        told = self._listeners()
-        if told != self.told:
-            self.told = told
-            log(f"routers are told of host routes by {' '.join(sorted(told)) or 'no port'}")
+        before = self.told
+        self._listen()
+        if self.told != before:
+            log(f"routers are told of host routes by {' '.join(sorted(self.told)) or 'no port'}")
             self._changed()
         self._loop.after(LISTENING, self.hear)
 
@@ -41,9 +45,23 @@ class Routers:
         by = {known.mine[port] for port in good if port in self.told}
         return frozenset(subnet for subnet, vias in known.routed.items() if by & set(vias))
 
-    def _listeners(self) -> frozenset[str]:
+    def _listen(self) -> None:
         """A BIRD that does not answer at once is busy, until its agent says that it is not."""
         if not self._known().routed:
-            return frozenset()
-        told = bird.told(LISTENING / 4)
-        return self.told if told is None else frozenset(told)
+            self._missed = {}
+        elif (told := bird.told(LISTENING / 4)) is not None:
+            self._missed = believed(self._missed, told, now())
+
+
+def believed(
+    missed: Mapping[str, float | None], told: Collection[str], moment: float
+) -> dict[str, float | None]:
+    """Return the ports by which routers are taken to be told, and since when each is missed; None: it is not.
+
+    `missed` is what this returned before, `told` what BIRD says now. A gain is
+    believed at once, a loss when it has lasted: it is counted from when it was
+    seen, because whatever BIRD was kept from, this process was kept from, too.
+    """
+    since = {port: moment if when is None else when for port, when in missed.items() if port not in told}
+    held = {port: when for port, when in since.items() if moment - when < bird.HELD}
+    return {**held, **dict.fromkeys(told)}

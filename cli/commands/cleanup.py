@@ -10,6 +10,8 @@ from vsctl.cli.store import Store
 from vsctl.policy import naming
 from vsctl.policy.model import Cluster, VirtualServer
 
+DAEMONS = (naming.DAEMON, naming.ROUTER, naming.BALANCER)
+
 
 @click.command()
 @click.argument("server", metavar="[VS]", required=False, shell_complete=hand.name_of_server)
@@ -17,7 +19,7 @@ from vsctl.policy.model import Cluster, VirtualServer
 @options.cib
 @options.as_json
 def cleanup(server: str | None, limit: float, store: Store, as_json: bool) -> None:
-    """Forget the failures of VS, or of all virtual servers, and try again.
+    """Forget the failures of VS, or of all virtual servers and of vsctl's own daemons, and try again.
 
     Only resources that failed are looked at again; nothing else is touched.
     It ends when Pacemaker knows again how those that were running are.
@@ -28,7 +30,8 @@ def cleanup(server: str | None, limit: float, store: Store, as_json: bool) -> No
     servers = [cluster.server(configuration.server(cluster, server))] if server else list(cluster.servers)
     facts = store.facts()
     failed = {each.resource for each in facts.failed} | {each.resource for each in facts.tries}
-    cleaned = [id for each in servers for id in _all_of(cluster, each) if id in failed]
+    mine = [id for each in servers for id in _all_of(cluster, each)]
+    cleaned = [id for id in (*mine, *(() if server else DAEMONS)) if id in failed]
     ran = tuple(id for id in cleaned if facts.placement.node_of(id))
     for id in cleaned:
         run("crm_resource", "--cleanup", "--resource", id)

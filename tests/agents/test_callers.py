@@ -38,6 +38,35 @@ getattr(gate, sys.argv[2])('vs1', gate.CLOSED_BY_SMB, gate.SMB)
 """
 
 
+LEAVE = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from itertools import pairwise
+from vsctl.agents import gate, paths
+from vsctl.agents.noded.callers import Callers
+from vsctl.agents.noded.loop import Loop
+here = sys.argv[2:]
+for way in gate.WAYS:
+    for server in here:
+        os.makedirs(paths.closed_by(server, way.notes) + '/somebody')
+read, write = os.pipe()
+loop = Loop()
+callers = Callers(loop, lambda: here)
+def sockets():
+    return sum(1 for line in open('/proc/self/net/packet')) - 1
+callers.look()
+seen = [sockets()]
+here.clear()
+def hear():
+    seen.append(sockets())
+    if not seen[-1]:
+        loop.end()
+loop.watch(read, hear)
+os.write(write, b'never read: it is heard in every turn')
+loop.run()
+print(seen[0], max(before - after for before, after in pairwise(seen)))
+"""
+
 LISTEN = """
 import os, socket
 os.makedirs('/run/vsctl/_daemon')
@@ -178,6 +207,11 @@ def test_a_server_that_leaves_is_not_listened_to(watched: Lan) -> None:
     assert node.agent("vip", "stop", **LAN_A).code == RUNNING
     assert node.agent("net", "stop", **NET).code == RUNNING
     until(lambda: packet_sockets(node) == others, "nothing of it is left")
+
+
+def test_something_is_heard_after_each_socket_of_many_servers_that_leave_at_once(lan: Lan) -> None:
+    lan.node.ip("link", "add", "v-vs1", "type", "veth", "peer", "name", "v-vs2")
+    assert lan.node.run(PYTHON, "-IS", "-c", LEAVE, str(ROOT), "vs1", "vs2") == "4 1\n"
 
 
 def packet_sockets(node: Node) -> int:

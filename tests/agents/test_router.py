@@ -29,6 +29,7 @@ BGP = {
     "routers": "lan-b bgp 64512 198.51.100.1@64500 2001:db8:b::1@64500 /run/password",
     "ports": "n1=e1a:lan-b",
 }
+BGP_WITH_BFD = {**BGP, "routers": f"{BGP['routers']} bfd"}
 OSPF = {"routers": "lan-b ospf 0.0.0.0 4 6", "ports": "n1=e1a:lan-b"}
 ROUTED = {**ANNOUNCER, "routed": f"lan-b {GATEWAYS} n1=e1a"}
 WATCHED = {**DAEMON, "ports": "n1=e0a:lan-a,e0b:lan-a,e1a:lan-b", "routed": "lan-a=lan-b"}
@@ -44,6 +45,12 @@ protocol bgp { local 198.51.100.1 as 64500; neighbor range 198.51.100.0/24 as 64
 protocol bgp { local 2001:db8:b::1 as 64500; neighbor range 2001:db8:b::/64 as 64512; passive; password "a word"; \
                dynamic name "six"; ipv6 { import all; export all; }; }
 """
+SPEAKS_BFD = (
+    SPEAKS_BGP.replace("passive;", "passive; bfd on; error wait time 1, 1;")
+    + """
+protocol bfd { interface "to-b" { interval 200 ms; multiplier 5; }; }
+"""
+)
 SPEAKS_OSPF = """
 router id 198.51.100.1;
 protocol device { }
@@ -262,6 +269,41 @@ def test_the_daemon_does_it_at_once_both_ways(told: Site) -> None:
         assert vip(node, "monitor").code == RUNNING
     session.close()
     assert node.agent("daemon", "stop", **WATCHED).code == RUNNING
+
+
+def test_a_bird_that_gets_no_processor_loses_its_routes_and_nothing_is_done_about_it(site: Site) -> None:
+    """The router takes it for dead, and listens again soon after it goes on."""
+    node = site.lan.node
+    site.speak(SPEAKS_BFD)
+    for agent, parameters in (("router", BGP_WITH_BFD), ("net", DETOURED), ("vip", ROUTED)):
+        assert node.agent(agent, "start", **parameters).code == RUNNING
+    until(lambda: established(node) == watching(node) == 2, "each notices the other's death")
+    assert node.agent("daemon", "start", **WATCHED).code == RUNNING
+    until(lambda: set(states(node).values()) == {"good"}, "all ports are good")
+    site.lose()
+    until(lambda: site.learnt() == {IPV4, IPV6}, "the daemon announces by host route")
+    before = said_of_routers(node)
+    node.run("sh", "-c", "kill -STOP $(cat /run/vsctl/_router/bird.pid)")
+    until(lambda: site.learnt() == set(), "the router takes the node for dead")
+    node.run("sh", "-c", "kill -CONT $(cat /run/vsctl/_router/bird.pid)")
+    until(lambda: established(node) == 0, "the session has ended")
+    assert vip(node, "monitor").code == RUNNING, "it waits for the router"
+    until(lambda: site.learnt() == {IPV4, IPV6}, "the router listens again")
+    assert said_of_routers(node) == before, "the daemon has believed no loss"
+    node.run("sh", "-c", "kill -KILL $(cat /run/vsctl/_router/bird.pid)")
+    until(lambda: said_of_routers(node)[len(before) :] == ["no port"], "a loss that lasts is believed")
+    assert node.agent("daemon", "stop", **WATCHED).code == RUNNING
+
+
+def watching(node: Node) -> int:
+    """Return how many routers give our BIRD signs of life."""
+    return node.run("birdc", "-s", "/run/vsctl/_router/bird.ctl", "show", "bfd", "sessions").count(" Up ")
+
+
+def said_of_routers(node: Node) -> list[str]:
+    """Return by which ports routers were told, each time that it changed."""
+    said = node.run("cat", "/var/log/vsctl/daemon.log").splitlines()
+    return [line.rpartition(" by ")[2] for line in said if "routers are told of host routes by" in line]
 
 
 @pytest.fixture

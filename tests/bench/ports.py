@@ -4,7 +4,9 @@ Two servers are on that port, one for NFS and one for SMB. The node has a second
 port on the subnet, and a third on another one. Stock is IPaddr2 with ethmonitor,
 set as quick as it can be: it moves the whole servers to other nodes, as nothing
 of it knows a second port. Once each it is also set as it comes, and left out.
-"Ping" is the longest time without an echo, two hundred questions a second.
+"Ping" is the longest time without an echo, two hundred questions a second. Where
+the node announces by host route the clients are behind a router, and nothing stock
+is beside it.
 """
 
 from __future__ import annotations
@@ -17,24 +19,28 @@ from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from math import inf
 from tempfile import TemporaryFile
+from typing import ClassVar
 
 import yaml
 
 from tests.bench.sides import HERE, Ours, Side, Stock, address, protocol, up
 from tests.bench.table import Row, Table
-from tests.lab import history
+from tests.lab import history, routing
 from tests.lab.clients import Client
+from tests.lab.machine import Machine
 from tests.lab.problem import LabProblem
 
 SERVER, OTHER = "vs1", "vs2"
 """Both are at home on n1."""
 IPV6 = "2001:db8:a::11"
 """An address of the first."""
-MOVES = "last port, move"
+MOVES, HOST_ROUTE = "last port, move", "host route"
 TARGETS = {
     "cable pulled: ping": "<= 0.05",
     "port silent: ping": "<= 1.5",
     "last port: NFS": "<= 1.5",
+    "last port silent: NFS": "<= 1.5",
+    f"{HOST_ROUTE}: NFS": "stated",
     f"{MOVES}: NFS": "<= 4",
     "flapping: failovers": "1",
 }
@@ -44,24 +50,41 @@ NEVER = 35.0
 PING = 'ping -D -n -i 0.005 "$1" & read -r end; kill -INT $!; wait'
 CHATTER = "ping -q -b -i 0.2 192.0.2.255 >/dev/null 2>&1 & read -r end; kill $!"
 LAN_B = {"networks": ["198.51.100.0/24"], "gateways": ["198.51.100.1"]}
+PASSWORD_FILE = "/etc/vsctl-bgp"
+BESIDE_ROUTERS = {
+    "networks": ["198.51.100.0/24", "2001:db8:b::/64"],
+    "gateways": ["198.51.100.1", "2001:db8:b::1"],
+    "routers": {
+        "bgp": {
+            "as": 64512,
+            "peers": {"198.51.100.1": 64500, "2001:db8:b::1": 64500},
+            "password_file": PASSWORD_FILE,
+        }
+    },
+}
+BEHIND_ROUTER = "203.0.113.0/24"
 
 
 class Routed(Ours):
     """With a second subnet, over which nodes reach each other, and an IPv6 address."""
 
+    clients: ClassVar[Mapping[str, str]] = {"c1": "lan-a", "c3": "lan-c"}
+
     def configure(self) -> None:
         super().configure()
         self.answer("route")
 
-    def answer(self, on_subnet_loss: str) -> None:
+    def answer(self, on_subnet_loss: str, lan_b: Mapping[str, object] = LAN_B) -> None:
         """Let the two servers be routed when their node has lost the subnet, or move."""
         document = yaml.safe_load((HERE / "ours.yaml").read_text())
         document["subnets"]["lan-a"]["networks"].append("2001:db8:a::/64")
-        document["subnets"]["lan-b"] = LAN_B
+        document["subnets"]["lan-b"] = lan_b
         for node in document["nodes"].values():
             node["ports"] = {**node["ports"], "e1a": "lan-b"}
         servers = document["virtual_servers"]
         servers[SERVER]["addresses"].append(f"{IPV6}/64")
+        (export,) = servers[SERVER]["filesystems"]["root"]["exports"]
+        export["nfs"]["clients"][BEHIND_ROUTER] = "rw"
         for each in (SERVER, OTHER):
             servers[each]["on_subnet_loss"] = on_subnet_loss
         node = self.lab.node("n1")
@@ -101,6 +124,29 @@ class Routed(Ours):
                 f"{server} is announced directly",
                 60,
             )
+
+
+class Behind(Routed):
+    """The same with clients behind a router, which the nodes tell of host routes."""
+
+    @property
+    def client(self) -> Machine:
+        return self.lab.client("c3")
+
+    def tell_router(self) -> None:
+        for node in self.lab.nodes:
+            node.write(PASSWORD_FILE, "a word\n")
+        routing.speak(self.lab, "bgp")
+        self.answer("route", BESIDE_ROUTERS)
+        self.lab.wait(
+            lambda: routing.sessions(self.lab) == 2 * len(self.lab.nodes),
+            "the router listens to every node",
+            60,
+        )
+
+    def wait_until_good(self) -> None:
+        super().wait_until_good()
+        self.lab.wait(lambda: not routing.learnt(self.lab), "the router is told of nothing any more", 60)
 
 
 QUICK, USUAL = ("repeat_count=1 repeat_interval=1 pktcnt_timeout=1", "1"), ("", "10")
@@ -144,12 +190,8 @@ class Monitored(Stock):
         return "e0a"
 
     def failovers(self, since: float) -> int:
-        """Count the starts of the server on other nodes."""
-        acts = history.acts(self.lab, since)
-        return sum(
-            each.operation == "start" and each.resource == f"{SERVER}-fs" and each.result is None
-            for each in acts
-        )
+        """Count how often the server was started again, wherever: its clients do not care on which node."""
+        return sum(each.resource == f"{SERVER}-server" for each in history.begun(self.lab, "start", since))
 
     def wait_until_good(self) -> None:
         def good() -> bool:
@@ -186,6 +228,9 @@ def measure(trials: int) -> Table:
         ours = _trials(side, FAULTS, trials)
         side.answer("move")
         ours.update(_trials(side, {MOVES: _lose}, trials))
+        behind = Behind(side.lab)
+        behind.tell_router()
+        ours.update(_trials(behind, {HOST_ROUTE: _lose}, trials))
     with up(Monitored) as side, _chatter(side):
         assert isinstance(side, Monitored)
         once = {"alone": _trials(side, UNNOTICED, 1)}
@@ -210,6 +255,8 @@ def measure(trials: int) -> Table:
     notes = (
         f"{trials} trials of each, in one cluster of three nodes a side; flapping: ten times in ten seconds.",
         "move: with `on_subnet_loss: move`; beside it what ethmonitor does whenever the last port is lost.",
+        "host route: to clients behind a router that speaks BGP; stock has no such thing.",
+        "failovers: to another port; of stock: how often the server was started, until all was at rest.",
         "ethmonitor is set as quick as it can be. Once each: as it comes (usual), and none (alone);",
         f"never: not within {NEVER:g} s, in which IPaddr2 has looked three times.",
         "ethmonitor takes a port for good on which anything comes; five broadcasts a second do.",
@@ -248,13 +295,13 @@ def _lived_through(side: Watched, fail: Callable[[Watched], Callable[[], None]])
             name: max(length for at, length in each.report().gaps if at + length > began)
             for name, each in writers.items()
         }
-        failovers = side.failovers(clock)
         if not noticed:
             clients.callback(mend)  # first, as a client ends only when it hears from its server
     if noticed:
         mend()
     side.wait_until_good()
     side.wait_until_idle()
+    failovers = side.failovers(clock)  # what flapped may be acted on when clients have long got on
     side.gather()
     side.wait_until_idle()
     if not noticed:
@@ -288,6 +335,12 @@ def _mute(side: Watched) -> Callable[[], None]:
     return lambda: side.lab.unmute(port)
 
 
+def _silence(side: Watched) -> Callable[[], None]:
+    subnet = f"{_place(side)}/lan-a"
+    side.lab.mute(subnet)
+    return lambda: side.lab.unmute(subnet)
+
+
 def _lose(side: Watched) -> Callable[[], None]:
     subnet = f"{_place(side)}/lan-a"
     side.lab.cut(subnet)
@@ -307,7 +360,7 @@ def _flap(side: Watched) -> Callable[[], None]:
 Faults = Mapping[str, Callable[[Watched], Callable[[], None]]]
 BRIEFLY = {"cable pulled": "cable", "port silent": "silent"}
 UNNOTICED: Faults = {"cable pulled": _pull, "port silent": _mute}
-FAULTS: Faults = {**UNNOTICED, "last port": _lose, "flapping": _flap}
+FAULTS: Faults = {**UNNOTICED, "last port": _lose, "last port silent": _silence, "flapping": _flap}
 
 
 @contextmanager

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from tests.lab.clients import Client
 from tests.lab.lab import Lab
@@ -37,6 +38,8 @@ class Side(ABC):
     """One of the two, up and serving."""
 
     lab: Lab
+    clients: ClassVar[Mapping[str, str]] = {}
+    """Where they are, if not where a lab has them."""
 
     @abstractmethod
     def configure(self) -> None:
@@ -163,7 +166,7 @@ def lab_name() -> str:
 @contextmanager
 def up(side: type[Side]) -> Iterator[Side]:
     """Bring one side up, serving and idle."""
-    with Lab(3, name=lab_name()) as lab:
+    with Lab(3, name=lab_name(), clients=side.clients) as lab:
         it = side(lab)
         it.configure()
         it.wait_until_idle()

@@ -59,15 +59,17 @@ def validate(schema: str, document: Any) -> None:
 
 def test_what_a_cleanup_tries_again_is_said(cib: Path, tmp_path: Path) -> None:
     """Pacemaker's programs take a file for the cluster; only crm_resource, which asks the controller, cannot."""
-    cib.write_bytes(after(cib.read_bytes(), "--op-inject", "vs1-nfs_monitor_10000@n1=1"))
+    injected = (f"--op-inject={each}_monitor_10000@n1=1" for each in ("vs1-nfs", "vsctl-daemon"))
+    cib.write_bytes(after(cib.read_bytes(), *injected))
     told = tmp_path / "told"
     program(tmp_path, "crm_resource", f'echo "$*" >> {told}')
     where = {"CIB_file": str(cib), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    for server, cleaned in (("vs1", ["vs1-nfs"]), ("vs3", [])):
-        done = vsctl("cleanup", server, "--json", env=where)
+    for servers, cleaned in ((["vs1"], ["vs1-nfs"]), (["vs3"], []), ([], ["vs1-nfs", "vsctl-daemon"])):
+        done = vsctl("cleanup", *servers, "--json", env=where)
         assert (done.status, done.err, done.json) == (0, "", {"cleaned": cleaned})
         validate("cleanup", done.json)
-    assert told.read_text() == "--cleanup --resource vs1-nfs\n"
+    resources = [line.split()[-1] for line in told.read_text().splitlines()]
+    assert resources == ["vs1-nfs", "vs1-nfs", "vsctl-daemon"]
 
 
 def test_schemas_are_schemas_and_published() -> None:

@@ -213,17 +213,32 @@ def test_a_repair_is_begun_by_hand_only_where_that_is_meant(cib: Path) -> None:
     assert "an operator asked for a check" in " ".join(said.out.split())
 
 
+def fail_to_stop(file: Path, resource: str) -> None:
+    """Let a monitor find a resource broken on n1, and its stop fail."""
+    failing = ["--op-inject", f"{resource}_monitor_10000@n1=1", "--op-fail", f"{resource}_stop_0@n1=1"]
+    for events in (failing, [], []):
+        command = ["crm_simulate", "--simulate", "--xml-file", file, "--save-output", file]
+        subprocess.run([*command, *events], check=True, capture_output=True)
+
+
 @pytest.mark.slow
 def test_a_stop_failed(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Without fencing Pacemaker can only leave it alone."""
     file = tmp_path / "cib.xml"
     file.write_bytes(settled(UNFENCED))
-    failing = ["--op-inject", "vs1-fs-data_monitor_10000@n1=1", "--op-fail", "vs1-fs-data_stop_0@n1=1"]
-    for events in (failing, [], []):
-        command = ["crm_simulate", "--simulate", "--xml-file", file, "--save-output", file]
-        subprocess.run([*command, *events], check=True, capture_output=True)
+    fail_to_stop(file, "vs1-fs-data")
     file.write_bytes(aged(file.read_bytes(), because("/srv/vsctl/vs1/data is busy")))
     compare("a stop failed", file, request)
+
+
+def test_a_daemon_that_does_not_end_is_left_alone_and_so_is_its_node(cib: Path) -> None:
+    fail_to_stop(cib, "vsctl-daemon")
+    said = " ".join(vsctl("status", "--cib", cib).out.split())
+    assert (
+        "! vsctl-daemon did not stop on n1: User-injected result; Pacemaker leaves it alone there until `vsctl cleanup`"
+        in said
+    )
+    assert "n1 up vs1" in said
 
 
 @pytest.mark.slow

@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 
-from tests.lab import echo, series
+from tests.lab import echo, history, series
 from tests.lab.announcers import addresses_in
 from tests.lab.at_work import at_work, go_on
 from tests.lab.clients import Client
 from tests.lab.echo import Program
 from tests.lab.lab import Lab
+from tests.lab.machine import Machine
+from vsctl.agents.vip import Vip
 
 pytestmark = pytest.mark.lab
 
@@ -35,8 +37,19 @@ WHOLE = {
     "port-e1a": "1",
 }
 TRIALS = 20
+(_MONITOR,) = (each for each in Vip.operations() if each.name == "monitor")
+MONITORED = 2 * _MONITOR.timeout + (_MONITOR.interval or 0)
+"""Seconds within which a monitor that Pacemaker does not kill has noticed what it does not see at once: the one that is
+under way may just have looked past it, and the next comes an interval after its end."""
+LIMITS = 60.0
+"""Seconds; the time that Pacemaker gives a stop of the daemon and a start, and half as much."""
 EVERY = 12
 """Seconds between two looks of a node that evens out its ports by itself."""
+LAUNCHER, KEPT = "/usr/lib/ocf/resource.d/vsctl/daemon", "/usr/lib/vsctl/kept-launcher-of-daemon"
+HANGING_STOP = f"""#!/bin/sh
+while [ "$1" = stop ]; do sleep 0.1; done
+exec {KEPT} "$@"
+"""
 ASK = """
 import socket, sys
 line = socket.socket(socket.AF_UNIX)
@@ -251,6 +264,49 @@ def test_a_killed_daemon_comes_back_and_disturbs_nothing(serving: Lab) -> None:
     assert not lab.journal("off", "n1"), "nobody is fenced for a daemon"
 
 
+def test_a_daemon_whose_stop_times_out_is_left_alone_and_so_is_its_node(serving: Lab) -> None:
+    """It hangs, and so does the agent that should end it; one that does not hang has it killed."""
+    lab = serving
+    node = lab.node("n1")
+    process = node.path("/run/vsctl/_daemon/process")
+    first = process.read_text().split()[0]
+    begin = time.time()
+    with watched(lab):
+        with hanging_stop(node):
+            node.run(["kill", "-STOP", first])
+            lab.wait(
+                lambda: of_daemon(lab, "stop", begin), "the monitor has missed it, and it is being ended"
+            )
+            lab.wait(lambda: "vsctl-daemon did not stop on n1" in status(lab), "Pacemaker gives up", LIMITS)
+            assert process.read_text().split()[0] == first, "it is still there"
+        node.run(["vsctl", "cleanup"])
+        lab.wait(lambda: tell(lab, "n1", "ping") == "here", "another one is there", LIMITS)
+        assert process.read_text().split()[0] != first
+    lab.wait(lambda: attributes(lab, "n1") == WHOLE, "it has reported")
+    assert not lab.journal("off", "n1"), "nobody is fenced for a daemon"
+
+
+@contextmanager
+def hanging_stop(node: Machine) -> Iterator[None]:
+    """Let no stop of the node daemon's agent end."""
+    node.run(["cp", "--archive", LAUNCHER, KEPT])
+    node.write(f"{LAUNCHER}.new", HANGING_STOP, 0o755)
+    node.run(["mv", f"{LAUNCHER}.new", LAUNCHER])  # at no moment is there none
+    try:
+        yield
+    finally:
+        node.run(["mv", KEPT, LAUNCHER])
+
+
+def of_daemon(lab: Lab, operation: str, since: float) -> list[history.Act]:
+    """Return what was begun with node daemons since then."""
+    return [each for each in history.begun(lab, operation, since) if each.resource == "vsctl-daemon"]
+
+
+def status(lab: Lab) -> str:
+    return lab.node("n2").run(["vsctl", "status"], check=False).stdout
+
+
 def test_without_the_daemon_the_agent_does_it(serving: Lab) -> None:
     lab = serving
     node = lab.node("n1")
@@ -270,7 +326,7 @@ def test_without_the_daemon_the_agent_does_it(serving: Lab) -> None:
         try:
             lab.wait(lambda: all(not tell(lab, each.name, "ping") for each in lab.nodes), "no daemon is left")
             lab.cut("n1/e0a")
-            lab.wait(lambda: announced(lab) == {"e0b"}, "the monitor of vip has noticed", 40)
+            lab.wait(lambda: announced(lab) == {"e0b"}, "the monitor of vip has noticed", MONITORED)
         finally:
             node.run(["crm_resource", "--resource", "vsctl-daemon-clone", "--meta", "-d", "target-role"])
         lab.wait(lambda: attributes(lab, "n1").get("port-e0a") == "0", "the daemon is back and sees it")

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.lab import series
+from tests.lab import routing, series
 from tests.lab.announcers import addresses_in
 from tests.lab.clients import Client
 from tests.lab.lab import Lab
+from tests.lab.routing import learnt, of_router, sessions
 from tests.lab.sessions import Session, serve
 
 pytestmark = pytest.mark.lab
@@ -23,29 +24,7 @@ pytestmark = pytest.mark.lab
 CLUSTER_FILE = Path(__file__).with_name("routers.yaml")
 PORTS = {"e0a": "lan-a", "e0b": "lan-a", "e1a": "lan-b", "e2a": "lan-c"}
 OF_VS1, OF_VS2 = {"192.0.2.11", "2001:db8:a::11"}, {"192.0.2.12", "2001:db8:a::12"}
-SOCKET, SETTINGS = "/run/bird.ctl", "/etc/bird-lab.conf"
 TRIALS = 5
-BGP = """
-router id 198.51.100.1;
-protocol device { }
-protocol bfd { interface "lan-b" { interval 200 ms; multiplier 5; }; }
-protocol kernel { ipv4 { export where source = RTS_BGP; }; }
-protocol kernel { ipv6 { export where source = RTS_BGP; }; }
-protocol bgp { local 198.51.100.1 as 64500; neighbor range 198.51.100.0/24 as 64512; passive; dynamic name "four"; \
-               password "a word"; bfd on; ipv4 { import all; export none; }; }
-protocol bgp { local 2001:db8:b::1 as 64500; neighbor range 2001:db8:b::/64 as 64512; passive; dynamic name "six"; \
-               password "a word"; bfd on; ipv6 { import all; export none; }; }
-"""
-OSPF = """
-router id 198.51.100.1;
-protocol device { }
-protocol bfd { interface "lan-b" { interval 200 ms; multiplier 5; }; }
-protocol kernel { ipv4 { export where source = RTS_OSPF_EXT2; }; }
-protocol kernel { ipv6 { export where source = RTS_OSPF_EXT2; }; }
-protocol ospf v2 four { ipv4; area 0.0.0.0 { interface "lan-b" { bfd on; priority 1; }; }; }
-protocol ospf v3 six { ipv6; area 0.0.0.0 { interface "lan-b" { bfd on; priority 1; }; }; }
-"""
-SPEAKS = {"bgp": BGP, "ospf": OSPF}
 LISTENING = 120.0
 """Seconds within which a router listens: one that speaks OSPF looks around for 40 first."""
 
@@ -89,17 +68,11 @@ def told(applied: Lab, request: pytest.FixtureRequest) -> Iterator[Lab]:
 
 def speak(lab: Lab, protocol: str) -> None:
     """Let the router and the nodes speak BGP or OSPF, unless they do."""
-    router = lab.machine("router")
-    file = router.path(SETTINGS)
-    before = file.read_text() if file.exists() else ""
-    if before == SPEAKS[protocol]:
+    before = routing.spoken(lab)
+    if protocol == before:
         return
-    router.write(SETTINGS, SPEAKS[protocol])
-    if before:
-        router.run(["birdc", "-s", SOCKET, "configure"])
-    else:
-        router.run(["bird", "-c", SETTINGS, "-s", SOCKET, "-P", "/run/bird.pid"])
-    if not before and protocol == "bgp":
+    routing.speak(lab, protocol)
+    if before is None and protocol == "bgp":
         return  # as the cluster file says
     document = yaml.safe_load(CLUSTER_FILE.read_text())
     if protocol == "ospf":
@@ -114,29 +87,6 @@ def worth(lab: Lab, node: str) -> str | None:
         ["attrd_updater", "--query", "--name", "subnet-lan-a", "--node", node], check=False
     )
     return said.stdout.rpartition('value="')[2].partition('"')[0] or None
-
-
-def sessions(lab: Lab) -> int:
-    """Return to how many nodes the router listens, by IPv4 and by IPv6, whatever it speaks."""
-
-    neighbours = (of_router(lab, "ospf", "neighbors", protocol) for protocol in ("four", "six"))
-    established = of_router(lab, "protocols").count("Established")
-    return established + sum(each.count("Full/") for each in neighbours)
-
-
-def of_router(lab: Lab, *what: str) -> str:
-    """Return what the router's BIRD shows of something."""
-    asked = ["birdc", "-s", SOCKET, "show", *what]
-    return lab.machine("router").run(asked, check=False).stdout
-
-
-def learnt(lab: Lab) -> set[str]:
-    """Return the addresses that the router has learnt host routes to."""
-    said = [
-        lab.machine("router").run(["ip", family, "route", "show", "proto", "bird"]).stdout
-        for family in ("-4", "-6")
-    ]
-    return {line.split()[0] for line in "".join(said).splitlines()}
 
 
 def gateway_of(lab: Lab, address: str) -> str:
