@@ -118,6 +118,12 @@ class Relay:
                 except OSError:
                     self._part(end)
 
+    def deafen(self) -> None:
+        """Listen no more."""
+        for each in self.listeners.values():
+            each.close()
+        self.listeners.clear()
+
     def _accept(self, listener: socket.socket) -> None:
         try:
             line, there = listener.accept()
@@ -277,12 +283,16 @@ def _lead_back(family: int, packed: bytes) -> None:
 
 
 def _is_over(server: str, relaying: Relay) -> bool:
-    """Say whether nobody is sent here any more and nobody is left; then the next one is free to begin."""
+    """Say whether nobody is sent here any more and nobody is left; then the next one is free to begin.
+
+    It stops listening before it is forgotten: who finds no relay begins one, on the same port.
+    """
     if relaying.ends or relay.waited(server):
         return False
     with relay.locked(server):
         if relay.waited(server):
             return False
+        relaying.deafen()
         os.unlink(relay.process_file(server))
     return True
 

@@ -89,6 +89,16 @@ for _ in range(2):
     input()
 """
 )
+FORGOTTEN = """
+from vsctl.agents import files, namespaces, relay, relaying
+from vsctl.agents.translation import Waited
+namespaces.enter("vs1")
+with relay.locked("vs1"):
+    files.replace(relay.process_file("vs1"), "1 1")
+over = relaying.Relay(lambda _: Waited())
+assert relaying._is_over("vs1", over)
+relaying.Relay(lambda _: Waited())
+"""
 HELD_BACK = "ip saddr 127.0.0.0/8 tcp sport 2049 ip daddr 192.0.2.100 tcp flags & psh == psh"
 CONFIGURED = """<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="0">
 <configuration><crm_config/><nodes/><resources><primitive id="vs1-exp-data" class="ocf" provider="vsctl" type="exports">
@@ -211,6 +221,33 @@ def test_where_there_can_be_no_relay_everybody_waits(vs1):
     squatter.communicate()
     vs1.start("exports")
     assert ask(vs1, "handle4(nfs, 0, '/data/projects')[0]") == OK
+
+
+def test_a_gate_that_starts_waits_once_for_all_that_is_away(vs1):
+    """However many filesystems they are: it has twenty seconds."""
+    vs1.gate("stop")
+    vs1.stop("exports")
+    place = "/srv/vsctl/vs1/root/.vsctl/served"
+    for number, each in enumerate("abcd"):
+        vs1.node.run(f"sh -c 'echo {100 + number} /{each} > {place}/{each}'")
+    code = "import socket, sys; s = socket.create_server(('127.0.0.1', 2050)); print('here', flush=True); sys.stdin.read()"
+    squatter = vs1.node.begin(shlex.join(["/usr/bin/python3", "-c", code]), netns="vs1")
+    assert squatter.stdout.readline() == "here\n"
+    vs1.gate("start")
+    assert vs1.node.run("ls /run/vsctl/vs1/gate").said.split() == [
+        f"vs1-exp-{e}" for e in ("a", "b", "c", "d", "data")
+    ]
+    assert vs1.node.run("grep -c OSError: /var/log/vsctl/vs1/relay.log").said == "1\n"
+    assert vs1.node.run("ls /run/vsctl/vs1/relay/waited").said == ""
+    squatter.communicate()
+    vs1.gate("stop")
+    vs1.gate("start")
+    assert len(vs1.node.run("ls /run/vsctl/vs1/relay/waited").said.split()) == 5
+
+
+def test_who_finds_no_relay_can_begin_one(vs1):
+    """The one before listens no more when it is forgotten, though it lives for another moment."""
+    vs1.node.python(FORGOTTEN)
 
 
 def made(vs1, path):
