@@ -28,12 +28,17 @@ PORT = 2050
 RELAYED = (ports.NFS, ports.MOUNTD, ports.NLOCKMGR)
 SILENT = (ports.NFS, ports.MOUNTD)
 """Where UDP is not answered meanwhile. That of NLM is: locks on what is served are to be had, and given back."""
+STALE_LOCK = "@th,256,64 7"
+"""What Ganesha says by UDP of a lock on an export that it has not: after eight words, of which two are UDP's own, a
+cookie of no bytes (it gives the client's back with every other answer), and NLM4_STALE_FH."""
 LIMIT = 2.0
 """Seconds for storage to take a note."""
 READY = 3.0
 """Seconds for the relay to listen, or to end."""
 TURNS = 2.0
 """Seconds in which it notices a connection, if it is not stuck."""
+ENOUGH = 5.0
+"""Seconds of a grace period for a client to reclaim its locks on what is served: Linux reclaims one after the other."""
 PATIENCE = 3.0
 """Seconds for the cluster to answer: a stop that waited for it longer would cost the node."""
 ENXIO = 105
@@ -153,6 +158,13 @@ def waited_after(server: str, moment: float) -> list[tuple[int, str]]:
         if came and float(came) > moment:
             found += _read(exports)
     return found
+
+
+def holds_reclaims(server: str) -> bool:
+    """Say whether who reclaims a lock on what is away is to wait for it: while there is time to reclaim others."""
+    from vsctl.agents import lockers
+
+    return lockers.time_to_reclaim(server) > ENOUGH
 
 
 def resource(server: str, filesystem: str) -> str:
@@ -308,6 +320,7 @@ def _stand_between(server: str) -> None:
                 Set("own", "ifname", ["lo"]),
                 Set("relayed", "inet_proto . inet_service", relayed),
                 Set("asked", "inet_proto . inet_service", asked),
+                Set("locks", "inet_proto . inet_service", [f"udp . {ports.NLOCKMGR}"]),
             ],
             [
                 Chain(
@@ -317,7 +330,8 @@ def _stand_between(server: str) -> None:
                         f"iifname != @own meta l4proto . th dport @relayed tproxy ip6 to [::1]:{PORT} accept",
                         "iifname != @own meta l4proto . th dport @asked drop",  # UDP, and while the relay is dead
                     ],
-                )
+                ),
+                Chain("output", [f"oifname != @own meta l4proto . th sport @locks {STALE_LOCK} drop"]),
             ],
         )
         try:

@@ -1,6 +1,7 @@
 """While one filesystem is away, clients of its exports wait and those of the others go on."""
 
 import json
+import re
 import shlex
 
 import pytest
@@ -8,9 +9,11 @@ import pytest
 from tests.servers.calls import DELAY, DENIED, JUKEBOX, LOCK_LATER, NOENT, OK, STALE
 from tests.servers.node import is_free, wait_for
 from tests.servers.servers import Server
+from vsctl.agents import relaying
 
 pytestmark = pytest.mark.lab
 
+PUB = {"filesystem": "root", "exports": "/pub /pub id=5 192.0.2.0/24=rw"}
 TOP = __file__.rpartition("/tests/")[0]
 IN_CLIENT = f"""
 import json, sys; sys.path.insert(0, {TOP!r})
@@ -89,6 +92,39 @@ for _ in range(2):
     input()
 """
 )
+RECLAIM = (
+    IN_CLIENT
+    + """
+away, here = map(bytes.fromhex, sys.argv[1:])
+locks = Locks(A)
+locks.ask(1, away, reclaim=True)
+locks.ask(2, here, reclaim=True)
+for _ in range(2):
+    print(*locks.heard(), flush=True)
+"""
+)
+BY_UDP = (
+    IN_CLIENT
+    + """
+away, here = map(bytes.fromhex, sys.argv[1:])
+locks = Locks(A, socket.SOCK_DGRAM)
+locks.ask(1, away)
+locks.ask(2, here)
+print(*locks.heard(), flush=True)
+input()
+locks.ask(3, away)
+print(*locks.heard())
+"""
+)
+REFUSED = (
+    IN_CLIENT
+    + """
+locks = Locks(A)
+locks.ask(1, bytes.fromhex(sys.argv[1]))
+print("asked", flush=True)
+print(*locks.heard())
+"""
+)
 FORGOTTEN = """
 from vsctl.agents import files, namespaces, relay, relaying
 from vsctl.agents.translation import Waited
@@ -127,7 +163,7 @@ class Worker:
 def vs1(node):
     """A server with an export on each of its filesystems, `data` and `root`, that clients reach."""
     vs1 = Server(node, "vs1").start("root", "data", "nfs", "exports")
-    assert vs1.do("exports", "start", filesystem="root", exports="/pub /pub id=5 192.0.2.0/24=rw").status == 0
+    assert vs1.do("exports", "start", **PUB).status == 0
     vs1.gate("start")
     return vs1
 
@@ -178,7 +214,7 @@ def test_clients_wait_on_the_next_node_and_after_a_restart_too(vs1):
     """What was served before and is not served now is known from the root filesystem."""
     worker = Worker(vs1, "/data/projects", 3)
     vs1.gate("stop")
-    vs1.do("exports", "stop", filesystem="root", exports="/pub /pub id=5 192.0.2.0/24=rw")
+    vs1.do("exports", "stop", **PUB)
     vs1.stop("exports", "nfs", "data")
     assert relay(vs1) is None, "all is silent: nobody has to be told anything"
     vs1.start("nfs")
@@ -252,9 +288,17 @@ def test_who_finds_no_relay_can_begin_one(vs1):
 
 def made(vs1, path):
     """Make a file by NFSv3, and return its handle as Python has it."""
+    return f"bytes.fromhex({handle(vs1, path)!r})"
+
+
+def handle(vs1, path):
+    """Make a file by NFSv3, and return its handle in hexadecimal digits."""
     top = f"mount(A, {path!r})[1]"
-    handle = ask(vs1, f"(create(nfs, {top}, 'a'), lookup(nfs, {top}, 'a')[1].hex())[1]")
-    return f"bytes.fromhex({handle!r})"
+    return ask(vs1, f"(create(nfs, {top}, 'a'), lookup(nfs, {top}, 'a')[1].hex())[1]")
+
+
+def begin(vs1, code, *arguments):
+    return vs1.node.begin_python(f"import sys; sys.argv[1:] = {arguments!r}\n{code}")
 
 
 def test_a_lock_on_what_is_served_can_be_given_back_meanwhile(vs1):
@@ -278,6 +322,68 @@ def test_who_asks_for_a_lock_on_what_is_away_is_to_ask_again(vs1):
     assert ask(vs1, both) == [LOCK_LATER, LOCK_LATER]
     vs1.start("exports")
     assert ask(vs1, both) == [OK, OK]
+
+
+@pytest.mark.parametrize("own", [relaying.OF_LOCKS.start, 40000])
+def test_no_port_of_a_client_is_in_the_way_of_its_locks(vs1, own):
+    """The kernel has one port for those that ask for any, and it is the client's."""
+    handle = made(vs1, "/pub")
+    vs1.stop("exports")
+    vs1.node.run("sysctl -qw net.ipv4.ip_local_port_range='40000 40000'", netns="vs1")
+    assert ask(vs1, f"lock(A, {handle}, own={own})") == OK
+
+
+def test_that_nobody_listens_is_told_to_the_relay_and_not_to_a_client(vs1):
+    """Ganesha is dead for as long as nobody has found out: its client waits, on the same connection."""
+    mine = handle(vs1, "/pub")
+    vs1.stop("exports")
+    for line in (
+        "table inet seen",
+        "chain inet seen output { type filter hook output priority 0; }",
+        "rule inet seen output oifname != lo tcp sport 32803 tcp flags & rst == rst counter",
+        "rule inet seen output oifname lo tcp sport 32803 tcp flags & rst == rst counter",
+    ):
+        vs1.node.run(f"nft 'add {line}'", netns="vs1")
+    vs1.kill("ganesha")
+    client = begin(vs1, REFUSED, mine)
+    assert client.stdout.readline() == "asked\n"
+    resets = lambda: re.findall(r"packets (\d+)", vs1.node.run("nft list table inet seen", netns="vs1").said)  # noqa: E731
+    wait_for(lambda: resets() != ["0", "0"], "nobody is told that nobody listens")
+    vs1.stop("nfs").start("nfs")
+    assert vs1.do("exports", "start", **PUB).status == 0
+    assert client.communicate()[0] == f"1 {OK}\n"
+    assert resets()[0] == "0"
+    for family in ("ipv4", "ipv6"):
+        assert vs1.node.run(f"sysctl -n net.{family}.fwmark_reflect").said == "0\n", (
+            "the node's own is as it was"
+        )
+
+
+def test_who_reclaims_a_lock_on_what_is_away_gets_it_when_it_is_back(vs1):
+    """A client asks for it once; its locks on what is served come after those in its list."""
+    handles = [handle(vs1, path) for path in ("/data/projects", "/pub")]
+    for each in handles:
+        assert ask(vs1, f"lock(A, bytes.fromhex({each!r}))") == OK
+    vs1.gate("stop")
+    assert vs1.do("exports", "stop", **PUB).status == 0
+    vs1.stop("exports", "nfs")
+    assert vs1.do("nfs", "start", grace="180").status == 0
+    assert vs1.do("exports", "start", **PUB).status == 0
+    vs1.gate("start")
+    assert is_relayed(vs1)
+    client = begin(vs1, RECLAIM, *handles)
+    assert client.stdout.readline() == f"2 {OK}\n"
+    vs1.start("exports")
+    assert client.communicate()[0] == f"1 {OK}\n"
+
+
+def test_who_locks_by_udp_what_is_away_is_not_answered(vs1):
+    handles = [handle(vs1, path) for path in ("/data/projects", "/pub")]
+    vs1.stop("exports")
+    client = begin(vs1, BY_UDP, *handles)
+    assert client.stdout.readline() == f"2 {OK}\n"
+    vs1.start("exports")
+    assert client.communicate("\n")[0] == f"3 {OK}\n"
 
 
 def test_mounts_of_it_wait_and_its_client_list_holds(vs1):
