@@ -135,7 +135,7 @@ class Locks:
 
     def __init__(self, address: str, kind: int = socket.SOCK_STREAM) -> None:
         self.line = socket.socket(socket.AF_INET, kind)
-        self.line.settimeout(15)
+        self.line.settimeout(60)
         self.line.connect((address, 32803))
         self.marked = kind == socket.SOCK_STREAM
 

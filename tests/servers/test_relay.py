@@ -120,9 +120,12 @@ REFUSED = (
     IN_CLIENT
     + """
 locks = Locks(A)
+nfs = Connection(A, patience=60.0)
+nfs.line = line = socket.create_connection(nfs.where, nfs.patience)
 locks.ask(1, bytes.fromhex(sys.argv[1]))
 print("asked", flush=True)
-print(*locks.heard())
+looked = status(nfs.call(100003, 3, 1, opaque(bytes.fromhex(sys.argv[1]))))
+print(*locks.heard(), looked, nfs.line is line)
 """
 )
 FORGOTTEN = """
@@ -351,7 +354,7 @@ def test_that_nobody_listens_is_told_to_the_relay_and_not_to_a_client(vs1):
     wait_for(lambda: resets() != ["0", "0"], "nobody is told that nobody listens")
     vs1.stop("nfs").start("nfs")
     assert vs1.do("exports", "start", **PUB).status == 0
-    assert client.communicate()[0] == f"1 {OK}\n"
+    assert client.communicate()[0] == f"1 {OK} {OK} True\n"
     assert resets()[0] == "0"
     for family in ("ipv4", "ipv6"):
         assert vs1.node.run(f"sysctl -n net.{family}.fwmark_reflect").said == "0\n", (
