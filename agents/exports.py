@@ -99,7 +99,7 @@ class Exports(Served):
 
         if gate.CLOSED_BY_GATE not in gate.holders(self.server):
             if relay.is_retired(self._resource):
-                relay.give_up(self.server, self.filesystem)
+                relay.give_up(self.server, {self.filesystem: ()})
             else:
                 self._let_wait()
         lockers.set_aside(self.server)
@@ -116,7 +116,7 @@ class Exports(Served):
         from vsctl.agents import gate, relay
 
         try:
-            relay.wait_for(self.server, self.filesystem, self._seen)
+            relay.wait_for(self.server, {self.filesystem: self._seen})
         except (OSError, Failure) as problem:
             log(
                 f"there is no relay for {self.server}: {words(problem)}; "

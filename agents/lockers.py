@@ -8,8 +8,9 @@ list is set aside, in `held`, and recalled when the server starts.
 from __future__ import annotations
 
 import sys
+import time
 
-from vsctl.agents import background, paths
+from vsctl.agents import background, files, ganesha, paths
 from vsctl.agents import system as os
 from vsctl.agents.ocf import log, words
 
@@ -60,6 +61,20 @@ def recall(server: str) -> bool:
     except FileNotFoundError:
         pass  # sm-notify begins with one
     return True
+
+
+def let_reclaim(server: str, seconds: float) -> None:
+    """Note that a server which starts now gives locks back to those who had them, for so many seconds."""
+    files.replace(_until(server), f"{time.monotonic() + seconds!r}\n")
+
+
+def time_to_reclaim(server: str) -> float:
+    """Return for how many more seconds locks can be reclaimed, or less than none."""
+    return float(files.read(_until(server)) or 0) - time.monotonic()
+
+
+def _until(server: str) -> str:
+    return f"{ganesha.directory(server)}/reclaims"
 
 
 def _names(directory: str) -> list[str]:

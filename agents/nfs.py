@@ -134,13 +134,14 @@ class Nfs(Agent):
         return some == str(True), clients == str(True)
 
     def _configure(self, *, graceless: bool) -> None:
-        from vsctl.agents import fragments, ganesha
+        from vsctl.agents import fragments, ganesha, lockers
 
         directory = ganesha.directory(self.server)
         os.makedirs(directory, exist_ok=True)
         fragments.begin(f"{directory}/exports")
         with open(f"{directory}/ganesha.conf", "w") as file:
             file.write(ganesha.main(self.server, grace=self.grace, lease=self.lease, graceless=graceless))
+        lockers.let_reclaim(self.server, 0 if graceless else self.grace)
 
     def _tell_lockers(self, time_left: Allowance) -> None:
         """Tell the clients that held NFSv3 locks to reclaim them.

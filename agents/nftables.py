@@ -5,7 +5,9 @@ Through nfnetlink, as in <linux/netfilter/nfnetlink.h> and
 does. The type of a message is subsystem and kind, the body `struct nfgenmsg`
 and attributes, whose numbers are big-endian. Rules are written as for nft, in
 the few words that our tables need: fields joined by dots are looked up in a
-named set, `iifname . ip saddr @ipv4 accept`; before the verdict a connection
+named set, `iifname . ip saddr @ipv4 accept`; what has no name there, by bit and
+length after the beginning of the transport's header, is compared with a number,
+`@th,256,64 7 drop`; before the verdict a connection
 may be handed to a process of this node, `tproxy ip to 127.0.0.1:2050 accept`.
 """
 
@@ -247,6 +249,11 @@ def _expressions(rule: str) -> Iterator[bytes]:
     for word in rest:
         if word == "!=":
             inverted = 1
+        elif word.startswith("@th,"):
+            offset, length = (int(each) // 8 for each in word[4:].split(","))
+            expression, what, _ = _payload(_TRANSPORT, offset, length)
+            yield _expression(expression, _number(_LOAD_REGISTER, _FIRST_REGISTER) + what)
+            yield _is(int(next(rest)).to_bytes(length, "big"))
         elif word.startswith("@"):
             yield _expression(
                 "lookup",
@@ -264,16 +271,21 @@ def _expressions(rule: str) -> Iterator[bytes]:
             yield _expression(expression, _number(_LOAD_REGISTER, register) + what)
             register += _padded(length) // 4
             if field == "meta nfproto":
-                yield _expression(
-                    "cmp",
-                    _number(_COMPARE_REGISTER, _FIRST_REGISTER)
-                    + _number(_COMPARE_HOW, _EQUAL)
-                    + _nested(_COMPARE_DATA, attribute(_DATA_VALUE, bytes([_PROTOCOLS[next(rest)]]))),
-                )
+                yield _is(bytes([_PROTOCOLS[next(rest)]]))
                 register = _FIRST_REGISTER
     code = _nested(_DATA_VERDICT, _number(_VERDICT_CODE, _VERDICTS[verdict]))
     yield _expression(
         "immediate", _number(_LOAD_REGISTER, _VERDICT_REGISTER) + _nested(_IMMEDIATE_DATA, code)
+    )
+
+
+def _is(value: bytes) -> bytes:
+    """Return what goes on only if the value is what was loaded."""
+    return _expression(
+        "cmp",
+        _number(_COMPARE_REGISTER, _FIRST_REGISTER)
+        + _number(_COMPARE_HOW, _EQUAL)
+        + _nested(_COMPARE_DATA, attribute(_DATA_VALUE, value)),
     )
 
 

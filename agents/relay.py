@@ -28,12 +28,17 @@ PORT = 2050
 RELAYED = (ports.NFS, ports.MOUNTD, ports.NLOCKMGR)
 SILENT = (ports.NFS, ports.MOUNTD)
 """Where UDP is not answered meanwhile. That of NLM is: locks on what is served are to be had, and given back."""
+STALE_LOCK = "@th,256,64 7"
+"""What Ganesha says by UDP of a lock on an export that it has not: after eight words, of which two are UDP's own, a
+cookie of no bytes (it gives the client's back with every other answer), and NLM4_STALE_FH."""
 LIMIT = 2.0
 """Seconds for storage to take a note."""
 READY = 3.0
 """Seconds for the relay to listen, or to end."""
 TURNS = 2.0
 """Seconds in which it notices a connection, if it is not stuck."""
+ENOUGH = 5.0
+"""Seconds of a grace period for a client to reclaim its locks on what is served: Linux reclaims one after the other."""
 PATIENCE = 3.0
 """Seconds for the cluster to answer: a stop that waited for it longer would cost the node."""
 ENXIO = 105
@@ -42,33 +47,37 @@ ENXIO = 105
 
 def note(server: str, filesystem: str, exports: Iterable[tuple[int, str]]) -> None:
     """Remember what is served of a filesystem, with the server; clients need not wait for it any more."""
-    _keep(server, filesystem, _written(exports))
+    _keep(server, {filesystem: _written(exports)})
     _come(server, filesystem)
 
 
-def give_up(server: str, filesystem: str, kept: Sequence[tuple[int, str]] = ()) -> None:
-    """Forget what is not to be served any more of a filesystem, all but `kept`: clients may be told so."""
-    _keep(server, filesystem, _written(kept))
-    _come(server, filesystem, kept)
+def give_up(server: str, kept: Mapping[str, Sequence[tuple[int, str]]]) -> None:
+    """Forget what is not to be served any more of some filesystems, all but `kept`: clients may be told so."""
+    _keep(server, {filesystem: _written(exports) for filesystem, exports in kept.items()})
+    for filesystem, exports in kept.items():
+        _come(server, filesystem, exports)
 
 
-def wait_for(server: str, filesystem: str, exports: Iterable[tuple[int, str]]) -> None:
-    """Let clients wait for these exports from now on; OSError if they cannot be made to."""
+def wait_for(server: str, exports: Mapping[str, Iterable[tuple[int, str]]]) -> None:
+    """Let clients wait for these exports of some filesystems from now on; OSError if they cannot be made to."""
     from vsctl.agents import files
 
     with locked(server):
-        files.replace(f"{_waited(server)}/{filesystem}", _written(exports))
+        for filesystem, each in exports.items():
+            files.replace(f"{_waited(server)}/{filesystem}", _written(each))
         try:
             _stand_between(server)
         except OSError:
-            os.unlink(f"{_waited(server)}/{filesystem}")
+            for filesystem in exports:
+                os.unlink(f"{_waited(server)}/{filesystem}")
             raise
 
 
 def expect(server: str) -> list[str]:
     """Let clients wait for all that the server has served and does not serve now.
 
-    Returns the filesystems for which they cannot be made to.
+    Returns the filesystems for which they cannot be made to. Nothing is waited for once for each: a
+    start of the gate has to end in time however many they are.
     """
     from vsctl.agents import fragments, ganesha
 
@@ -79,16 +88,15 @@ def expect(server: str) -> list[str]:
         if not os.path.exists(fragments.path(whole, filesystem))
     }
     away.update(_taken_out(server, away))
-    failed = []
-    for filesystem, exports in away.items():
-        if not exports:
-            continue
-        try:
-            wait_for(server, filesystem, exports)
-        except (OSError, Failure) as problem:
-            log(f"the relay of {server} cannot be had for {filesystem}: {words(problem)}")
-            failed.append(filesystem)
-    return failed
+    away = {filesystem: exports for filesystem, exports in away.items() if exports}
+    if not away:
+        return []
+    try:
+        wait_for(server, away)
+    except (OSError, Failure) as problem:
+        log(f"the relay of {server} cannot be had for {' and '.join(away)}: {words(problem)}")
+        return list(away)
+    return []
 
 
 def look_after(server: str) -> None:
@@ -152,6 +160,13 @@ def waited_after(server: str, moment: float) -> list[tuple[int, str]]:
     return found
 
 
+def holds_reclaims(server: str) -> bool:
+    """Say whether who reclaims a lock on what is away is to wait for it: while there is time to reclaim others."""
+    from vsctl.agents import lockers
+
+    return lockers.time_to_reclaim(server) > ENOUGH
+
+
 def resource(server: str, filesystem: str) -> str:
     """Return the resource that exports a filesystem."""
     return f"{server}-exp-{filesystem}"
@@ -184,8 +199,9 @@ def _taken_out(server: str, exports: Mapping[str, list[tuple[int, str]]]) -> dic
         if kept != listed:
             for path in (path for number, path in listed if number not in paths):
                 log(f"{path} of {server} is not to be exported any more: its clients are told so")
-            give_up(server, filesystem, kept)
             changed[filesystem] = kept
+    if changed:
+        give_up(server, changed)
     return changed
 
 
@@ -283,12 +299,13 @@ def _come(server: str, filesystem: str, kept: Sequence[tuple[int, str]] = ()) ->
 
 def _stand_between(server: str) -> None:
     """Have the relay run, and every client of the NFS server connected to it."""
-    from vsctl.agents import connections, nftables, processes, spawning
+    from vsctl.agents import connections, nftables, processes, resident, spawning
     from vsctl.agents.nftables import Chain, Set
 
     if not _lives(server):
-        spawning.start("relaying", f"{paths.logs(server)}/relay.log", server)
-        if not processes.until(lambda: _lives(server), READY):
+        child = spawning.start("relaying", f"{paths.logs(server)}/relay.log", server)
+        processes.until(lambda: _lives(server) or resident.born(child) is None, READY)
+        if not _lives(server):
             raise TimeoutError(
                 110, f"it does not begin; {paths.logs(server)}/relay.log says why"
             )  # ETIMEDOUT
@@ -303,6 +320,7 @@ def _stand_between(server: str) -> None:
                 Set("own", "ifname", ["lo"]),
                 Set("relayed", "inet_proto . inet_service", relayed),
                 Set("asked", "inet_proto . inet_service", asked),
+                Set("locks", "inet_proto . inet_service", [f"udp . {ports.NLOCKMGR}"]),
             ],
             [
                 Chain(
@@ -312,7 +330,8 @@ def _stand_between(server: str) -> None:
                         f"iifname != @own meta l4proto . th dport @relayed tproxy ip6 to [::1]:{PORT} accept",
                         "iifname != @own meta l4proto . th dport @asked drop",  # UDP, and while the relay is dead
                     ],
-                )
+                ),
+                Chain("output", [f"oifname != @own meta l4proto . th sport @locks {STALE_LOCK} drop"]),
             ],
         )
         try:
@@ -353,32 +372,37 @@ def _is_in_between(server: str) -> bool:
         return nftables.has_table(TABLE)
 
 
-def _keep(server: str, filesystem: str, text: str) -> None:
-    """Have a note on the root filesystem say this, whatever happens next; an empty text removes it."""
-    from vsctl.agents import background, files
-
-    path = f"{_noted(server)}/{filesystem}"
+def _keep(server: str, texts: Mapping[str, str]) -> None:
+    """Have notes on the root filesystem, by filesystem, say this, whatever happens next; an empty text removes one."""
+    from vsctl.agents import background
 
     def write() -> None:
-        if files.read(path) == text:
-            return
-        if not text:
-            os.unlink(path)
-        elif os.path.isdir(paths.state(server)):
-            os.makedirs(_noted(server), mode=0o700, exist_ok=True)
-            file = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            os.write(file, text.encode())
-            os.fsync(file)
-            os.close(file)
-            os.rename(f"{path}.new", path)
-            directory = os.open(_noted(server), os.O_RDONLY | os.O_CLOEXEC)
-            os.fsync(directory)
-            os.close(directory)
+        for filesystem, text in texts.items():
+            _keep_one(server, f"{_noted(server)}/{filesystem}", text)
 
     try:
         background.within(LIMIT, write)
     except OSError as problem:
-        log(f"what {server} serves of {filesystem} cannot be noted: {words(problem)}")
+        log(f"what {server} serves of {' and '.join(texts)} cannot be noted: {words(problem)}")
+
+
+def _keep_one(server: str, path: str, text: str) -> None:
+    from vsctl.agents import files
+
+    if files.read(path) == text:
+        return
+    if not text:
+        os.unlink(path)
+    elif os.path.isdir(paths.state(server)):
+        os.makedirs(_noted(server), mode=0o700, exist_ok=True)
+        file = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        os.write(file, text.encode())
+        os.fsync(file)
+        os.close(file)
+        os.rename(f"{path}.new", path)
+        directory = os.open(_noted(server), os.O_RDONLY | os.O_CLOEXEC)
+        os.fsync(directory)
+        os.close(directory)
 
 
 def _names(directory: str) -> Sequence[str]:

@@ -9,7 +9,8 @@ an export and the memory of repeated calls go by. Ganesha is called at addresses
 that only this namespace knows, so that these are connections of their own: one
 for each of the server's addresses, as a client may use one port to several. Not
 so for locks by NLM: whose they are Ganesha knows by the server's address as
-well, and by no port. For these it is called at that address, from any port.
+well, and by no port. For these it is called at that address, from a port of
+our own.
 
 It ends when it is told to, or when nobody is sent here any more and the last
 client has gone.
@@ -18,6 +19,7 @@ client has gone.
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import resource
 import select
@@ -43,21 +45,28 @@ FULL = 1 << 20
 LOCAL = 255
 """The routing table of what is delivered here."""
 LOOK_EVERY = 1.0
-"""Seconds between looks whether it is still needed, and whether a call to mount can be answered."""
+"""Seconds between looks whether it is still needed, and whether calls that are kept can be answered."""
 TABLE = names.TABLES
 """The routing table of the server's namespace that brings Ganesha's answers here."""
 MARK = names.TABLES
 """What marks our packets, and Ganesha's answers, where only that tells these from what goes to clients."""
 ANSWERS_ARE_MARKED = "ipv4/tcp_fwmark_accept"
 """Whether what answers a marked call is marked, also by IPv6 (tcp(7) does not know it: ip-sysctl.rst)."""
+REFUSALS_ARE_MARKED = ("ipv4/fwmark_reflect", "ipv6/fwmark_reflect")
+"""Whether the reset is that answers a marked call where nobody listens: it would go to the client, and we wait."""
+OF_LOCKS = range(5001, 10000)
+"""From these ports Ganesha is called for locks. Systems give them to no connection of a client's: it could be one of
+the same client to the same address, and nobody could tell the two apart."""
 IN, OUT = select.EPOLLIN, select.EPOLLOUT
 
 
 class End:
     """One end of a client's connection, either the client's or Ganesha's."""
 
-    def __init__(self, line: socket.socket, translator: Translator, *, asks: bool) -> None:
+    def __init__(self, line: socket.socket, port: int, translator: Translator, *, asks: bool) -> None:
         self.line = line
+        self.port = port
+        """The client's, or the one that stands for it."""
         self.translator = translator
         self.asks = asks
         """Whether this is the client's."""
@@ -90,6 +99,9 @@ class Relay:
         self.poll = select.epoll()
         self.ends: dict[int, End] = {}
         self.parted: list[socket.socket] = []
+        self.refused: list[End] = []
+        """Clients for which nobody listened."""
+        self.of_locks = itertools.cycle(OF_LOCKS)
         self.listeners = {each.fileno(): each for family in FAMILIES for each in _listeners(family)}
         for each in self.listeners:
             self.poll.register(each, IN)
@@ -109,7 +121,11 @@ class Relay:
         self.parted.clear()
 
     def ask_again(self) -> None:
-        """Ask the server once more what it has not been able to answer."""
+        """Ask the server once more what it has not been able to answer, or has not heard."""
+        refused, self.refused = self.refused, []
+        for client in refused:
+            if self.ends.get(client.line.fileno()) is client:
+                self._call(client)
         for end in list(self.ends.values()):
             if end.asks and (calls := end.translator.asked_again(time.monotonic())):
                 try:
@@ -118,6 +134,12 @@ class Relay:
                 except OSError:
                     self._part(end)
 
+    def deafen(self) -> None:
+        """Listen no more."""
+        for each in self.listeners.values():
+            each.close()
+        self.listeners.clear()
+
     def _accept(self, listener: socket.socket) -> None:
         try:
             line, there = listener.accept()
@@ -125,36 +147,60 @@ class Relay:
             return None  # it has gone again
         line.setblocking(False)
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        translator = Translator(self.waited)
-        address, port = line.getsockname()[:2]
-        if port not in relay.RELAYED or len(self.ends) >= MOST:  # the one only asks whether somebody is here
-            return line.close()
-        client = End(line, translator, asks=True)
-        locks = port == ports.NLOCKMGR
+        if line.getsockname()[1] not in relay.RELAYED or len(self.ends) >= MOST:
+            return line.close()  # the one only asks whether somebody is here
+        client = End(line, there[1], Translator(self.waited), asks=True)
+        self.ends[line.fileno()] = client
+        self.poll.register(line, 0)
+        return self._call(client)
+
+    def _call(self, client: End) -> None:
+        """Connect a client to Ganesha."""
         try:
-            server = End(_bound(line.family, there[0], 0 if locks else there[1]), translator, asks=False)
-        except OSError:  # the same client's last connection has not ended yet
-            return line.close()
-        client.other, server.other = server, client
-        server.connected = False
-        self.ends[client.line.fileno()], self.ends[server.line.fileno()] = client, server
-        for each in (client, server):
-            self.poll.register(each.line, 0)
-        try:
-            place = self.within.place(line.family, address)
+            address, port = client.line.getsockname()[:2]
+            there = client.line.getpeername()[0]
+            family, locks = client.line.family, port == ports.NLOCKMGR
+            place = address if locks else self.within.place(family, address)
+            called_from = self._port_for_locks() if locks else client.port
+            # Where that fails the same client's last connection has not ended yet.
+            server = End(_bound(family, there, called_from), called_from, client.translator, asks=False)
+            client.other, server.other = server, client
+            server.connected = False
+            self.ends[server.line.fileno()] = server
+            self.poll.register(server.line, 0)
             if locks:
                 server.line.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, MARK)
-            _connect(server.line, address if locks else place, port)
+            try:
+                _connect(server.line, place, port)
+            except ConnectionRefusedError:
+                return self._call_later(server)
         except OSError:
             return self._part(client)
         return self._watch(client)
 
+    def _call_later(self, server: End) -> None:
+        """Leave a client waiting for which nobody listens: Ganesha has died, and who finds that out closes the gate.
+
+        Told that its connection has ended, the client would try again less and less often.
+        """
+        self._drop(server)
+        self.refused.append(server.other)
+
+    def _port_for_locks(self) -> int:
+        """Return a port that no client here has, nor stands for one; it is not the last that was free."""
+        taken = {each.port for each in self.ends.values()}
+        return next(each for each in self.of_locks if each not in taken)
+
     def _serve(self, end: End, events: int) -> None:
         if not end.connected:
             problem = end.line.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if problem == errno.ECONNREFUSED:
+                return self._call_later(end)
             if problem:
                 raise OSError(problem, os.strerror(problem))
             end.connected = True
+        if not end.other.connected:  # nothing is asked of a client that has to wait: it has gone
+            raise ConnectionResetError
         if events & (IN | select.EPOLLHUP | select.EPOLLERR):
             data = end.line.recv(CHUNK)
             if not data:
@@ -162,7 +208,7 @@ class Relay:
             _give(end.other, end.told(data))
         if events & OUT:
             _give(end, b"")
-        self._watch(end)
+        return self._watch(end)
 
     def _watch(self, end: End) -> None:
         for each in (end, end.other):
@@ -173,13 +219,19 @@ class Relay:
     def _part(self, end: End) -> None:
         """End a connection on both sides; a client connects anew and sends again what was not answered."""
         for each in (end, end.other):
-            if self.ends.pop(each.line.fileno(), None):
-                self.poll.unregister(each.line)
-                self.parted.append(each.line)
+            if self._drop(each):
                 try:
                     _give(each, b"")
                 except OSError:
                     continue
+
+    def _drop(self, end: End) -> bool:
+        """Close an end when this turn is over; say whether it was not closed before."""
+        if not self.ends.pop(end.line.fileno(), None):
+            return False
+        self.poll.unregister(end.line)
+        self.parted.append(end.line)
+        return True
 
 
 def _give(end: End, data: bytes) -> None:
@@ -220,7 +272,7 @@ def _listeners(family: int) -> Iterator[socket.socket]:
 
 
 def _bound(family: int, address: str, port: int) -> socket.socket:
-    """Return a socket that is the client's to whoever it calls, with any port for 0."""
+    """Return a socket that is a client's to whoever it calls."""
     line = socket.socket(family, socket.SOCK_STREAM)
     line.setblocking(False)
     line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -251,7 +303,9 @@ class Within:
 
     def __init__(self) -> None:
         self.places: dict[str, str] = {}
-        sysctls.put(ANSWERS_ARE_MARKED, "1")
+        for each in (ANSWERS_ARE_MARKED, *REFUSALS_ARE_MARKED):
+            if sysctls.get(each) is not None:
+                sysctls.put(each, "1")
         _lead_back(socket.AF_INET, connections.within(socket.AF_INET, 1))  # or there can be no relay
 
     def place(self, family: int, address: str) -> str:
@@ -277,12 +331,16 @@ def _lead_back(family: int, packed: bytes) -> None:
 
 
 def _is_over(server: str, relaying: Relay) -> bool:
-    """Say whether nobody is sent here any more and nobody is left; then the next one is free to begin."""
+    """Say whether nobody is sent here any more and nobody is left; then the next one is free to begin.
+
+    It stops listening before it is forgotten: who finds no relay begins one, on the same port.
+    """
     if relaying.ends or relay.waited(server):
         return False
     with relay.locked(server):
         if relay.waited(server):
             return False
+        relaying.deafen()
         os.unlink(relay.process_file(server))
     return True
 
@@ -292,7 +350,7 @@ def main() -> None:
     namespaces.enter(server)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    relaying = Relay(lambda moment: Waited(relay.waited_after(server, moment)))
+    relaying = Relay(lambda moment: Waited(relay.waited_after(server, moment), relay.holds_reclaims(server)))
     files.replace(relay.process_file(server), resident.mark(os.getpid()))
     looked = time.monotonic()
     while True:

@@ -261,11 +261,15 @@ class Repair:
                 self._say(str(problem))
                 time.sleep(PAUSE)
             else:
-                self.teller.end()
                 return
 
     def _say(self, words: str) -> None:
         self.teller.tell(words)
+
+    def end(self) -> None:
+        """Take back what was told of it, however it ended; once it is stopped, that is told of another one."""
+        if is_wanted(self.task):
+            self.teller.end()
 
 
 def _spawn(command: list[str], ear: Ear, counter: int | None = None) -> int:
@@ -330,8 +334,9 @@ def main() -> None:
     if not processes.until(lambda: is_wanted(task), BEGINNING):
         sys.exit("nobody has written down that this repair is to be")
     _log(f"a repair of {task.filesystem} of {task.server} begins")
+    repair = Repair(task, sys.argv[2])
     try:
-        Repair(task, sys.argv[2]).run()
+        repair.run()
     except Superseded as problem:
         _log(f"it ends here: {problem}")
     except Unreached as problem:
@@ -341,3 +346,5 @@ def main() -> None:
         _give_up(task, f"it cannot go on here: {about}{words(problem)}")
     else:
         node.write_lines(f"{task.directory}/done", ["done"])
+    finally:
+        repair.end()

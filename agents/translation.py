@@ -5,8 +5,9 @@ NFS4ERR_STALE of PUTFH, and NFS4ERR_NOENT on the way there from the root of
 NFSv4; and NLM4_STALE_FH for its locks. For an export that comes back these become
 NFS3ERR_JUKEBOX (RFC 1813), NFS4ERR_DELAY (RFC 8881) and NLM4_DENIED_GRACE_PERIOD (RFC 1813,
 appendix II), at which clients ask again later. For a call to mount
-it there is no such answer: it is kept, and put to Ganesha again. Everything else
-passes as it is, and all is asked of Ganesha: it keeps the slots of sessions, and
+it there is no such answer, and for one that reclaims a lock it would be the end of
+that: these are kept, and put to Ganesha again, locks as long as there is time to
+reclaim them. Everything else passes as it is, and all is asked of Ganesha: it keeps the slots of sessions, and
 what an answer was, as ever. Calls are looked at for their handles, which carry
 the number of their export (`rpc.export_id`), and for when they came: what Ganesha
 said before an export was back may be read after that.
@@ -31,6 +32,8 @@ _BARE = frozenset((10, 16, 31, 32))
 """GETFH, LOOKUPP, RESTOREFH, SAVEFH: operations without arguments."""
 _LOCKING = {1: 4, 2: 8, 3: 8, 4: 0, 20: 0, 21: 0, 22: 8}
 """TEST, LOCK, CANCEL, UNLOCK, SHARE, UNSHARE, NM_LOCK: so many bytes come between the cookie and who locks what."""
+_RECLAIMING = {2: 20, 20: 8, 22: 20}
+"""LOCK, SHARE, NM_LOCK: so many bytes come between who owns the lock and whether it is reclaimed."""
 _PSEUDO = 0
 """The number that handles of directories above all exports carry."""
 
@@ -38,8 +41,8 @@ _HEAD = 2048
 """So many bytes of a call show its handles: credentials take 400 at most, a handle 128, a name 255."""
 _LONGEST = 1 << 16
 """No answer that is translated has more bytes: it ends with what went wrong."""
-_MOUNTS = 64
-"""So many calls to mount are put to Ganesha again, on one connection."""
+_KEPT = 64
+"""So many calls are put to Ganesha again, on one connection."""
 _IN_FLIGHT = 8192
 """Calls whose answers may be waited for on one connection; those before them are never answered."""
 
@@ -51,11 +54,15 @@ _LAST = 1 << 31
 
 
 class Waited:
-    """Which exports are waited for: their numbers, their paths, and the names on those from the root of NFSv4."""
+    """Which exports are waited for: their numbers, their paths, and the names on those from the root of NFSv4.
 
-    __slots__ = ("exports", "names", "paths")
+    `reclaims`: whether who reclaims a lock waits, too, and is not told that it is lost.
+    """
 
-    def __init__(self, exports: Iterable[tuple[int, str]] = ()) -> None:
+    __slots__ = ("exports", "names", "paths", "reclaims")
+
+    def __init__(self, exports: Iterable[tuple[int, str]] = (), reclaims: bool = False) -> None:
+        self.reclaims = reclaims
         listed = list(exports)
         self.exports = frozenset(number for number, _ in listed)
         self.paths = [path.encode() for _, path in listed]
@@ -65,7 +72,7 @@ class Waited:
 class Call:
     """What a call is about: exports, by the numbers in its handles; the name each operation looks up; a path."""
 
-    __slots__ = ("came", "exports", "head", "names", "path", "program", "version")
+    __slots__ = ("came", "exports", "head", "is_kept", "names", "path", "program", "version")
 
     def __init__(self, program: int, version: int) -> None:
         self.came = 0.0
@@ -75,8 +82,10 @@ class Call:
         self.exports: set[int] = set()
         self.names: list[bytes | None] = []
         self.path = b""
+        self.is_kept = False
+        """Whether it is put to Ganesha again rather than refused."""
         self.head = b""
-        """All of a call to mount."""
+        """All of such a call."""
 
 
 class _Reader:
@@ -118,13 +127,27 @@ def read_call(head: bytes) -> Call | None:
             take.skip(_LOCKING[procedure])
             take.opaque()
             call.exports.add(_export(take.opaque()))
+            call.is_kept = _reclaims(take, procedure)
         elif (program, version, procedure) == (_MOUNT, 3, 1):
             call.path = take.opaque()
+            call.is_kept = True
         elif (program, version, procedure) == (_NFS, 4, 1):
             _read_operations(take, call)
     except error:
         return None
     return call if call.exports or call.path else None
+
+
+def _reclaims(take: _Reader, procedure: int) -> bool:
+    """Say whether a call is to get back a lock from before the server started; only if all of it is here."""
+    if procedure not in _RECLAIMING or len(take.data) >= _HEAD:
+        return False
+    try:
+        take.opaque()
+        take.skip(_RECLAIMING[procedure])
+        return bool(take.word())
+    except error:
+        return False
 
 
 def _read_operations(take: _Reader, call: Call) -> None:
@@ -167,14 +190,19 @@ def translate(call: Call, answer: bytes, waited: Waited) -> bytes | None:
             return None if within and _Reader(answer, at).word() else answer
         concerned = not call.exports.isdisjoint(waited.exports)
         if call.program == _NLM:
-            return (
-                _changed(answer, _after_cookie(answer, at), _STALE_LOCK, _LATER_LOCK) if concerned else answer
-            )
+            return _translate_lock(call, answer, _after_cookie(answer, at), waited) if concerned else answer
         if call.version == 3:
             return _changed(answer, at, _STALE, _LATER) if concerned else answer
         return _translate_compound(call, answer, at, concerned, waited)
     except error:
         return answer
+
+
+def _translate_lock(call: Call, answer: bytes, at: int, waited: Waited) -> bytes | None:
+    """Return what a client is told of a lock; Linux gives up one that it may not have back, and tells no program."""
+    if call.is_kept and waited.reclaims and _Reader(answer, at).word() == _STALE_LOCK:
+        return None
+    return _changed(answer, at, _STALE_LOCK, _LATER_LOCK)
 
 
 def _translate_compound(call: Call, answer: bytes, at: int, concerned: bool, waited: Waited) -> bytes:
@@ -307,7 +335,7 @@ class Translator:
             call.came = now
             if len(self._noted) >= _IN_FLIGHT:
                 del self._noted[next(iter(self._noted))]
-            if call.path:
+            if call.is_kept:
                 call.head = head
             self._noted[head[:4]] = call
 
@@ -331,7 +359,7 @@ class Translator:
                     call = self._noted.pop(self._answer[:4], None)
                     answer = translate(call, self._answer, self._waited(call.came)) if call else self._answer
                     if call and answer is None:
-                        if len(self._unanswered) < _MOUNTS:
+                        if len(self._unanswered) < _KEPT:
                             self._unanswered.append(call.head)
                     elif answer is not None:
                         yield _word.pack(_LAST | len(answer)) + answer

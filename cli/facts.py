@@ -90,6 +90,15 @@ class Facts:
             default=None,
         )
 
+    def working(self, resource: str) -> frozenset[str]:
+        """Return the nodes on which a resource, or an instance of it, runs and has not failed."""
+        return frozenset(
+            node
+            for each in self.placement.resources
+            if each.resource == resource and not each.failed
+            for node in each.nodes
+        )
+
     def attribute(self, node: str, name: str) -> str | None:
         return next((each.value for each in self.attributes if (each.node, each.name) == (node, name)), None)
 

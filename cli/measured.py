@@ -36,12 +36,7 @@ def read(facts: Facts) -> Measured:
     may differ. One that has died or hangs says nothing any more. What its node could carry has not changed.
     """
     servers, nodes, capacities, silent = {}, {}, {}, []
-    working = {
-        node
-        for each in facts.placement.resources
-        if each.resource == naming.DAEMON and not each.failed
-        for node in each.nodes
-    }
+    working = facts.working(naming.DAEMON)
     for node in facts.placement.online:
         text = facts.attribute(node, LOAD)
         if not text:

@@ -318,8 +318,10 @@ def of_quarantines(
 
 
 def _waited(server: VirtualServer, node: str | None, facts: Facts) -> frozenset[str]:
-    """Return the paths of exports that its node has clients wait for."""
-    words = (facts.attribute(node, WAITED) or "").split() if node else []
+    """Return the paths of exports that its node has clients wait for, by a daemon that works: others know no better."""
+    if node is None or node not in facts.working(naming.DAEMON):
+        return frozenset()
+    words = (facts.attribute(node, WAITED) or "").split()
     return frozenset(
         unquote(path) for name, _, path in (each.partition("=") for each in words) if name == server.name
     )

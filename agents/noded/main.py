@@ -126,7 +126,7 @@ class Daemon:
         Damages(self.loop, lambda: self.settings.node, log).look()
         self.callers.look()
         self.connected.look()
-        Waits(self.loop, self.attributes, residents.here).look()
+        Waits(self.loop, self.attributes, residents.here, log).look()
         self.loads.look()
         self._weigh()
         self.announcements.even_out()

@@ -22,6 +22,7 @@ replace("trial", [ports, Set("many", "ifname . ipv6_addr", many, counted=True)],
         "iifname @ports tproxy ip to 127.0.0.1:2050 accept",
         "iifname @ports tproxy ip6 to [::1]:2050 accept",
     ]),
+    Chain("output", ["oifname != @ports @th,256,64 7 drop"]),
 ])
 """
 REFUSED = f"""
@@ -52,6 +53,10 @@ def test_nft_reads_what_was_written(place: Place) -> None:
         "chain prerouting { type filter hook prerouting priority mangle; policy accept; "
         "meta nfproto ipv4 iifname @ports tproxy ip to 127.0.0.1:2050 accept "
         "meta nfproto ipv6 iifname @ports tproxy ip6 to [::1]:2050 accept }"
+    ) in said
+    assert (
+        "chain output { type filter hook output priority filter; policy accept; "
+        "oifname != @ports @th,256,64 0x7 drop }"
     ) in said
     place.run(PYTHON, "-IS", "-c", REPLACED)
     assert " ".join(place.run("nft", "list", "table", "inet", "trial").split()) == said

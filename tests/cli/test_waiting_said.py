@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from tests.cli.living import without_daemon
 from tests.cli.vsctl import CLUSTER_FILE, settled, vsctl
 from vsctl.cli.faults import with_attributes
 
@@ -53,3 +54,8 @@ def test_a_path_may_have_blanks(tmp_path: Path) -> None:
 )
 def test_what_another_node_says_or_is_no_export_concerns_nobody(cib: Path, node: str, said: str) -> None:
     assert "waited for" not in vsctl("status", "--cib", waiting(cib, node, said)).out
+
+
+def test_what_a_dead_daemon_has_said_is_not_believed(cib: Path) -> None:
+    waiting(cib).write_bytes(without_daemon(cib.read_bytes(), "n1"))
+    assert "waited for" not in vsctl("status", "--cib", cib).out

@@ -22,20 +22,29 @@ def opaque(data: bytes) -> bytes:
     return word(len(data)) + data + bytes(-len(data) % 4)
 
 
-class Connection:
-    """A TCP connection to an RPC server; `call` connects anew when it was ended, and sends the same again."""
+def asking(xid: int, program: int, version: int, procedure: int, arguments: bytes) -> bytes:
+    """Return a call as a record has it, or a datagram."""
+    credential = word(1) + opaque(word(0) + opaque(b"client") + word(0) + word(0) + word(0))
+    head = struct.pack(">IIIIII", xid, 0, 2, program, version, procedure)
+    return head + credential + word(0) + word(0) + arguments
 
-    def __init__(self, address: str, port: int = 2049, patience: float = 15.0) -> None:
+
+class Connection:
+    """A TCP connection to an RPC server; `call` connects anew when it was ended, and sends the same again.
+
+    It comes from the port `own`, any for 0.
+    """
+
+    def __init__(self, address: str, port: int = 2049, patience: float = 15.0, own: int = 0) -> None:
         self.where = (address, port)
+        self.own = ("", own) if own else None
         self.patience = patience
         self.xid = int.from_bytes(os.urandom(3), "big")
         self.line: socket.socket | None = None
 
     def call(self, program: int, version: int, procedure: int, arguments: bytes) -> bytes:
         self.xid += 1
-        credential = word(1) + opaque(word(0) + opaque(b"client") + word(0) + word(0) + word(0))
-        record = struct.pack(">IIIIII", self.xid, 0, 2, program, version, procedure)
-        record += credential + word(0) + word(0) + arguments
+        record = asking(self.xid, program, version, procedure, arguments)
         end = time.monotonic() + self.patience
         while True:
             try:
@@ -48,7 +57,7 @@ class Connection:
 
     def _answer(self, sent: bytes) -> bytes:
         if self.line is None:
-            self.line = socket.create_connection(self.where, timeout=self.patience)
+            self.line = socket.create_connection(self.where, self.patience, self.own)
         self.line.sendall(sent)
         while True:
             record, last = b"", False
@@ -97,9 +106,14 @@ def write(nfs: Connection, handle: bytes, data: bytes, offset: int = 0) -> int:
     return status(nfs.call(100003, 3, 7, opaque(handle) + where + opaque(data)))
 
 
-def lock(address: str, handle: bytes, owner: bytes = b"owner") -> int:
-    """Lock a file as NFSv3 clients do."""
-    return _nlm(address, 2, word(0) + word(1) + _held(handle, owner) + word(0) + word(3))
+def lock(address: str, handle: bytes, owner: bytes = b"owner", own: int = 0) -> int:
+    """Lock a file as NFSv3 clients do, from the port `own`, any for 0."""
+    return _nlm(address, 2, locking(handle, owner), own)
+
+
+def locking(handle: bytes, owner: bytes = b"owner", reclaim: bool = False) -> bytes:
+    """Return the arguments of such a call, without its cookie."""
+    return word(0) + word(1) + _held(handle, owner) + word(reclaim) + word(3)
 
 
 def unlock(address: str, handle: bytes, owner: bytes = b"owner") -> int:
@@ -111,9 +125,34 @@ def _held(handle: bytes, owner: bytes) -> bytes:
     return opaque(b"192.0.2.100") + opaque(handle) + opaque(owner) + word(7) + bytes(16)
 
 
-def _nlm(address: str, procedure: int, arguments: bytes) -> int:
-    reply = Connection(address, 32803).call(100021, 4, procedure, opaque(b"cookie") + arguments)
+def _nlm(address: str, procedure: int, arguments: bytes, own: int = 0) -> int:
+    reply = Connection(address, 32803, own=own).call(100021, 4, procedure, opaque(b"cookie") + arguments)
     return int.from_bytes(reply[-4:], "big")
+
+
+class Locks:
+    """Calls to lock that are answered in any order; to their number each has the status it got."""
+
+    def __init__(self, address: str, kind: int = socket.SOCK_STREAM) -> None:
+        self.line = socket.socket(socket.AF_INET, kind)
+        self.line.settimeout(60)
+        self.line.connect((address, 32803))
+        self.marked = kind == socket.SOCK_STREAM
+
+    def ask(self, number: int, handle: bytes, reclaim: bool = False) -> None:
+        call = asking(number, 100021, 4, 2, opaque(b"cookie") + locking(handle, reclaim=reclaim))
+        self.line.sendall(word(0x80000000 | len(call)) + call if self.marked else call)
+
+    def heard(self) -> tuple[int, int]:
+        """Return the next answer: the number of its call, and the status."""
+        if self.marked:
+            mark = self.line.recv(4, socket.MSG_WAITALL)
+            if not mark:
+                raise ConnectionResetError("the connection was ended")
+            reply = self.line.recv(int.from_bytes(mark, "big") & 0x7FFFFFFF, socket.MSG_WAITALL)
+        else:
+            reply = self.line.recv(65536)
+        return int.from_bytes(reply[:4], "big"), int.from_bytes(reply[-4:], "big")
 
 
 class Results:

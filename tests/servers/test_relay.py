@@ -1,6 +1,7 @@
 """While one filesystem is away, clients of its exports wait and those of the others go on."""
 
 import json
+import re
 import shlex
 
 import pytest
@@ -8,9 +9,11 @@ import pytest
 from tests.servers.calls import DELAY, DENIED, JUKEBOX, LOCK_LATER, NOENT, OK, STALE
 from tests.servers.node import is_free, wait_for
 from tests.servers.servers import Server
+from vsctl.agents import relaying
 
 pytestmark = pytest.mark.node
 
+PUB = {"filesystem": "root", "exports": "/pub /pub id=5 192.0.2.0/24=rw"}
 TOP = __file__.rpartition("/tests/")[0]
 IN_CLIENT = f"""
 import json, sys; sys.path.insert(0, {TOP!r})
@@ -89,6 +92,52 @@ for _ in range(2):
     input()
 """
 )
+RECLAIM = (
+    IN_CLIENT
+    + """
+away, here = map(bytes.fromhex, sys.argv[1:])
+locks = Locks(A)
+locks.ask(1, away, reclaim=True)
+locks.ask(2, here, reclaim=True)
+for _ in range(2):
+    print(*locks.heard(), flush=True)
+"""
+)
+BY_UDP = (
+    IN_CLIENT
+    + """
+away, here = map(bytes.fromhex, sys.argv[1:])
+locks = Locks(A, socket.SOCK_DGRAM)
+locks.ask(1, away)
+locks.ask(2, here)
+print(*locks.heard(), flush=True)
+input()
+locks.ask(3, away)
+print(*locks.heard())
+"""
+)
+REFUSED = (
+    IN_CLIENT
+    + """
+locks = Locks(A)
+nfs = Connection(A, patience=60.0)
+nfs.line = line = socket.create_connection(nfs.where, nfs.patience)
+locks.ask(1, bytes.fromhex(sys.argv[1]))
+print("asked", flush=True)
+looked = status(nfs.call(100003, 3, 1, opaque(bytes.fromhex(sys.argv[1]))))
+print(*locks.heard(), looked, nfs.line is line)
+"""
+)
+FORGOTTEN = """
+from vsctl.agents import files, namespaces, relay, relaying
+from vsctl.agents.translation import Waited
+namespaces.enter("vs1")
+with relay.locked("vs1"):
+    files.replace(relay.process_file("vs1"), "1 1")
+over = relaying.Relay(lambda _: Waited())
+assert relaying._is_over("vs1", over)
+relaying.Relay(lambda _: Waited())
+"""
 HELD_BACK = "ip saddr 127.0.0.0/8 tcp sport 2049 ip daddr 192.0.2.100 tcp flags & psh == psh"
 CONFIGURED = """<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="0">
 <configuration><crm_config/><nodes/><resources><primitive id="vs1-exp-data" class="ocf" provider="vsctl" type="exports">
@@ -117,7 +166,7 @@ class Worker:
 def vs1(node):
     """A server with an export on each of its filesystems, `data` and `root`, that clients reach."""
     vs1 = Server(node, "vs1").start("root", "data", "nfs", "exports")
-    assert vs1.do("exports", "start", filesystem="root", exports="/pub /pub id=5 192.0.2.0/24=rw").status == 0
+    assert vs1.do("exports", "start", **PUB).status == 0
     vs1.gate("start")
     return vs1
 
@@ -168,7 +217,7 @@ def test_clients_wait_on_the_next_node_and_after_a_restart_too(vs1):
     """What was served before and is not served now is known from the root filesystem."""
     worker = Worker(vs1, "/data/projects", 3)
     vs1.gate("stop")
-    vs1.do("exports", "stop", filesystem="root", exports="/pub /pub id=5 192.0.2.0/24=rw")
+    vs1.do("exports", "stop", **PUB)
     vs1.stop("exports", "nfs", "data")
     assert relay(vs1) is None, "all is silent: nobody has to be told anything"
     vs1.start("nfs")
@@ -213,11 +262,46 @@ def test_where_there_can_be_no_relay_everybody_waits(vs1):
     assert ask(vs1, "handle4(nfs, 0, '/data/projects')[0]") == OK
 
 
+def test_a_gate_that_starts_waits_once_for_all_that_is_away(vs1):
+    """However many filesystems they are: it has twenty seconds."""
+    vs1.gate("stop")
+    vs1.stop("exports")
+    place = "/srv/vsctl/vs1/root/.vsctl/served"
+    for number, each in enumerate("abcd"):
+        vs1.node.run(f"sh -c 'echo {100 + number} /{each} > {place}/{each}'")
+    code = "import socket, sys; s = socket.create_server(('127.0.0.1', 2050)); print('here', flush=True); sys.stdin.read()"
+    squatter = vs1.node.begin(shlex.join(["/usr/bin/python3", "-c", code]), netns="vs1")
+    assert squatter.stdout.readline() == "here\n"
+    vs1.gate("start")
+    assert vs1.node.run("ls /run/vsctl/vs1/gate").said.split() == [
+        f"vs1-exp-{e}" for e in ("a", "b", "c", "d", "data")
+    ]
+    assert vs1.node.run("grep -c OSError: /var/log/vsctl/vs1/relay.log").said == "1\n"
+    assert vs1.node.run("ls /run/vsctl/vs1/relay/waited").said == ""
+    squatter.communicate()
+    vs1.gate("stop")
+    vs1.gate("start")
+    assert len(vs1.node.run("ls /run/vsctl/vs1/relay/waited").said.split()) == 5
+
+
+def test_who_finds_no_relay_can_begin_one(vs1):
+    """The one before listens no more when it is forgotten, though it lives for another moment."""
+    vs1.node.python(FORGOTTEN)
+
+
 def made(vs1, path):
     """Make a file by NFSv3, and return its handle as Python has it."""
+    return f"bytes.fromhex({handle(vs1, path)!r})"
+
+
+def handle(vs1, path):
+    """Make a file by NFSv3, and return its handle in hexadecimal digits."""
     top = f"mount(A, {path!r})[1]"
-    handle = ask(vs1, f"(create(nfs, {top}, 'a'), lookup(nfs, {top}, 'a')[1].hex())[1]")
-    return f"bytes.fromhex({handle!r})"
+    return ask(vs1, f"(create(nfs, {top}, 'a'), lookup(nfs, {top}, 'a')[1].hex())[1]")
+
+
+def begin(vs1, code, *arguments):
+    return vs1.node.begin_python(f"import sys; sys.argv[1:] = {arguments!r}\n{code}")
 
 
 def test_a_lock_on_what_is_served_can_be_given_back_meanwhile(vs1):
@@ -241,6 +325,68 @@ def test_who_asks_for_a_lock_on_what_is_away_is_to_ask_again(vs1):
     assert ask(vs1, both) == [LOCK_LATER, LOCK_LATER]
     vs1.start("exports")
     assert ask(vs1, both) == [OK, OK]
+
+
+@pytest.mark.parametrize("own", [relaying.OF_LOCKS.start, 40000])
+def test_no_port_of_a_client_is_in_the_way_of_its_locks(vs1, own):
+    """The kernel has one port for those that ask for any, and it is the client's."""
+    handle = made(vs1, "/pub")
+    vs1.stop("exports")
+    vs1.node.run("sysctl -qw net.ipv4.ip_local_port_range='40000 40000'", netns="vs1")
+    assert ask(vs1, f"lock(A, {handle}, own={own})") == OK
+
+
+def test_that_nobody_listens_is_told_to_the_relay_and_not_to_a_client(vs1):
+    """Ganesha is dead for as long as nobody has found out: its client waits, on the same connection."""
+    mine = handle(vs1, "/pub")
+    vs1.stop("exports")
+    for line in (
+        "table inet seen",
+        "chain inet seen output { type filter hook output priority 0; }",
+        "rule inet seen output oifname != lo tcp sport 32803 tcp flags & rst == rst counter",
+        "rule inet seen output oifname lo tcp sport 32803 tcp flags & rst == rst counter",
+    ):
+        vs1.node.run(f"nft 'add {line}'", netns="vs1")
+    vs1.kill("ganesha")
+    client = begin(vs1, REFUSED, mine)
+    assert client.stdout.readline() == "asked\n"
+    resets = lambda: re.findall(r"packets (\d+)", vs1.node.run("nft list table inet seen", netns="vs1").said)  # noqa: E731
+    wait_for(lambda: resets() != ["0", "0"], "nobody is told that nobody listens")
+    vs1.stop("nfs").start("nfs")
+    assert vs1.do("exports", "start", **PUB).status == 0
+    assert client.communicate()[0] == f"1 {OK} {OK} True\n"
+    assert resets()[0] == "0"
+    for family in ("ipv4", "ipv6"):
+        assert vs1.node.run(f"sysctl -n net.{family}.fwmark_reflect").said == "0\n", (
+            "the node's own is as it was"
+        )
+
+
+def test_who_reclaims_a_lock_on_what_is_away_gets_it_when_it_is_back(vs1):
+    """A client asks for it once; its locks on what is served come after those in its list."""
+    handles = [handle(vs1, path) for path in ("/data/projects", "/pub")]
+    for each in handles:
+        assert ask(vs1, f"lock(A, bytes.fromhex({each!r}))") == OK
+    vs1.gate("stop")
+    assert vs1.do("exports", "stop", **PUB).status == 0
+    vs1.stop("exports", "nfs")
+    assert vs1.do("nfs", "start", grace="180").status == 0
+    assert vs1.do("exports", "start", **PUB).status == 0
+    vs1.gate("start")
+    assert is_relayed(vs1)
+    client = begin(vs1, RECLAIM, *handles)
+    assert client.stdout.readline() == f"2 {OK}\n"
+    vs1.start("exports")
+    assert client.communicate()[0] == f"1 {OK}\n"
+
+
+def test_who_locks_by_udp_what_is_away_is_not_answered(vs1):
+    handles = [handle(vs1, path) for path in ("/data/projects", "/pub")]
+    vs1.stop("exports")
+    client = begin(vs1, BY_UDP, *handles)
+    assert client.stdout.readline() == f"2 {OK}\n"
+    vs1.start("exports")
+    assert client.communicate("\n")[0] == f"3 {OK}\n"
 
 
 def test_mounts_of_it_wait_and_its_client_list_holds(vs1):

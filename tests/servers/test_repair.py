@@ -162,6 +162,15 @@ def silence(node, folder: Path) -> None:
     node.run(f"mount --bind {silent} /usr/sbin/cibadmin")
 
 
+def hear(node, folder: Path) -> Path:
+    """Let what attrd_updater is told be lines of a file."""
+    told, updater = folder / "told", folder / "attrd_updater"
+    updater.write_text(f'#!/bin/sh\necho "$@" >> {told}\n')
+    updater.chmod(0o755)
+    node.run(f"mount --bind {updater} /usr/sbin/attrd_updater")
+    return told
+
+
 def found_damaged(node, cluster, **repair: str) -> dict[str, str]:
     """Bring data into quarantine, and return the parameters of its repair."""
     device = node.disk("ext4")
@@ -392,7 +401,8 @@ def test_no_name_of_a_file_decides_about_an_xfs(node, cluster):
     assert "\nxfs_repair: read failed: y" in node.run("cat /var/log/vsctl/vs1/repair-data.log").said
 
 
-def test_a_device_that_vanishes_in_the_middle_is_another_nodes_matter(node, cluster):
+def test_a_device_that_vanishes_in_the_middle_is_another_nodes_matter(node, cluster, tmp_path):
+    told = hear(node, tmp_path)
     device, become = node.failing_disk("ext4")
     node.run(f"ln -s {device} /run/disk")
     repair = {**data("/run/disk"), "mode": "auto"}
@@ -404,6 +414,8 @@ def test_a_device_that_vanishes_in_the_middle_is_another_nodes_matter(node, clus
     node.run("rm /run/disk")
     become("good")
     wait_for(lambda: node.agent("repair", "monitor", **repair).status == 1, "it does not say that it failed")
+    assert " checking" in told.read_text()
+    assert told.read_text().endswith("--name repair-vs1.data --delete\n"), "nothing more is told of it"
     assert "cannot be opened here any more: No such file" in node.agent("repair", "monitor", **repair).said
     assert "Traceback" not in node.run("cat /var/log/vsctl/vs1/repair-data.log").said
     assert (cluster.scores, cluster.record["stage"]) == (REPAIR, "repair"), "no person is asked for"

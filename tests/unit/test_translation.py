@@ -167,11 +167,15 @@ def test_who_mounts_it_is_answered_when_it_is_back() -> None:
     assert translator.answered(answer(1, word(13))) == answer(1, word(13))
 
 
-def locking(xid: int, procedure: int, export: int) -> bytes:
-    """Return a call to test, lock, cancel or unlock."""
-    before = word(*[1] * {1: 1, 2: 2, 3: 2, 4: 0}[procedure])
-    lock = opaque(b"client") + opaque(handle(export)) + opaque(b"owner") + word(7) + bytes(16)
-    return call(xid, 100021, 4, procedure, opaque(b"a cookie") + before + lock)
+def locking(
+    xid: int, procedure: int, export: int, reclaim: int | None = None, owner: bytes = b"owner"
+) -> bytes:
+    """Return a call to test, lock, cancel or unlock, or to reclaim by LOCK, NM_LOCK or SHARE."""
+    before = word(*[1] * {1: 1, 2: 2, 3: 2, 4: 0, 20: 0, 22: 2}[procedure])
+    lock = opaque(b"client") + opaque(handle(export)) + opaque(owner)
+    lock += word(2, 2) if procedure == 20 else word(7) + bytes(16)
+    after = b"" if reclaim is None else word(reclaim) if procedure == 20 else word(reclaim, 3)
+    return call(xid, 100021, 4, procedure, opaque(b"a cookie") + before + lock + after)
 
 
 @pytest.mark.parametrize("procedure", [1, 2, 3, 4])
@@ -184,6 +188,39 @@ def test_a_lock_on_it_is_to_be_asked_for_again(procedure: int, cookie: bytes) ->
         assert through(asked, said, size) == answer(1, opaque(cookie) + word(4)) + answer(2, stale) + answer(
             3, held
         )
+
+
+@pytest.mark.parametrize("procedure", [2, 20, 22])
+def test_who_reclaims_a_lock_on_it_waits_as_long_as_there_is_time(procedure: int) -> None:
+    """Linux asks for a lock once only when its server is back, whatever it is told but that it has it."""
+    waited = [Waited([(DATA, "/data/projects")], reclaims=True)]
+    translator = Translator(lambda _: waited[0])
+    mine, another = locking(1, procedure, DATA, 1), locking(2, procedure, DATA, 0)
+    translator.asked(mine + another + locking(3, procedure, PUB, 1), 0.0)
+    stale, later = opaque(b"") + word(7), opaque(b"") + word(4)
+    said = answer(1, stale) + answer(2, stale) + answer(3, stale)
+    assert translator.answered(said) == answer(2, later) + answer(3, stale)
+    assert translator.asked_again(1.0) == mine
+    assert translator.answered(answer(1, stale)) == b""
+    assert translator.asked_again(2.0) == mine
+    waited[0] = WAITED
+    assert translator.answered(answer(1, stale)) == answer(1, later), "there is no time left"
+    assert translator.asked_again(3.0) == b""
+
+
+def test_who_reclaims_a_lock_that_comes_back_gets_it() -> None:
+    translator = Translator(lambda _: Waited([(DATA, "/data/projects")], reclaims=True))
+    translator.asked(locking(1, 2, DATA, 1), 0.0)
+    assert translator.answered(answer(1, opaque(b"") + word(7))) == b""
+    translator.asked_again(1.0)
+    granted = answer(1, opaque(b"a cookie") + word(0))
+    assert translator.answered(granted) == granted
+
+
+def test_a_call_of_which_only_a_part_is_known_is_not_put_to_the_server_again() -> None:
+    translator = Translator(lambda _: Waited([(DATA, "/data/projects")], reclaims=True))
+    translator.asked(locking(1, 2, DATA, 1, b"o" * 2048), 0.0)
+    assert translator.answered(answer(1, opaque(b"") + word(7))) == answer(1, opaque(b"") + word(4))
 
 
 def test_who_asked_before_it_was_back_is_told_what_was_so_then() -> None:
