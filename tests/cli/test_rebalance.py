@@ -20,7 +20,7 @@ from tests.cli.living import Living, without_daemon
 from tests.cli.test_ports import is_as_agreed
 from tests.cli.vsctl import vsctl
 from vsctl.cib_templates import stored
-from vsctl.cli import clusterfile, configuration, options, scheduler
+from vsctl.cli import amending, clusterfile, configuration, options, scheduler
 from vsctl.cli.faults import with_attributes
 from vsctl.cli.programs import Refused
 from vsctl.policy import naming
@@ -393,6 +393,23 @@ def test_without_news_nothing_is_evened_out(nine: Living) -> None:
     done = vsctl("rebalance")
     assert (done.status, done.out) == (75, "")
     assert done.err.startswith("nobody says what n1 and n2 and n3 could carry")
+
+
+def test_what_evening_out_writes_takes_nothing_away(
+    nine: Living, hot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the cluster is told what is new alone, and does not look for it."""
+    change, told = nine.change, list[bytes | None]()
+
+    def tell(old: bytes, new: bytes) -> None:
+        told.append(amending.amendment(old, new))
+        change(old, new)
+
+    monkeypatch.setattr(nine, "change", tell)
+    run("--loads", hot, "--apply")
+    again = loads(hot.with_name("again.json"), {"vs2": 3.0, "vs5": 3.0, "vs8": 3.0})
+    run("--loads", again, "--apply")
+    assert len(told) == 4 and all(told)
 
 
 def test_where_nothing_runs_nothing_is_uneven(nine: Living, tmp_path: Path) -> None:
