@@ -395,6 +395,30 @@ def test_without_news_nothing_is_evened_out(nine: Living) -> None:
     assert done.err.startswith("nobody says what n1 and n2 and n3 could carry")
 
 
+@pytest.mark.parametrize("silent", ["n1", "n2"])
+@pytest.mark.parametrize("how", ["has just started", "is dead"])
+def test_the_periodic_one_does_not_guess_what_a_node_carries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: str, how: str
+) -> None:
+    """Neither of the hot node nor of one that would take its servers, though the cluster file has their capacities."""
+    text = cluster_file().replace(
+        "{e0a: lan-a}}", "{e0a: lan-a}, capacity: {cpu: 10, memory: 64G, network: 10G}}"
+    )
+    living = started(text, tmp_path / "cib.xml", monkeypatch)
+    told(living, {"vs1": 3.0, "vs4": 3.0, "vs7": 3.0})
+    known = living.read()
+    living.path.write_bytes(
+        without_daemon(known, silent) if how == "is dead" else with_attributes(known, silent, {"load": ""})
+    )
+    before = where(living)
+    done = vsctl("rebalance", "--periodic", "--apply")
+    assert (done.status, done.out) == (75, "")
+    assert done.err.startswith(f"nobody says what {silent} carries just now")
+    assert where(living) == before
+    living.path.write_bytes(known)
+    assert len(run("--periodic", "--apply")["moves"]) == 2
+
+
 def test_what_evening_out_writes_takes_nothing_away(
     nine: Living, hot: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
