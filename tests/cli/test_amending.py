@@ -12,7 +12,7 @@ from lxml import etree
 from tests.cli.test_difference import CONSTRAINTS, GROUP, cib
 from vsctl.cli.amending import amendment
 from vsctl.cli.programs import Refused
-from vsctl.cli.store import LiveCluster
+from vsctl.cli.store import AMEND, OLD, LiveCluster
 
 LOCATION = "configuration/constraints"
 PROPERTY_SET = "configuration/crm_config/cluster_property_set"
@@ -125,6 +125,15 @@ def test_what_somebody_else_has_changed_meanwhile_stays(cluster: Path) -> None:
     assert scores(etree.fromstring(store.read())) == {"a": "1", "b": "2", "c": "100"}
 
 
+def test_a_newer_configuration_does_not_take_what_is_new_to_an_older_one(cluster: Path) -> None:
+    store = LiveCluster()
+    old = store.read()
+    store.change(old, etree.tostring(changed(cib(), a="1")))
+    told = amendment(old, etree.tostring(changed(cib(), b="2")))
+    assert subprocess.run(AMEND, input=told, capture_output=True, check=False).returncode == OLD
+    assert scores(etree.fromstring(store.read())) == {"a": "1", "b": "200", "c": "100"}
+
+
 def test_what_somebody_else_has_removed_meanwhile_does_not_come_back(cluster: Path) -> None:
     store = LiveCluster()
     old = store.read()
@@ -143,6 +152,6 @@ def test_a_change_of_the_status_meanwhile_does_not_matter(cluster: Path) -> None
     )
     told = amendment(old, etree.tostring(changed(cib(), b="2")))
     assert told is not None
-    subprocess.run(["cibadmin", "--modify", "--xml-pipe"], input=told, check=True)
+    subprocess.run(AMEND, input=told, check=True)
     now = etree.fromstring(store.read())
     assert scores(now)["b"] == "2" and now.find("status/node_state") is not None
