@@ -37,12 +37,12 @@ def score(number: int) -> str:
 
 
 def _reasons(ours: Configuration) -> Iterator[tuple[str, str]]:
+    for said in (*ours.constraints, *ours.limits, *ours.levels, *ours.properties):
+        yield f"vsctl-why-{said.id}", said.reason
     for part in ours.resources:
         yield f"vsctl-why-{part.id}", part.reason
         for member in _members(part):
             yield f"vsctl-why-{member.id}", member.reason
-    for said in (*ours.constraints, *ours.limits, *ours.levels, *ours.properties):
-        yield f"vsctl-why-{said.id}", said.reason
 
 
 def _members(part: Group | Clone | Resource) -> tuple[Resource, ...]:

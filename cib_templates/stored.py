@@ -26,8 +26,9 @@ DRAINED = "vsctl-drained-"
 QUARANTINED = "vsctl-quarantined-"
 WHY = "vsctl-why-"
 BALANCED = "vsctl-balanced"
-MOVING = "vsctl-moving-"
-REBALANCED = "vsctl-rebalanced-"
+MOVING = "vsctl-moving"
+REBALANCED = "vsctl-rebalanced"
+NOBODY = "-"
 NOT_RUNNING = "7"
 """What a monitor that finds nothing leaves in the history."""
 
@@ -51,9 +52,23 @@ def pairs(stored: Stored) -> tuple[tuple[str, str], ...]:
         *((f"{MOVED}{server}", node) for server, node in stored.hand.moves),
         *((f"{DRAINED}{node}", "1") for node in stored.hand.drained),
         *((f"{QUARANTINED}{each.server}.{each.filesystem}", each.record) for each in stored.quarantines),
-        *(((BALANCED, " ".join(stored.load.ranks)),) if stored.load.ranked else ()),
-        *((f"{MOVING}{server}", node) for server, node in stored.load.moving),
-        *((f"{REBALANCED}{server}", " ".join(map(str, times))) for server, times in stored.load.moved),
+        *_of_load(stored.load),
+    )
+
+
+def _of_load(load: Balanced) -> tuple[tuple[str, str], ...]:
+    """Return what there is since the load was first evened out: nothing of it goes, it only says NOBODY.
+
+    For what goes makes a change of the CIB dear (`docs/decisions/0055-what-is-said-to-the-cib.md`).
+    """
+    if load == balanced.NOTHING:
+        return ()
+    moving = (f"{server}={node}" for server, node in load.moving)
+    moved = (f"{server}={','.join(map(str, times))}" for server, times in load.moved)
+    return (
+        (BALANCED, " ".join(load.ranks) or NOBODY),
+        (MOVING, " ".join(moving) or NOBODY),
+        (REBALANCED, " ".join(moved) or NOBODY),
     )
 
 
@@ -83,11 +98,11 @@ def quarantines(cib: etree._Element) -> Quarantines:
 def load(cib: etree._Element) -> Balanced:
     """Return what evening out the load of the nodes has decided, and what it is doing."""
     found, orders = properties(cib), preferences(cib)
-    moving, moved = _beginning(MOVING, found), _beginning(REBALANCED, found)
+    moving, moved = _named(found.get(MOVING, "")), _named(found.get(REBALANCED, ""))
     return Balanced(
         ranked=tuple((name, orders[name]) for name in found.get(BALANCED, "").split() if name in orders),
         moving=tuple(sorted(moving.items())),
-        moved=tuple(sorted((name, tuple(map(int, times.split()))) for name, times in moved.items())),
+        moved=tuple(sorted((name, tuple(map(int, times.split(",")))) for name, times in moved.items())),
     )
 
 
@@ -183,6 +198,12 @@ def fence_options(cib: etree._Element) -> dict[str, Pairs]:
 def properties(cib: etree._Element) -> dict[str, str]:
     path = f"configuration/crm_config/cluster_property_set[@id='{PROPERTY_SET}']/nvpair"
     return {each.get("name", ""): each.get("value", "") for each in cib.iterfind(path)}
+
+
+def _named(text: str) -> dict[str, str]:
+    """Return what a text says of each server: vs1=n2 vs3=n1."""
+    words = (each.partition("=") for each in text.split())
+    return {server: said for server, equals, said in words if equals}
 
 
 def _beginning(prefix: str, found: dict[str, str]) -> dict[str, str]:

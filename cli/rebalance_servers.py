@@ -34,6 +34,8 @@ def rebalance(
         applied, cluster = configuration.needed(store)
     facts = store.facts(measured.OF_DAEMONS)
     said = measured.read(facts) if loads is None else measured.from_file(loads)
+    if periodic and loads is None:
+        situation.refuse_guesses(cluster, facts, said)
     look = _look(applied, cluster, said, periodic)
     plan = rebalancing.plan(
         cluster, look(applied, facts), stored.preferences(etree.fromstring(applied.cib)), patient=periodic

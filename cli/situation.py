@@ -151,6 +151,19 @@ def of(
     )
 
 
+def refuse_guesses(cluster: Cluster, facts: Facts, measured: Measured) -> None:
+    """Refuse to go by what is only expected of a node: who moves servers unasked waits until its daemon has told.
+
+    A daemon tells nothing for the first 20 s; one that is dead or hangs is not believed.
+    """
+    untold = [each for each in nodes_up(cluster, facts) if each not in measured.nodes]
+    if untold:
+        raise Unknown(
+            f"nobody says what {' and '.join(untold)} {'carries' if len(untold) == 1 else 'carry'} just now, and "
+            "nothing is moved by itself until it is known everywhere: see `vsctl status` if that lasts"
+        )
+
+
 def nodes_up(cluster: Cluster, facts: Facts) -> tuple[str, ...]:
     """Return the nodes of the cluster file that can run servers just now."""
     fine = {

@@ -15,14 +15,17 @@ from typing import Protocol
 
 from lxml import etree
 
-from vsctl.cli import facts
+from vsctl.cli import amending, facts
 from vsctl.cli.facts import Facts
 from vsctl.cli.programs import Failed, Refused, run
 
 CRM_MON = ("crm_mon", "--one-shot", "--inactive", "--include", "all", "--output-as", "xml")
 
 ATTRIBUTE = ("attrd_updater", "--query", "--all", "--output-as", "xml")
+AMEND = ("cibadmin", "--modify", "--sync-call", "--xml-pipe")
 PATCH = ("cibadmin", "--patch", "--sync-call", "--xml-pipe")
+OLD = 103
+"""What cibadmin ends with if the configuration has been changed since, as crm/common/results.h has it."""
 
 CONSTRAINTS = "/cib/configuration/constraints"
 PROPERTIES = "/cluster_property_set["
@@ -66,15 +69,18 @@ class LiveCluster:
             raise _silent(problem) from None
 
     def change(self, old: bytes, new: bytes) -> None:
+        amendment = amending.amendment(old, new)
+        if amendment == b"":
+            return
+        if amendment is not None and _taken(AMEND, amendment):
+            return
+        # Something goes, or somebody else has changed something, which does not matter as long as this fits.
         patch = difference(old, new)
-        if patch:
-            try:
-                run(*PATCH, input=patch)
-            except Failed as problem:
-                raise Refused(
-                    f"the cluster did not take the change, and nothing was changed: {problem.reason}; if somebody "
-                    "else changed the configuration just now, run it again"
-                ) from None
+        if patch and not _taken(PATCH, patch):
+            raise Refused(
+                "the cluster did not take the change, and nothing was changed: its configuration has been changed "
+                "meanwhile; run it again"
+            )
 
     def facts(self, private: Sequence[str] = ()) -> Facts:
         try:
@@ -83,6 +89,20 @@ class LiveCluster:
             raise _silent(problem) from None
         said = (run(*ATTRIBUTE, "--name", each, ok=ANY_STATUS) for each in private)
         return facts.read(monitored, [etree.fromstring(each) for each in said if each])
+
+
+def _taken(command: Sequence[str], change: bytes) -> bool:
+    """Have a change made, and say whether that was done: it is not if the configuration is a newer one."""
+    try:
+        run(*command, input=change)
+    except Failed as problem:
+        if problem.status == OLD:
+            return False
+        raise Refused(
+            f"the cluster did not take the change, and nothing was changed: {problem.reason}; if somebody "
+            "else changed the configuration just now, run it again"
+        ) from None
+    return True
 
 
 def difference(old: bytes, new: bytes) -> bytes:

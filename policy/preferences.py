@@ -10,18 +10,23 @@ from vsctl.policy.placement import Placement
 
 
 def preferences(cluster: Cluster, placement: Placement, lists: Lists) -> tuple[Preference, ...]:
-    """Write down where each server belongs, and where it goes when that node is lost, and the next."""
+    """Write down where each server belongs, and where it goes when that node is lost, and the next.
+
+    A choice keeps its name and its reason when another node becomes it, and those that change most come first:
+    so evening out the load changes little of a CIB, and that is found soon.
+    """
     return tuple(
         Preference(
             "prefer",
-            (server.name, node),
+            (server.name, str(rank + 1)),
             _reason(server.name, node, rank, server.home, server.name in placement.by_load),
             resource=naming.group(server.name),
             node=node,
             score=score(rank),
         )
+        for rank in range(max(map(len, lists.values()), default=0))
         for server in cluster.servers
-        for rank, node in enumerate(lists[server.name])
+        for node in lists[server.name][rank : rank + 1]
     )
 
 
@@ -33,9 +38,9 @@ def score(rank: int) -> int:
 def _reason(server: str, node: str, rank: int, home: str | None, by_load: bool) -> str:
     if rank == 0 and node == home:
         return f"{node} is the home of {server}"
+    spread = "load" if by_load else "servers"
     if rank == 0:
-        return f"{server} on {node} spreads the {'load' if by_load else 'servers'} evenly"
+        return f"the first choice of {server} spreads the {spread} evenly"
     if rank == 1:
-        spread = "the load of its servers" if by_load else "its servers"
-        return f"when the first choice is lost, {server} on {node} spreads {spread} evenly"
-    return f"{node} is choice {rank + 1} of {server}"
+        return f"the second choice of {server} spreads the {spread} of the first evenly when that is lost"
+    return f"choice {rank + 1} of {server}"

@@ -86,6 +86,7 @@ def configuration(
             *port_order.ordered(cluster, servers, orders or {}),
         ),
         constraints=(
+            *preferences.preferences(cluster, placement, lists),
             *fencing.elsewhere(cluster),
             *bindings.bindings(cluster, promotable),
             *allowed_nodes.base(cluster),
@@ -104,7 +105,6 @@ def configuration(
             *routing.directly(cluster),
             *routing.only_beside_routers(cluster),
             *homeward.homeward(cluster, lists),
-            *preferences.preferences(cluster, placement, lists),
             *leaving.unreported(cluster),
             *priority_order.priority_order(cluster),
             *quarantine.blocking(cluster, quarantines),

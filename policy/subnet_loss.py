@@ -17,19 +17,19 @@ def subnet_loss(cluster: Cluster, moving: Collection[str] = ()) -> tuple[Locatio
     subnets is better. A server that is routed is held on its node by more than
     that (`failback.holds`), and a peer announces (`announcers`). What can be
     announced by host route is not lost. While a server is `moving`, and sticks
-    to no node, nothing would hold it, and lost subnets do not count.
+    to no node, nothing would hold it, and lost subnets count nothing.
     """
     return tuple(
-        _lost(server, subnet)
+        _lost(server, subnet, held=server.name not in moving)
         for server in cluster.servers
-        if server.on_subnet_loss is OnSubnetLoss.MOVE
-        or (failback.holds(cluster, server) and server.name not in moving)
+        if server.on_subnet_loss is OnSubnetLoss.MOVE or failback.holds(cluster, server)
         for subnet in cluster.subnets_of(server)
     )
 
 
-def _lost(server: VirtualServer, subnet: Subnet) -> Location:
+def _lost(server: VirtualServer, subnet: Subnet, *, held: bool) -> Location:
     moves = server.on_subnet_loss is OnSubnetLoss.MOVE
+    fewer = scores.FEWER if held else 0
     return Location(
         "subnet",
         (server.name, subnet.name),
@@ -37,7 +37,7 @@ def _lost(server: VirtualServer, subnet: Subnet) -> Location:
         if moves
         else f"if {server.name} has to leave its node, it goes where {subnet.name} is not lost",
         resource=naming.group(server.name),
-        score=scores.SUBNET_LOST if moves else scores.FEWER,
+        score=scores.SUBNET_LOST if moves else fewer,
         when=(says(attribute(subnet.name), "0"),),
     )
 

@@ -1,8 +1,8 @@
 """Run Pacemaker's CIB manager alone, and count what changes cost it. Started by `cib`, in namespaces of its own.
 
 Arguments: a folder with the files 0.xml, 1.xml, ..., how many changes lie between them, how many trials.
-Standard output: JSON, for each trial and change the size of the patch, CPU seconds of the manager
-from the request to its answer, and seconds by the clock of cibadmin and of all that vsctl does.
+Standard output: JSON, for each trial and change how much is said (kB), CPU seconds of the manager
+from the request to its answer, and seconds by the clock of all that vsctl does.
 
 The manager talks to a Corosync of one node, as it does in every cluster: a request goes to
 all nodes, and each of them carries it out.
@@ -17,13 +17,15 @@ import socket
 import subprocess
 import sys
 import time
-from itertools import pairwise
 from pathlib import Path
+
+from lxml import etree
 
 from tests.lab.command import call
 from tests.lab.waiting import wait
-from vsctl.cli import store
+from vsctl.cli import amending
 from vsctl.cli.programs import Failed, run
+from vsctl.cli.store import LiveCluster
 
 CIB = Path("/var/lib/pacemaker/cib")
 MANAGER = "/usr/lib/pacemaker/pacemaker-based"
@@ -33,6 +35,7 @@ BUFFER = str(16 << 20)
 """What the cluster has to set PCMK_ipc_buffer to: a CIB is one message. More than it needs costs CPU for each client."""
 LIMIT = 600
 """Seconds that anything may take, on a busy machine."""
+PATIENCE = "--timeout", str(LIMIT)
 COROSYNC = """\
 totem {
     version: 2
@@ -60,13 +63,13 @@ def main(folder: Path, changes: int, trials: int) -> None:
     files = [(folder / f"{number}.xml").read_bytes() for number in range(changes + 1)]
     found = []
     for _ in range(trials):
-        found.append([changed(manager, *each) for each in pairwise(files)])
-        changed(manager, files[-1], files[0])
+        found.append([changed(manager, each) for each in files[1:]])
+        replace(files[0])
     json.dump(found, sys.stdout)
 
 
 def start(folder: Path) -> int:
-    """Start Corosync and the manager with the first of the files; return the manager's process id."""
+    """Start Corosync and the manager, with the first of the files; return the manager's process id."""
     if Path("/proc/sysrq-trigger").exists():  # where Pacemaker resets a machine; that would be this one
         call(["mount", "--bind", "/dev/null", "/proc/sysrq-trigger"])
     for each in FRESH:
@@ -76,20 +79,25 @@ def start(folder: Path) -> int:
     for place in (CIB, Path("/run/crm")):
         place.mkdir(mode=0o750)
         shutil.chown(place, "hacluster", "haclient")
-    stored = CIB / "cib.xml"
-    shutil.copyfile(folder / "0.xml", stored)
-    shutil.chown(stored, "hacluster", "haclient")
-    stored.chmod(0o600)
     (folder / "corosync.conf").write_text(COROSYNC)
     call(["corosync", "-c", str(folder / "corosync.conf")])
     wait(lambda: answers("corosync-cmapctl", "totem.cluster_name"), "Corosync answers", LIMIT)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([MANAGER], stdout=log, stderr=log)
     wait(lambda: answers("cibadmin", "--query", "--scope", "crm_config"), "the CIB manager answers", LIMIT)
-    # It does not read from its disk what runs where: nodes tell that when they join.
-    patience = "--timeout", str(LIMIT)
-    run("cibadmin", "--replace", "--sync-call", *patience, "--xml-file", str(folder / "0.xml"))
+    replace((folder / "0.xml").read_bytes())
     return process.pid
+
+
+def replace(cib: bytes) -> None:
+    """Let the manager have another CIB, status and all, which it would not read from its disk."""
+    tree = etree.fromstring(cib)
+    tree.set("epoch", str(int(root().get("epoch", "0")) + 1))
+    run("cibadmin", "--replace", "--sync-call", *PATIENCE, "--xml-pipe", input=etree.tostring(tree))
+
+
+def root() -> etree._Element:
+    return etree.fromstring(run("cibadmin", "--query", "--xpath", "/cib", "--no-children"))
 
 
 def answers(*question: str) -> bool:
@@ -100,19 +108,18 @@ def answers(*question: str) -> bool:
     return True
 
 
-def changed(manager: int, old: bytes, new: bytes) -> dict[str, float]:
-    """Change one CIB into another as vsctl does, and return what that has cost."""
-    begun = time.monotonic()
-    patch = store.difference(old, new)
-    asked, busy = time.monotonic(), spent(manager)
-    run(*store.PATCH, "--timeout", str(LIMIT), input=patch)
-    done = time.monotonic()
-    return {
-        "patch": len(patch) / 1000,
-        "CIB": spent(manager) - busy,
-        "taken": done - asked,
-        "vsctl": done - begun,
-    }
+def changed(manager: int, cib: bytes) -> dict[str, float]:
+    """Give the cluster another configuration as vsctl does, and return what that has cost."""
+    cluster = LiveCluster()
+    old = cluster.read()
+    new, wanted = etree.fromstring(old), etree.fromstring(cib).find("configuration")
+    there = new.find("configuration")
+    assert there is not None and wanted is not None
+    new.replace(there, wanted)
+    begun, busy = time.monotonic(), spent(manager)
+    cluster.change(old, etree.tostring(new))
+    found = {"CIB": spent(manager) - busy, "vsctl": time.monotonic() - begun}
+    return {**found, "said": len(amending.amendment(old, etree.tostring(new)) or b"") / 1000}
 
 
 def spent(process: int) -> float:

@@ -20,7 +20,7 @@ from tests.cli.living import Living, without_daemon
 from tests.cli.test_ports import is_as_agreed
 from tests.cli.vsctl import vsctl
 from vsctl.cib_templates import stored
-from vsctl.cli import clusterfile, configuration, options, scheduler
+from vsctl.cli import amending, clusterfile, configuration, options, scheduler
 from vsctl.cli.faults import with_attributes
 from vsctl.cli.programs import Refused
 from vsctl.policy import naming
@@ -396,6 +396,47 @@ def test_without_news_nothing_is_evened_out(nine: Living) -> None:
     done = vsctl("rebalance")
     assert (done.status, done.out) == (75, "")
     assert done.err.startswith("nobody says what n1 and n2 and n3 could carry")
+
+
+@pytest.mark.parametrize("silent", ["n1", "n2"])
+@pytest.mark.parametrize("how", ["has just started", "is dead"])
+def test_the_periodic_one_does_not_guess_what_a_node_carries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: str, how: str
+) -> None:
+    """Neither of the hot node nor of one that would take its servers, though the cluster file has their capacities."""
+    text = cluster_file().replace(
+        "{e0a: lan-a}}", "{e0a: lan-a}, capacity: {cpu: 10, memory: 64G, network: 10G}}"
+    )
+    living = started(text, tmp_path / "cib.xml", monkeypatch)
+    told(living, {"vs1": 3.0, "vs4": 3.0, "vs7": 3.0})
+    known = living.read()
+    living.path.write_bytes(
+        without_daemon(known, silent) if how == "is dead" else with_attributes(known, silent, {"load": ""})
+    )
+    before = where(living)
+    done = vsctl("rebalance", "--periodic", "--apply")
+    assert (done.status, done.out) == (75, "")
+    assert done.err.startswith(f"nobody says what {silent} carries just now")
+    assert where(living) == before
+    living.path.write_bytes(known)
+    assert len(run("--periodic", "--apply")["moves"]) == 2
+
+
+def test_what_evening_out_writes_takes_nothing_away(
+    nine: Living, hot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the cluster is told what is new alone, and does not look for it."""
+    change, told = nine.change, list[bytes | None]()
+
+    def tell(old: bytes, new: bytes) -> None:
+        told.append(amending.amendment(old, new))
+        change(old, new)
+
+    monkeypatch.setattr(nine, "change", tell)
+    run("--loads", hot, "--apply")
+    again = loads(hot.with_name("again.json"), {"vs2": 3.0, "vs5": 3.0, "vs8": 3.0})
+    run("--loads", again, "--apply")
+    assert len(told) == 4 and all(told)
 
 
 def test_where_nothing_runs_nothing_is_uneven(nine: Living, tmp_path: Path) -> None:

@@ -71,9 +71,8 @@ def fills(where: Mapping[str, str], cpu: Mapping[str, float]) -> dict[str, float
 
 
 def moving(stage: Stage) -> list[str]:
-    return [
-        str(each) for each in stage.lab.cib().xpath("//nvpair[starts-with(@name, 'vsctl-moving-')]/@name")
-    ]
+    said = str(stage.lab.cib().xpath("string(//nvpair[@name='vsctl-moving']/@value)"))
+    return [each for each in said.split() if each != "-"]
 
 
 def nothing_left(stage: Stage) -> None:
