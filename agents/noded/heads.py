@@ -47,6 +47,7 @@ def reader(device: str) -> Read:
 
 
 _SUPERBLOCK, _SIZE = 1024, 1024
+"""Where that of ext4 is, and as much as is looked at of any."""
 _SEED = 0xFFFFFFFF
 _SUMS, _WIDE, _SEEDED, _SPREAD = 0x400, 0x80, 0x2000, 0x10
 """Features: checksums; descriptors of 64 bytes, a seed that is kept, and descriptors that are not all in one place."""
@@ -71,7 +72,7 @@ def _ext4(read: Read, turn: int) -> str:
     groups = -(-(blocks - first) // _little(head, 0x20, 4))
     each = block // width
     begin = turn % -(-groups // each) * each
-    table = read((first + 1) * block + begin * width, min(each, groups - begin) * width)
+    table = read((_SUPERBLOCK // block + 1) * block + begin * width, min(each, groups - begin) * width)
     for group in range(begin, min(begin + each, groups)):
         one = table[(group - begin) * width :][:width]
         sum = crc32c(crc32c(seed, group.to_bytes(4, "little")), one[:0x1E] + b"\0\0" + one[0x20:])
@@ -87,13 +88,13 @@ _HEADERS = (("free space", b"XAGF", 216), ("inodes", b"XAGI", 312), ("list of fr
 
 
 def _xfs(read: Read, turn: int) -> str:
-    head = read(0, PAGE)
+    head = read(0, _SIZE)
     if head[:4] != b"XFSB":
         return "there is no superblock any more"
     if _big(head, 100, 2) & 0xF != _CHECKED:
         return ""
     sector = _big(head, 102, 2)
-    if not _is_whole(head[:sector], 224):
+    if not _is_whole(read(0, sector), 224):
         return "the checksum of the superblock is wrong"
     group = turn % _big(head, 88, 4)
     at = group * _big(head, 84, 4) * _big(head, 4, 4) + sector

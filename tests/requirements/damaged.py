@@ -62,11 +62,11 @@ def corrupt_directory(stage: Stage, server: str, filesystem: str, type: str) -> 
 
     One of the files in it says `kept`.
     """
-    node = stage.lab.node(stage.node_of(server))
+    home = stage.node_of(server)
+    node, there = stage.lab.node(home), device(stage.lab, home, f"{server}-{filesystem}")
     point = f"/srv/vsctl/{server}/{filesystem}"
     place = f"{point}/full-{round(now() * 1000)}"
     node.run(["sh", "-c", f"mkdir {place}; cd {place}; seq 50 | xargs touch; echo kept > 7; sync"])
-    there = node.run(["findmnt", "--noheadings", "--output", "SOURCE", point]).stdout.strip()
     at, size = first_block(node, there, place, point, type)
     spoil = ["if=/dev/urandom", f"of={there}", f"bs={size}", "count=1", f"seek={at // size}"]
     node.run(["dd", *spoil, "conv=notrunc", "oflag=direct"])

@@ -1,12 +1,14 @@
 """Damage that nobody has met yet is found by the slow look at filesystems, and nothing else is."""
 
 import os
+import subprocess
 from collections.abc import Callable
 
 import pytest
 
 from tests.servers.node import is_free, wait_for
 from tests.servers.quarantined import OVER, REPAIR, data
+from vsctl.agents.noded import heads
 
 pytestmark = pytest.mark.lab
 
@@ -139,6 +141,37 @@ def test_damage_that_nobody_has_met_is_found_and_repaired(
     assert node.agent("repair", "stop", **repair).status == 0
     assert node.agent("fs", "start", **fs).status == 0
     assert node.agent("fs", "monitor", **fs).status == 0
+
+
+SHAPES = [
+    "ext4 -b 1024",
+    "ext4 -b 4096",
+    "ext4 -b 1024 -O bigalloc",
+    "ext4 -b 1024 -O ^64bit",
+    "ext4 -O ^metadata_csum",
+    "ext4 -O metadata_csum_seed",
+    "ext4 -b 1024 -O meta_bg,^resize_inode",
+    "xfs",
+    "xfs -s size=4096",
+    "xfs -i size=1024",
+    "xfs -m crc=0",
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_whatever_shape_a_filesystem_has_nothing_is_wrong_with_it_when_it_is_new(tmp_path, shape: str):
+    type, *options = shape.split()
+    image = tmp_path / "image"
+    with image.open("wb") as file:
+        file.truncate(400 << 20)
+    subprocess.run([f"mkfs.{type}", "-q", *options, image], check=True)
+    with image.open("rb") as file:
+
+        def read(at: int, size: int) -> bytes:
+            return os.pread(file.fileno(), size, at)
+
+        assert {heads.wrong(type, read, turn) for turn in range(9)} == {""}
+        assert heads.wrong(type, lambda at, size: bytes(size), 0) != ""
 
 
 @pytest.mark.parametrize("how", ["eio", "hang"])
