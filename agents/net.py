@@ -177,7 +177,7 @@ class Net(Agent):
         """See that peers find the server; where none of its addresses is announced here, look for who does."""
         if not self.detours or self.probing:
             return
-        from vsctl.agents import announce, reroute
+        from vsctl.agents import announce, reroute, resident
 
         netlink = Netlink()
         for each in self._detours_here():
@@ -186,7 +186,9 @@ class Net(Agent):
                 log(f"{wrong}: mended")
                 reroute.meet_all(self.server, self._detours_here())
             elif not announce.Record(self.server, each.subnet):
-                reroute.settle(self.server, each, reroute.PATIENCE)
+                # The daemon looks every second where a subnet is lost; and after a start nobody announces yet.
+                patient = resident.process() is None
+                reroute.settle(self.server, each, reroute.PATIENCE if patient else reroute.ANSWERING)
 
 
 def _pair(server: str) -> tuple[Link, Link]:

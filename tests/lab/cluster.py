@@ -93,6 +93,7 @@ def corosync_conf(name: str, nodes: tuple[Spec, ...]) -> str:
         "    crypto_cipher: aes256",
         "    crypto_hash: sha256",
         "    token: 1000",
+        "    seqno_unchanged_const: 3",  # rotations without a message before the token rests: decision 0060
         "    token_coefficient: 0",  # or Corosync adds 650 ms for each node above two
         "}",
         "quorum {",

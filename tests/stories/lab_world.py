@@ -16,12 +16,23 @@ from typing import Any
 
 from tests.lab import stage
 from tests.lab.stage import FILE, Stage
+from tests.lab.topology import ROUTER
 from tests.stories.world import CARRIES, USUAL, Seen
 from vsctl.policy import naming
 from vsctl.policy.hand import NO_HAND, Hand
 from vsctl.policy.model import Cluster, Filesystem, Subnet, VirtualServer
 
 LOADS = "/etc/loads.json"
+SPEAKS, SOCKET = "/etc/bird-story.conf", "/run/bird-story.ctl"
+LISTENS = """
+router id {address};
+protocol device {{ }}
+protocol bgp {{ local {address} as {number}; neighbor range {network} as {theirs}; passive; dynamic name "node"; \
+               ipv4 {{ import all; export none; }}; }}
+"""
+"""What a router of the lab is told that is declared as a peer."""
+STATES = {"0": "lost", "1": "routed", "2": "good"}
+"""What `vsctl events` calls the worth of a subnet."""
 
 
 class LabWorld:
@@ -30,11 +41,14 @@ class LabWorld:
         self.lab = on.lab
         self.cluster: Cluster | None = None
         self.hand = NO_HAND
+        self.lost: set[tuple[str, str, str]] = set()
+        self.listens = False
         self.since = stage.now()
 
     def apply(self, cluster: Cluster, hand: Hand) -> None:
         wanted = file_of(cluster)
         if hand == self.hand:
+            self._listen(cluster)
             self.stage.make_disks(wanted)
             self.stage.write(wanted)
             self.stage.vsctl("apply", "--yes", FILE)
@@ -75,14 +89,15 @@ class LabWorld:
 
     def lose(self, what: str, node: str, name: str) -> None:
         self.lab.cut(f"{node}/{name}")
-        self.lab.wait(
-            lambda: self._said(node).get(f"{what}-{name}") == "0", f"{node} has lost {what} {name}", 30
-        )
-        self._told(node, what, name, "lost")
+        self.lost.add((what, node, name))
+        self.lab.wait(lambda: self._sees_it_all(node), f"{node} has lost {what} {name}", 30)
+        state = "lost" if what == "port" else STATES[self._worth(node)[f"subnet-{name}"]]
+        self._told(node, what, name, state)
 
     def heal(self, what: str, node: str, name: str) -> None:
         """Put cables back; an operator says that they are all right, so that nobody waits for proof of it."""
         self.lab.mend(f"{node}/{name}")
+        self.lost.discard((what, node, name))
         for port in self.lab.topology.ports_of(f"{node}/{name}"):
             self.lab.wait(
                 lambda it=port.name: self.stage.vsctl("release", it, check=False).returncode == 0,
@@ -90,10 +105,45 @@ class LabWorld:
                 60,
             )
         self.lab.wait(
-            lambda: self._said(node).get(f"{what}-{name}") in ("1", "2") and not self._evicted(node),
+            lambda: self._sees_it_all(node) and not self._evicted(node),
             f"{what} {name} is good on {node}, and nobody is asked to leave",
             30,
         )
+
+    def _sees_it_all(self, node: str) -> bool:
+        """Whether a node says of its ports and subnets what is so."""
+        assert self.cluster is not None, "the story has no cluster yet"
+        said = self._said(node)
+        bad = {f"port-{name}" for what, where, name in self.lost if (what, where) == ("port", node)}
+        return self._worth(node).items() <= said.items() and all(said.get(each) == "0" for each in bad)
+
+    def _worth(self, node: str) -> dict[str, str]:
+        """Return what each subnet must be worth on a node."""
+        assert self.cluster is not None, "the story has no cluster yet"
+        good = {
+            each.subnet
+            for each in self.cluster.node(node).ports
+            if not {("port", node, each.interface), ("subnet", node, each.subnet)} & self.lost
+        }
+        return {
+            f"subnet-{each.name}": str(self.cluster.worth(each.name, good)) for each in self.cluster.subnets
+        }
+
+    def _listen(self, cluster: Cluster) -> None:
+        """Let the lab's router listen to nodes where a subnet of the story has one that does."""
+        for subnet in cluster.subnets:
+            if subnet.bgp and not self.listens:
+                (peer,) = subnet.bgp.peers
+                router = self.lab.machine(ROUTER)
+                told = LISTENS.format(
+                    address=peer.address,
+                    number=peer.number,
+                    network=subnet.networks[0],
+                    theirs=subnet.bgp.number,
+                )
+                router.write(SPEAKS, told)
+                router.run(["bird", "-c", SPEAKS, "-s", SOCKET])
+                self.listens = True
 
     def evict(self, server: str, node: str) -> None:
         """Wait until the server's bridge is over; one that is pinned is never asked."""
@@ -156,6 +206,8 @@ class LabWorld:
             self.stage.vsctl(*command)
         self.hand = NO_HAND
         self.stage.clear(file_of(self.cluster) if self.cluster else None)
+        if self.listens:
+            self.lab.machine(ROUTER).run(["birdc", "-s", SOCKET, "down"])
 
     def _waves(self, acts: Iterable[Any]) -> Iterable[tuple[str, ...]]:
         """Yield the servers that started, by priority, those together that did not wait for each other."""

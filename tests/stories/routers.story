@@ -1,5 +1,6 @@
 # R9: with routers on lan-b a server whose node loses lan-a stays, and so does its announcer: by host route. It needs
 # a peer only when neither is left; of peers, one that is on the subnet comes first.
+# Worlds: scheduler, full lab.
 cluster
 nodes: n1 n2 n3
 routers: lan-b
