@@ -1,4 +1,4 @@
-"""R12: while a repair takes minutes nodes die, and the whole cluster: nothing waits for it, and it ends well."""
+"""R12: before and while a repair goes on nodes die, servers move, and the whole cluster restarts: it ends well."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 from tests.lab import stage as moments
 from tests.lab.clients import Client
 from tests.lab.stage import Stage, cluster_file
-from tests.requirements.damaged import break_ext4, is_over, progress, quarantine, unharmed, working
+from tests.requirements.damaged import break_ext4, device, is_over, progress, quarantine, unharmed, working
+from tests.servers.quarantined import TABLE_AND_SIZE
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -24,6 +25,7 @@ vs1:
     slow: {exports: [{nfs: {path: /slow, clients: {192.0.2.0/24: rw}}}]}
     late: {exports: [{nfs: {path: /late, clients: {192.0.2.0/24: rw}}}]}
     brief: {exports: [{nfs: {path: /brief, clients: {192.0.2.0/24: rw}}}]}
+    torn: {exports: [{nfs: {path: /torn, clients: {192.0.2.0/24: rw}}}]}
 vs2:
   home: n2
   addresses: [192.0.2.12/24]
@@ -143,6 +145,32 @@ def test_a_node_that_dies_when_damage_was_found_and_nothing_has_stopped_yet(stag
     mounted = next(each.at for each in acts if each.operation == "start")
     assert mounted >= float(str(found["ended"])), "it is mounted only when it has been repaired"
     unharmed(clients)
+
+
+def test_what_can_be_mounted_nowhere_does_not_drag_its_server_around(stage: Stage) -> None:
+    """The inode table is corrupt on the disk, and well in the memory of the node that has it mounted."""
+    lab, home = stage.lab, stage.node_of("vs1")
+    there = next(each.name for each in lab.nodes if each.name != home)
+    node, disk = lab.node(home), device(lab, home, "vs1-torn")
+    said = node.run(["sh", "-c", f"sync -f /srv/vsctl/vs1/torn; dumpe2fs {disk}"]).stdout
+    table, size = (int(said.partition(each)[2].split()[0].partition("-")[0]) for each in TABLE_AND_SIZE)
+    spoil = ["if=/dev/urandom", f"of={disk}", f"bs={size}", "count=1", f"seek={table}", "conv=notrunc"]
+    node.run(["dd", *spoil, "oflag=direct"])
+    clients = {"data": Client.nfs(lab.client("c1"), "192.0.2.11", "/data/projects")}
+    with working(clients):
+        moved = moments.now()
+        stage.vsctl("move", "vs1", there)
+        lab.wait(lambda: quarantine(stage, "torn").get("stage"), "torn is found damaged")
+        lab.wait(lambda: is_over(stage, "torn"), "torn is repaired, and served again", 120)
+        stage.settle()
+    assert quarantine(stage, "torn")["result"] == "repaired"
+    started = [
+        each for each in stage.acts_since(moved) if each.resource == "vs1-net" and each.operation == "start"
+    ]
+    assert {each.node for each in started} == {there}, "it has gone where it was to go, and nowhere else"
+    unharmed(clients)
+    stage.vsctl("failback")
+    stage.settle()
 
 
 WHEN_READ = "slow 1.5"

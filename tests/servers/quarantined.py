@@ -21,6 +21,9 @@ OVER, REPAIR, PERSON = (
 )
 """The scores of the two."""
 
+TABLE_AND_SIZE = ("Inode table at ", "Block size:")
+"""What dumpe2fs(8) calls the first block of the (first) inode table, and how large blocks are."""
+
 
 class Cluster:
     """What stands for the cluster: its configuration."""

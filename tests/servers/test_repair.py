@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from tests.servers.node import is_free, wait_for
-from tests.servers.quarantined import OVER, PARTS, PERSON, REPAIR, break_ext4, data, shut_xfs_down
+from tests.servers.quarantined import (
+    OVER,
+    PARTS,
+    PERSON,
+    REPAIR,
+    TABLE_AND_SIZE,
+    break_ext4,
+    data,
+    shut_xfs_down,
+)
 from vsctl.agents.quarantine import change
 
 pytestmark = pytest.mark.lab
@@ -136,6 +145,16 @@ def test_the_metadata_are_saved_and_what_is_corrupt_is_repaired(node, cluster):
     assert node.run("stat -c %s /var/lib/vsctl/images/vs1.data.image").said.strip() != "0"
 
 
+def test_the_metadata_of_an_xfs_are_saved_and_can_be_restored(node, cluster):
+    repair = {**data(node.disk("xfs"), "xfs"), "mode": "auto", "keep_image": "yes"}
+    node.run("mount -t tmpfs none /var/lib")
+    block(node)
+    assert node.agent("repair", "start", **repair).status == 0
+    wait_for(lambda: cluster.scores == OVER, "it is not repaired")
+    node.run("xfs_mdrestore /var/lib/vsctl/images/vs1.data.image /var/lib/restored")
+    assert node.run("xfs_repair -n -f /var/lib/restored").status == 0
+
+
 def test_it_is_not_repaired_again_and_again(node, cluster):
     repair = found_damaged(node, cluster)
     fs = {name: repair[name] for name in ("server", "filesystem", "device", "type", "CRM_meta_on_node")}
@@ -241,10 +260,6 @@ def test_a_damaged_inode_table_of_an_ext4_is_repaired(node, cluster):
     node.run(f"dd if=/dev/urandom of={device} bs={size} count=1 seek={table} conv=notrunc,fsync")
     is_found_and_repaired(node, cluster, fs)
     assert "kept" in node.run("sh -c 'cat /srv/vsctl/vs1/data/lost+found/*/*'", ok=False).said
-
-
-TABLE_AND_SIZE = ("Inode table at ", "Block size:")
-"""What dumpe2fs(8) calls the first block of the (first) inode table, and how large blocks are."""
 
 
 def is_found_and_repaired(node, cluster, fs: dict[str, str]) -> None:
