@@ -20,7 +20,7 @@ PATIENCE = 1.0
 
 def of_server(server: str, *filesystems: str) -> str:
     """Say, as the end of a sentence, that storage hangs which one of these filesystems is mounted from."""
-    for name in filesystems if _noted() else ():
+    for name in filesystems if noted() else ():
         mount = mounts.at(paths.mount_point(server, name))
         if mount and (why := _proved(mount.device)):
             return why
@@ -37,10 +37,10 @@ def of_device(device: str) -> str:
 
 def servers() -> set[str]:
     """Return the servers that have a filesystem mounted here from a device that is noted to hang."""
-    noted = _noted()
+    silent = noted()
     below = f"{paths.MOUNTS}/"
-    found = (each for each in mounts.table() if each.point.startswith(below) and each.device in noted)
-    return {each.point.removeprefix(below).partition("/")[0] for each in found} if noted else set()
+    found = (each for each in mounts.table() if each.point.startswith(below) and each.device in silent)
+    return {each.point.removeprefix(below).partition("/")[0] for each in found} if silent else set()
 
 
 def answer(device: str) -> str:
@@ -70,13 +70,13 @@ def _is_held_up() -> bool:
 
 
 def _proved(number: int) -> str:
-    device = _noted().get(number)
+    device = noted().get(number)
     if device is None or answer(device) != _NONE:
         return ""
     return f"{device} has not answered for seconds, and does not now"
 
 
-def _noted() -> dict[int, str]:
+def noted() -> dict[int, str]:
     """Return the devices that the daemon has written down, by number, nothing if it does not live.
 
     One that has left /dev cannot be told.

@@ -1,4 +1,4 @@
-"""What happened to ports, subnets, addresses and storage, on all nodes?
+"""What happened to ports, subnets, addresses, storage and filesystems, on all nodes?
 
 Pure: what the node daemons tell in a private attribute and Pacemaker's fencing
 history, in; events by time out. The form of a line is in `docs/contracts.md`.
@@ -44,7 +44,7 @@ NODES = {
 class Event:
     """`at` is in seconds since the epoch.
 
-    `kind` is port, subnet, address, route, storage, server, daemon, balancer or node.
+    `kind` is port, subnet, address, route, storage, filesystem, server, daemon, balancer or node.
     """
 
     at: float
@@ -56,7 +56,7 @@ class Event:
     @property
     def sentence(self) -> str:
         """Say it as a person would; the node is said beside it."""
-        server, _, subnet = self.about.partition("/")
+        server, _, subnet = self.about.partition("/")  # or the filesystem
         match self.kind:
             case "port":
                 return f"{self.about} {PORTS.get(self.state, f'is {self.state}')}"
@@ -72,6 +72,8 @@ class Event:
                 return f"{server} is routed through here, and announced on {self.state} ({subnet})"
             case "storage":
                 return f"storage {self.about} {STORAGE.get(self.state, f'is {self.state}')}"
+            case "filesystem":
+                return f"{subnet} of {server} was found damaged, and is blocked"
             case "node" if self.state in NODES:
                 return f"{self.about} {NODES[self.state]}"
             case "server" if self.state == "leave":

@@ -1,8 +1,8 @@
 """Which filesystems of this node are damaged, as soon as that can be known?
 
 ext4 tells whoever listens by fanotify, and counts its errors in sysfs. XFS
-tells the kernel's log, and shuts itself down. What tells nobody, and what no
-kernel says here, the monitors of the filesystems look for.
+tells the kernel's log, and shuts itself down. What no kernel says here the monitors
+of the filesystems look for, and what nobody has read `inspecting` reads.
 
 A suspicion is all there is here. A process of its own looks whether it is the storage that fails,
 which may take it for ever, and puts the filesystem into quarantine if it is not.
@@ -19,6 +19,7 @@ from collections.abc import Callable
 from vsctl.agents import damage, kernellog, mounts, paths
 from vsctl.agents.mounts import Mount
 from vsctl.agents.noded import commands
+from vsctl.agents.noded.inspecting import Inspecting
 from vsctl.agents.noded.loop import Loop, now
 
 EVERY = 1.0
@@ -34,12 +35,18 @@ _AT_FDCWD = -100
 
 
 class Damages:
-    """Looks after the filesystems of all servers here; `say` is told, once for each, what looks damaged and why."""
+    """Looks after the filesystems of all servers here.
 
-    def __init__(self, loop: Loop, node: Callable[[], str], say: Callable[[str], None]) -> None:
+    `say` is told, once for each mount, what looks damaged and why; `note` each that is in quarantine for it.
+    """
+
+    def __init__(
+        self, loop: Loop, node: Callable[[], str], say: Callable[[str], None], note: Callable[[str], None]
+    ) -> None:
         self._loop = loop
         self._node = node
         self._say = say
+        self._note = note
         self._listener = _listener()
         self._marked: set[str] = set()
         self._reported: dict[tuple[str, str], float] = {}
@@ -48,6 +55,7 @@ class Damages:
         self._corrupt: set[str] = set()
         """Devices whose XFS the kernel has called corrupt, which it does once; until the cluster knows."""
         self._here: dict[str, Mount] = {}
+        self._inspecting = Inspecting(loop, lambda: self._here.values(), self._report)
         if self._listener is not None:
             loop.watch(self._listener, self._hear)
         self._log = kernellog.at_end()
@@ -55,12 +63,18 @@ class Damages:
             loop.watch(self._log, self._read_log)
 
     def look(self) -> None:
-        """Look now and again every second."""
+        """Look now and again every second, and slowly at what nobody else looks at."""
+        self._look_again()
+        self._inspecting.look()
+
+    def _look_again(self) -> None:
         self._look()
-        self._loop.after(EVERY, self.look)
+        self._loop.after(EVERY, self._look_again)
 
     def _look(self) -> None:
         self._here = {each.id: each for each in mounts.table(below=f"{paths.MOUNTS}/") if _name(each)}
+        names = {_name(each) for each in self._here.values()}
+        self._told = {about: told for about, told in self._told.items() if about in names}
         self._marked &= set(self._here)
         for id, each in self._here.items():
             if self._listener is not None and id not in self._marked:
@@ -112,6 +126,8 @@ class Damages:
             if self._told.get(about) != sentence:
                 self._told[about] = sentence
                 self._say(sentence)
+                if status == 0:
+                    self._note(f"{server}/{filesystem}")
 
         commands.start(self._loop, _report(server, filesystem, mount.source, why, self._node()), then)
 

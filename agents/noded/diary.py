@@ -10,6 +10,7 @@ and what it is now.
     1763829010.20 server vs1 leave        leave: it is asked to, stay: no longer
     1763829010.25 node n1 empty           empty: a server is stuck on it, fence: it asks to be fenced, nothing
     1763829010.27 storage san1 ended      it hung when this node went down; else its state
+    1763829010.29 filesystem vs1/data damaged
     1763829010.30 daemon n1 started
 
 Kept in a file over reboots; the cluster hears the last ones in a private attribute.

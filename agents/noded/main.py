@@ -123,7 +123,7 @@ class Daemon:
         self.emptying.begin()
         self.ports.look_around()
         self.announcements.count()
-        Damages(self.loop, lambda: self.settings.node, log).look()
+        Damages(self.loop, lambda: self.settings.node, log, self._note_damage).look()
         self.callers.look()
         self.connected.look()
         Waits(self.loop, self.attributes, residents.here, log).look()
@@ -194,6 +194,10 @@ class Daemon:
 
     def _note(self, kind: str, about: str, state: str, when: float | None = None) -> None:
         self.diary.note(kind, about, state, time.time() if when is None else when)
+
+    def _note_damage(self, filesystem: str) -> None:
+        self.diary.write("filesystem", filesystem, "damaged", time.time())
+        self._tell_events()
 
     def _tell_events(self) -> None:
         self.attributes.want([(EVENTS, self.diary.told)], private=True)

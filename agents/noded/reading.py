@@ -229,14 +229,14 @@ def _start(devices: tuple[str, ...]) -> tuple[int, int, int]:
         os.close(tell)
         return child, question, answer
     try:
-        _become_reader(hear, tell)
+        become_reader(hear, tell)
         while asked := os.read(0, 1):
             os.write(1, _read(devices[asked[0]]).encode())
     finally:
         os._exit(0)
 
 
-def _become_reader(hear: int, tell: int) -> None:
+def become_reader(hear: int, tell: int) -> None:
     """Keep nothing of the daemon's: no file, no signals, not its name."""
     signal.set_wakeup_fd(-1)
     for each in (signal.SIGTERM, signal.SIGINT):

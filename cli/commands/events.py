@@ -1,4 +1,4 @@
-"""vsctl events: what happened on ports, subnets, addresses and routes."""
+"""vsctl events: what happened to ports, subnets, addresses, routes, storage and filesystems."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHOWN = 40
 @options.cib
 @options.as_json
 def events(nodes: tuple[str, ...], everything: bool, follow: bool, store: Store, as_json: bool) -> None:
-    """Show what happened on the ports, subnets and addresses of every node.
+    """Show what happened to ports, subnets, addresses, storage and filesystems.
 
     With names of nodes, on these. Each node tells its last 60 events, and keeps
     a thousand in /var/log/vsctl/events. A node that is down tells nothing.

@@ -21,7 +21,7 @@ BUSY = {
 }
 EVENTS = {
     "n1": "1000.25 port e0a lost;1000.75 address vs1/lan-a e0b;1003.5 port e0a waiting",
-    "n2": "1000.5 subnet lan-a lost;1001 server vs2 leave",
+    "n2": "1000.5 subnet lan-a lost;1001 server vs2 leave;1002 filesystem vs2/data damaged",
 }
 
 
@@ -92,10 +92,11 @@ def test_events_of_all_nodes_by_time(cib: Path) -> None:
     done = vsctl("events", "--cib", cib, "--json")
     is_as_agreed("events", done.json)
     assert [(each["node"], each["about"]) for each in done.json["events"]] == [
-        ("n1", "e0a"), ("n2", "lan-a"), ("n1", "vs1/lan-a"), ("n2", "vs2"), ("n1", "e0a"),
+        ("n1", "e0a"), ("n2", "lan-a"), ("n1", "vs1/lan-a"), ("n2", "vs2"), ("n2", "vs2/data"), ("n1", "e0a"),
     ]  # fmt: skip
     lines = vsctl("events", "n2", "--cib", cib).out.splitlines()
     assert lines[0].endswith("n2    lan-a is lost")
+    assert lines[-1].endswith("n2    data of vs2 was found damaged, and is blocked")
     assert all(len(each) <= 80 for each in vsctl("events", "--cib", cib).out.splitlines())
 
 

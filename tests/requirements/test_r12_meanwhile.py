@@ -1,4 +1,4 @@
-"""R12: while a repair takes minutes nodes die, and the whole cluster: nothing waits for it, and it ends well."""
+"""R12: before and while a repair goes on nodes die, servers move, and the whole cluster restarts: it ends well."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 from tests.lab import stage as moments
 from tests.lab.clients import Client
 from tests.lab.stage import Stage, cluster_file
-from tests.requirements.damaged import break_ext4, is_over, quarantine, unharmed, working
+from tests.requirements.damaged import break_ext4, device, is_over, progress, quarantine, unharmed, working
+from tests.servers.quarantined import TABLE_AND_SIZE
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -23,6 +24,8 @@ vs1:
     data: {exports: [{nfs: {path: /projects, clients: {192.0.2.0/24: rw}}}]}
     slow: {exports: [{nfs: {path: /slow, clients: {192.0.2.0/24: rw}}}]}
     late: {exports: [{nfs: {path: /late, clients: {192.0.2.0/24: rw}}}]}
+    brief: {exports: [{nfs: {path: /brief, clients: {192.0.2.0/24: rw}}}]}
+    torn: {exports: [{nfs: {path: /torn, clients: {192.0.2.0/24: rw}}}]}
 vs2:
   home: n2
   addresses: [192.0.2.12/24]
@@ -34,8 +37,8 @@ vs3:
   filesystems:
     root: {exports: [{nfs: {path: /media, clients: {192.0.2.0/24: rw}}}]}
 """
-SLOW = ("slow", "late")
-"""Filesystems of vs1 whose disks can be made so slow that their check takes minutes; each is damaged once."""
+SLOW = ("slow", "late", "brief")
+"""Filesystems of vs1 whose disks can be made so slow that a check, or a stop, takes long; each is damaged once."""
 
 
 @pytest.fixture
@@ -67,6 +70,9 @@ def test_a_failover_does_not_wait_for_a_repair_that_takes_minutes(stage: Stage) 
     with working(clients):
         where = begin_long_repair(stage, "slow")
         process = lab.node(where).run(["cat", PROCESS.format("slow")]).stdout
+        weight = lab.node(where).run(["sh", "-c", "ionice -p $(pgrep -x e2fsck)"]).stdout
+        assert weight.strip() == "best-effort: prio 7", "others read and write first"
+        so_far = lab.wait(lambda: progress(stage, "slow"), "the repair says how many percent are done", 60)
         killed, lost = ("n2", "vs2") if where != "n2" else ("n3", "vs3")
         lab.kill(killed)
         lab.wait_until_fenced(killed)
@@ -76,6 +82,7 @@ def test_a_failover_does_not_wait_for_a_repair_that_takes_minutes(stage: Stage) 
             "the repair has gone on"
         )
         assert quarantine(stage, "slow")["stage"] == "repair"
+        lab.wait(lambda: (progress(stage, "slow") or 0) > so_far, f"it gets further than {so_far} %", 60)
         lab.disks.heal()
         lab.wait(lambda: is_over(stage, "slow"), "slow is repaired, and served again", 120)
         assert quarantine(stage, "slow")["on"] == where
@@ -111,6 +118,58 @@ def test_a_cluster_that_restarts_in_the_middle_begins_the_repair_anew(stage: Sta
         assert float(str(found["ended"])) > dark, found
     unharmed(clients)
     lab.heal()
+    stage.settle()
+
+
+def test_a_node_that_dies_when_damage_was_found_and_nothing_has_stopped_yet(stage: Stage) -> None:
+    """What was found is configuration by then: nobody mounts it before it has been repaired elsewhere."""
+    lab, home = stage.lab, stage.node_of("vs1")
+    clients = {
+        "brief": Client.nfs(lab.client("c1"), "192.0.2.11", "/brief/brief"),
+        "data": Client.nfs(lab.client("c1"), "192.0.2.11", "/data/projects"),
+    }
+    with working(clients):
+        lab.disks.fault("r12-brief", home, "slow 2.5")  # so that its unmount takes several times as long
+        since = break_ext4(lab, home, "r12-brief")
+        lab.wait(lambda: quarantine(stage, "brief").get("stage") == "repair", "brief is in quarantine")
+        lab.kill(home)
+        killed = moments.now()
+        lab.wait_until_fenced(home)
+        lab.wait(lambda: is_over(stage, "brief"), "brief is repaired, and served again", 120)
+    lab.heal()
+    stage.settle()
+    found = quarantine(stage, "brief")
+    assert (found["node"], found["on"] == home) == (home, False), found
+    acts = [each for each in stage.acts_since(since) if each.resource == "vs1-fs-brief"]
+    assert not [each for each in acts if each.result and each.at < killed], "it had not stopped"
+    mounted = next(each.at for each in acts if each.operation == "start")
+    assert mounted >= float(str(found["ended"])), "it is mounted only when it has been repaired"
+    unharmed(clients)
+
+
+def test_what_can_be_mounted_nowhere_does_not_drag_its_server_around(stage: Stage) -> None:
+    """The inode table is corrupt on the disk, and well in the memory of the node that has it mounted."""
+    lab, home = stage.lab, stage.node_of("vs1")
+    there = next(each.name for each in lab.nodes if each.name != home)
+    node, disk = lab.node(home), device(lab, home, "vs1-torn")
+    said = node.run(["sh", "-c", f"sync -f /srv/vsctl/vs1/torn; dumpe2fs {disk}"]).stdout
+    table, size = (int(said.partition(each)[2].split()[0].partition("-")[0]) for each in TABLE_AND_SIZE)
+    spoil = ["if=/dev/urandom", f"of={disk}", f"bs={size}", "count=1", f"seek={table}", "conv=notrunc"]
+    node.run(["dd", *spoil, "oflag=direct"])
+    clients = {"data": Client.nfs(lab.client("c1"), "192.0.2.11", "/data/projects")}
+    with working(clients):
+        moved = moments.now()
+        stage.vsctl("move", "vs1", there)
+        lab.wait(lambda: quarantine(stage, "torn").get("stage"), "torn is found damaged")
+        lab.wait(lambda: is_over(stage, "torn"), "torn is repaired, and served again", 120)
+        stage.settle()
+    assert quarantine(stage, "torn")["result"] == "repaired"
+    started = [
+        each for each in stage.acts_since(moved) if each.resource == "vs1-net" and each.operation == "start"
+    ]
+    assert {each.node for each in started} == {there}, "it has gone where it was to go, and nowhere else"
+    unharmed(clients)
+    stage.vsctl("failback")
     stage.settle()
 
 

@@ -12,7 +12,17 @@ from tests.lab.clients import Client
 from tests.lab.guest import Guest, Holder
 from tests.lab.stage import Stage, cluster_file
 from tests.requirements.cast import USERS
-from tests.requirements.damaged import break_ext4, device, is_over, quarantine, unharmed, working
+from tests.requirements.damaged import (
+    break_ext4,
+    corrupt_directory,
+    course,
+    device,
+    is_over,
+    quarantine,
+    shut_xfs_down,
+    unharmed,
+    working,
+)
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -42,8 +52,16 @@ vs2:
   home: n1
   addresses: [192.0.2.12/24]
   filesystems:
-    root: {exports: [{nfs: {path: /home, clients: {192.0.2.0/24: rw}}}]}
+    root: {exports: [{nfs: {path: /home, clients: {192.0.2.0/24: rw}}}, {smb: {share: home, path: /home, users: [bob]}}]}
+vs3:
+  home: n1
+  addresses: [192.0.2.13/24]
+  filesystems:
+    root:
+      type: xfs
+      exports: [{nfs: {path: /home, clients: {192.0.2.0/24: rw}}}, {smb: {share: home, path: /home, users: [bob]}}]
 """
+BOB = ("bob", "builder")
 
 
 SLOW = "r12-slow"
@@ -52,12 +70,14 @@ SLOW = "r12-slow"
 
 @pytest.fixture(scope="module")
 def stage(bare: Stage) -> Iterator[Stage]:
-    """vs1 with five filesystems beside its root, and vs2; nothing says how to repair."""
+    """vs1 with five filesystems beside its root; vs2 and vs3 have only their root; nothing says how to repair."""
     document = cluster_file(bare.lab, SERVERS)
     bare.lab.disk(SLOW, failing=True)
     document["virtual_servers"]["vs1"]["filesystems"]["slow"]["device"] = f"/dev/disk/by-id/vsctl-lab-{SLOW}"
     bare.become(document)
     bare.add_user("vs1", *USERS["vs1"])
+    for each in ("vs2", "vs3"):
+        bare.add_user(each, *BOB)
     yield bare
     bare.lab.disks.heal()
 
@@ -71,8 +91,8 @@ def test_damage_of_ext4_is_repaired_and_nobody_is_told_of_a_stale_handle(stage: 
         "smb": Client.smb(c1, "192.0.2.11", "other", *USERS["vs1"]),
     }
     with working(clients):
-        break_ext4(lab, "n1", "vs1-data")
-        lab.wait(lambda: lab.where("vs1-fs-data") is None, "data is blocked", 20)
+        seen = course(stage, "vs1", "data", break_ext4(lab, "n1", "vs1-data"))
+        assert seen.noticed < seen.blocked, "the daemon hears of it, and it stops because of that"
         lab.wait(lambda: is_over(stage, "data"), "data is repaired, and served again", 60)
         stage.settle()
     reports = unharmed(clients)
@@ -102,6 +122,8 @@ def test_open_files_of_a_kernel_client_wait_or_go_on(stage: Stage, record_proper
             programs = [opened.enter_context(each) for held in holders.values() for each in held]
             for program in programs:
                 program.wait_for_progress()
+            before = {each.file: each.report().longest_gap for each in holders["other"]}
+            record_property("gaps of other before, by which the others are to be measured", before)
             break_ext4(lab, stage.node_of("vs1"), "vs1-home")
             lab.wait(lambda: lab.where("vs1-fs-home") is None, "home is blocked", 20)
             for program in holders["other"]:
@@ -120,35 +142,45 @@ def test_an_xfs_that_has_shut_itself_down_is_repaired(stage: Stage) -> None:
     lab = stage.lab
     clients = {"spare": Client.nfs(lab.client("c1"), "192.0.2.11", "/spare/media")}
     with working(clients):
-        lab.node("n1").run(["xfs_io", "-x", "-c", "shutdown -f", "/srv/vsctl/vs1/spare"])
+        seen = course(stage, "vs1", "spare", shut_xfs_down(lab, "n1", "vs1", "spare"))
+        assert seen.noticed < seen.blocked, "the daemon sees it, and it stops because of that"
         lab.wait(lambda: is_over(stage, "spare"), "spare is repaired, and served again", 90)
     said = {each.text.rpartition(" ")[2] for each in clients["spare"].report().errors}
     assert said <= {"NFS3ERR_IO"}, "what XFS answered before anybody knew, and no stale handle"
     assert clients["spare"].missing() == []
 
 
-def test_all_clients_wait_while_the_root_filesystem_is_repaired(stage: Stage) -> None:
+@pytest.mark.parametrize(("server", "type"), [("vs2", "ext4"), ("vs3", "xfs")])
+def test_all_clients_wait_while_the_root_filesystem_is_repaired(stage: Stage, server: str, type: str) -> None:
     lab, c1 = stage.lab, stage.lab.client("c1")
+    address = f"192.0.2.1{server[-1]}"
     clients = {
-        "vs2": Client.nfs(c1, "192.0.2.12", "/root/home"),
+        "nfs": Client.nfs(c1, address, "/root/home"),
+        "smb": Client.smb(c1, address, "home", *BOB),
         "vs1": Client.nfs(c1, "192.0.2.11", "/data/projects"),
     }
     with working(clients):
-        break_ext4(lab, "n1", "vs2-root")
-        lab.wait(lambda: is_over(stage, "root", "vs2"), "vs2 is repaired, and serves again", 60)
-    assert unharmed(clients)["vs1"].longest_gap < 2
-    assert stage.node_of("vs2") == "n1"
+        if type == "ext4":
+            break_ext4(lab, "n1", f"{server}-root")
+        else:
+            shut_xfs_down(lab, "n1", server, "root")
+        lab.wait(lambda: is_over(stage, "root", server), f"{server} is repaired, and serves again", 90)
+    reports = {name: each.report() for name, each in clients.items()}
+    said = {each.text.rpartition(" ")[2] for each in reports["nfs"].errors}
+    assert said <= ({"NFS3ERR_IO"} if type == "xfs" else set()), "what XFS answered before anybody knew"
+    for name, each in clients.items():
+        assert each.missing() == [], name
+    assert not reports["smb"].errors
+    assert reports["smb"].lost, "its server ended, and it was told so"
+    assert not reports["vs1"].errors
+    assert reports["vs1"].longest_gap < 2
+    assert stage.node_of(server) == "n1"
 
 
 def test_a_directory_that_is_really_corrupt_is_repaired(stage: Stage) -> None:
     lab, n1 = stage.lab, stage.lab.node("n1")
-    place, there = "/srv/vsctl/vs1/other/other/full", device(lab, "n1", "vs1-other")
-    n1.run(["sh", "-c", f"mkdir {place}; cd {place}; seq 50 | xargs touch; echo kept > 7; sync"])
-    block = n1.run(["debugfs", "-R", "blocks /other/full", there]).stdout.split()[0]
-    size = n1.run(["stat", "-f", "-c", "%S", place]).stdout.strip()
-    write = ["if=/dev/urandom", f"of={there}", f"bs={size}", "count=1", f"seek={block}", "conv=notrunc,fsync"]
-    n1.run(["dd", *write])
-    n1.run(["sh", "-c", f"echo 3 > /proc/sys/vm/drop_caches; ls {place}"], check=False)
+    seen = course(stage, "vs1", "other", corrupt_directory(stage, "vs1", "other", "ext4"))
+    assert seen.noticed < seen.blocked, "the daemon hears of it, and it stops because of that"
     lab.wait(lambda: is_over(stage, "other"), "other is repaired, and served again", 90)
     found = quarantine(stage, "other")
     assert found["result"] == "repaired", found

@@ -1,90 +1,24 @@
 """A damaged filesystem on a node: found, put into quarantine, repaired; the cluster is a CIB in a file."""
 
-import json
 import shlex
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 
 from tests.servers.node import is_free, wait_for
+from tests.servers.quarantined import (
+    OVER,
+    PARTS,
+    PERSON,
+    REPAIR,
+    TABLE_AND_SIZE,
+    break_ext4,
+    data,
+    shut_xfs_down,
+)
 from vsctl.agents.quarantine import change
 
 pytestmark = pytest.mark.node
-
-CIB = """<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="0">
-<configuration><crm_config><cluster_property_set id="vsctl"/></crm_config><nodes/>
-<resources>{resources}</resources><constraints>{constraints}</constraints></configuration><status/></cib>"""
-LOCATION = """<rsc_location id="vsctl-{rule}-vs1.data" rsc="{resource}">
-<rule id="vsctl-{rule}-vs1.data.rule" score="{score}" boolean-op="and">
-<expression id="vsctl-{rule}-vs1.data.1" attribute="#uname" operation="defined"/></rule></rsc_location>"""
-PARTS = (
-    ("quarantine", "vs1-fs-data", "0"),
-    ("repair", "vs1-repair-data", "-INFINITY"),
-)
-OVER, REPAIR, PERSON = (
-    ("0", "-INFINITY"),
-    ("-INFINITY", "0"),
-    ("-INFINITY", "-INFINITY"),
-)
-"""The scores of the two."""
-
-
-class Cluster:
-    """What stands for the cluster: its configuration, which agents read and change with cibadmin."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        resources = "".join(
-            f'<primitive id="{each}" class="ocf" provider="heartbeat" type="Dummy"/>' for _, each, _ in PARTS
-        )
-        constraints = "".join(
-            LOCATION.format(rule=rule, resource=each, score=score) for rule, each, score in PARTS
-        )
-        file.write_text(CIB.format(resources=resources, constraints=constraints))
-
-    def _read(self) -> ElementTree.Element:
-        """Return what is in the file; cibadmin writes it in place."""
-        while True:
-            try:
-                return ElementTree.fromstring(self.file.read_text())
-            except ElementTree.ParseError:
-                continue
-
-    @property
-    def scores(self) -> tuple[str, ...]:
-        tree = self._read()
-        return tuple(
-            tree.find(f".//rule[@id='vsctl-{rule}-vs1.data.rule']").get("score") for rule, *_ in PARTS
-        )
-
-    @property
-    def record(self) -> dict:
-        found = self._read().find(".//nvpair[@name='vsctl-quarantined-vs1.data']")
-        return {} if found is None else json.loads(found.get("value"))
-
-
-@pytest.fixture
-def cluster(node, tmp_path, monkeypatch):
-    """A CIB in a file. Only a controller forgets failures: one that says yes stands for it."""
-    monkeypatch.setenv("CIB_file", str(tmp_path / "cib.xml"))
-    forgetful = tmp_path / "crm_resource"
-    forgetful.write_text("#!/bin/sh\n")
-    forgetful.chmod(0o755)
-    node.run(f"mount --bind {forgetful} /usr/sbin/crm_resource")
-    return Cluster(tmp_path / "cib.xml")
-
-
-def data(device: str, type: str = "ext4") -> dict[str, str]:
-    return {"server": "vs1", "filesystem": "data", "device": device, "type": type, "CRM_meta_on_node": "n1"}
-
-
-def break_ext4(node, device: str) -> None:
-    node.run(f"sh -c 'echo damage > /sys/fs/ext4/{Path(device).name}/trigger_fs_error'")
-
-
-def shut_xfs_down(node, device: str) -> None:
-    node.run("xfs_io -x -c shutdown /srv/vsctl/vs1/data")
 
 
 @pytest.mark.parametrize(("type", "break_it"), [("ext4", break_ext4), ("xfs", shut_xfs_down)])
@@ -148,7 +82,7 @@ from vsctl.agents.noded import commands, damages
 from vsctl.agents.noded.loop import Loop
 commands.LIMIT, damages.AGAIN = 4.0, 0.5
 loop = Loop()
-damages.Damages(loop, lambda: "n1", lambda words: print(words, flush=True)).look()
+damages.Damages(loop, lambda: "n1", lambda words: print(words, flush=True), lambda _: None).look()
 print("it looks", flush=True)
 loop.run()
 """
@@ -218,6 +152,16 @@ def test_the_metadata_are_saved_and_what_is_corrupt_is_repaired(node, cluster):
     log = node.run("cat /var/log/vsctl/vs1/repair-data.log").said
     assert "Root inode is not a directory" in log
     assert node.run("stat -c %s /var/lib/vsctl/images/vs1.data.image").said.strip() != "0"
+
+
+def test_the_metadata_of_an_xfs_are_saved_and_can_be_restored(node, cluster):
+    repair = {**data(node.disk("xfs"), "xfs"), "mode": "auto", "keep_image": "yes"}
+    node.run("mount -t tmpfs none /var/lib")
+    block(node)
+    assert node.agent("repair", "start", **repair).status == 0
+    wait_for(lambda: cluster.scores == OVER, "it is not repaired")
+    node.run("xfs_mdrestore /var/lib/vsctl/images/vs1.data.image /var/lib/restored")
+    assert node.run("xfs_repair -n -f /var/lib/restored").status == 0
 
 
 def test_it_is_not_repaired_again_and_again(node, cluster):
@@ -327,10 +271,6 @@ def test_a_damaged_inode_table_of_an_ext4_is_repaired(node, cluster):
     assert "kept" in node.run("sh -c 'cat /srv/vsctl/vs1/data/lost+found/*/*'", ok=False).said
 
 
-TABLE_AND_SIZE = ("Inode table at ", "Block size:")
-"""What dumpe2fs(8) calls the first block of the (first) inode table, and how large blocks are."""
-
-
 def is_found_and_repaired(node, cluster, fs: dict[str, str]) -> None:
     """See that a filesystem that cannot be mounted is put into quarantine, repaired, and mounted then."""
     start = node.agent("fs", "start", **fs)
@@ -411,6 +351,7 @@ def test_a_device_that_vanishes_in_the_middle_is_another_nodes_matter(node, clus
     assert node.agent("repair", "start", **repair).status == 0
     wait_for(lambda: "e2fsck" in node.run("ps -e -o comm=").said, "no checker begins")
     assert ["e2fsck", "19"] in [line.split() for line in node.run("ps -e -o comm=,ni=").said.splitlines()]
+    assert node.run("sh -c 'ionice -p $(pgrep -x e2fsck)'").said.strip() == "best-effort: prio 7"
     node.run("rm /run/disk")
     become("good")
     wait_for(lambda: node.agent("repair", "monitor", **repair).status == 1, "it does not say that it failed")

@@ -26,6 +26,8 @@ class Checkers:
         return status
 
 
+ONCE = [("xfs_repair -e", 4), ("xfs_repair -n", 1)]
+"""One repair has left something to be repaired."""
 REPLAY = " ".join(checking.replay(DEVICE)).replace(f" {DEVICE}", "")
 
 
@@ -51,7 +53,9 @@ REPLAY = " ".join(checking.replay(DEVICE)).replace(f" {DEVICE}", "")
         ("ext4", LOOK, [("e2fsck -p -E journal_only", 0), ("e2fsck -f -n", 4)], PERSON),
         ("xfs", MEND, [("xfs_repair -e", 0)], CLEAN),
         ("xfs", MEND, [("xfs_repair -e", 4), ("xfs_repair -n", 0)], REPAIRED),
-        ("xfs", MEND, [("xfs_repair -e", 4), ("xfs_repair -n", 1)], PERSON),
+        ("xfs", MEND, [*ONCE, ("xfs_repair -e", 4), ("xfs_repair -n", 0)], REPAIRED),
+        ("xfs", MEND, [*ONCE, ("xfs_repair -e", 4), ("xfs_repair -n", 1)], PERSON),
+        ("xfs", MEND, [*ONCE, ("xfs_repair -e", 1)], PERSON),
         ("xfs", MEND, [("xfs_repair -e", 1)], PERSON),
         ("xfs", MEND, [("xfs_repair -e", 2), (REPLAY, 0), ("xfs_repair -e", 0)], CLEAN),
         ("xfs", MEND, [("xfs_repair -e", 2), (REPLAY, 32)], PERSON),
