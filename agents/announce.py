@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from vsctl.agents.hostroute import Via
     from vsctl.agents.rtnetlink import Link
 
-    Repeat = Callable[[Iterable[float], Callable[[], bool]], None]
-    """Calls a function after each pause, until it says False: `background.repeat` or the daemon's own."""
+    Repeat = Callable[[Iterable[float], Callable[[], bool], int], None]
+    """Calls a function, which needs an open file, after each pause, until it says False: `background.repeat` or the
+    daemon's own."""
     Choose = Callable[[Sequence[str], Sequence[str]], str | None]
 
 ANNOUNCED, DETOUR, PARTING, LINGERING = "announced", "detours", "parting", "lingering"
@@ -504,17 +505,18 @@ def tell(link: Link, addresses: Sequence[tuple[int, bytes]], repeat: Repeat) -> 
         for frame in frames.announcement(family, packed, link.hardware)
     ]
     try:
-        frames.send(link.name, [frame for _, frame in told])
+        wire = frames.Wire(link.name)
+        wire.send(frame for _, frame in told)
     except OSError:  # the port went down this moment; the next monitor moves on
         return
 
     def again() -> bool:
         answering = rtnetlink.proxies(Netlink())
         still = [frame for packed, frame in told if (link.index, packed) in answering]
-        frames.send(link.name, still)
+        wire.send(still)
         return bool(still)
 
-    repeat(BURST, again)
+    repeat(BURST, again, wire.fileno())
 
 
 def merged(old: Iterable[str], new: Iterable[str]) -> list[str]:

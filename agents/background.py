@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-def repeat(pauses: Iterable[float], act: Callable[[], bool]) -> None:
+def repeat(pauses: Iterable[float], act: Callable[[], bool], needs: int | None = None) -> None:
     """Call `act` after each pause (seconds) from a process of its own, until it says False.
 
-    The process dies of the first error.
+    The process dies of the first error. It has none of the files that are open now but the one that `act` needs.
     """
     import time
 
@@ -27,7 +27,11 @@ def repeat(pauses: Iterable[float], act: Callable[[], bool]) -> None:
         return
     try:
         os.setsid()  # Pacemaker kills what an action leaves in its group
-        _let_go()
+        if needs is None:
+            _let_go()
+        else:
+            os.closerange(3, needs)
+            _let_go(needs + 1)
         for pause in pauses:
             time.sleep(pause)
             if not act():

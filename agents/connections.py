@@ -72,8 +72,8 @@ class Connection:
         return f"{local} {self.local_port} {remote} {self.remote_port}"
 
 
-def established(server: str) -> list[str]:
-    """List the connections that clients have to a server here.
+def established(server: str, of_ports: Collection[int] = ports.OF_SERVER) -> list[str]:
+    """List the connections that clients have to a server here, to these TCP ports of it.
 
     Each as `local-address port remote-address port`, sorted.
     """
@@ -81,7 +81,7 @@ def established(server: str) -> list[str]:
         found = listed()
     # Monitors ask from within, and the relay asks for clients that are connected to it.
     clients = (each for each in found if each.local != each.remote and not _is_within(each.local))
-    return sorted(str(each) for each in clients if each.local_port in ports.OF_SERVER)
+    return sorted(str(each) for each in clients if each.local_port in of_ports)
 
 
 def listed(*, closely: bool = False) -> list[Connection]:

@@ -19,6 +19,10 @@ from _socket import (
 )
 from _struct import pack, unpack
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _ETH_P_IP, _ETH_P_ARP, _ETH_P_IPV6 = 0x0800, 0x0806, 0x86DD
 _ARPHRD_ETHER = 1
 _REQUEST, _REPLY = 1, 2
@@ -40,15 +44,22 @@ def announcement(family: int, packed: bytes, hardware: bytes) -> list[bytes]:
     return _arp(packed, hardware) if family == AF_INET else [_advertisement(packed, hardware)]
 
 
-def send(interface: str, frames: list[bytes]) -> None:
-    """Put whole Ethernet frames on the wire of an interface."""
-    wire = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)
-    try:
-        wire.bind((interface, 0))
+class Wire:
+    """Where whole Ethernet frames are put onto an interface.
+
+    The last to close it waits some 10 ms for the kernel.
+    """
+
+    def __init__(self, interface: str) -> None:
+        self._socket = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)
+        self._socket.bind((interface, 0))
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def send(self, frames: Iterable[bytes]) -> None:
         for frame in frames:
-            wire.send(frame)
-    finally:
-        wire.close()
+            self._socket.send(frame)
 
 
 def _arp(packed: bytes, hardware: bytes) -> list[bytes]:

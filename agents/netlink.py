@@ -90,6 +90,7 @@ class Netlink:
 
         Raises OSError for the first that it refuses.
         """
+        former = self._sequence  # of a transaction that was refused before there may be answers left
         frame = pack("=BB", 0, 0) + subsystem.to_bytes(2, "big")  # struct nfgenmsg
         data = self._request(_BATCH_BEGIN, frame, F_REQUEST)
         for kind, body, flags in requests[:-1]:
@@ -99,7 +100,7 @@ class Netlink:
         last = self._sequence
         self._socket.send(data + self._request(_BATCH_END, frame, F_REQUEST))
         for what, marks, sequence, payload in self._answers():
-            if what == _ERROR:
+            if what == _ERROR and sequence > former:
                 _check(payload, what, marks)
                 if sequence == last:
                     return

@@ -16,6 +16,7 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6, inet_pton
 from _struct import pack
 
+from vsctl.agents import system as os
 from vsctl.agents.netlink import F_APPEND, F_CREATE, NETFILTER, Netlink, attribute
 
 TYPE_CHECKING = False
@@ -133,7 +134,7 @@ def has_table(name: str) -> bool:
     """Say whether the table `inet <name>` exists in the network namespace of this process."""
     kind, body, _ = _message(_GETTABLE, attribute(_TABLE_NAME, name))
     try:
-        Netlink(NETFILTER).ask(kind, body)
+        (_used.get(_here()) or Netlink(NETFILTER)).ask(kind, body)
     except FileNotFoundError:
         return False
     return True
@@ -158,8 +159,23 @@ def remove(table: str) -> None:
         pass
 
 
+_used: dict[tuple[int, int], Netlink] = {}
+"""By what changes were made, by process and network namespace.
+
+Whoever closes a socket waits until the kernel has cleared away all that was replaced before, some 10 ms each
+time. A process that ends does so at its end, and by then the kernel has done it.
+"""
+
+
+def _here() -> tuple[int, int]:
+    return os.getpid(), os.stat("/proc/self/ns/net").st_ino
+
+
 def _change(messages: Sequence[Message]) -> None:
-    Netlink(NETFILTER).transact(_SUBSYSTEM, messages)
+    here = _here()
+    if here not in _used:
+        _used[here] = Netlink(NETFILTER)
+    _used[here].transact(_SUBSYSTEM, messages)
 
 
 def _message(kind: int, body: bytes) -> Message:

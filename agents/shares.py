@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vsctl.agents import entries, listeners, namespaces, ports, processes, samba, smb2
+from vsctl.agents import system as os
 from vsctl.agents.ocf import Param, log
 from vsctl.agents.ports import IMPATIENCE
 from vsctl.agents.served import Part, Served
@@ -10,6 +11,9 @@ from vsctl.agents.served import Part, Served
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+
+
+SIGHUP = 1
 
 
 class Shares(Served):
@@ -57,13 +61,22 @@ class Shares(Served):
     def after_start(self) -> None:
         from vsctl.agents import gate
 
+        self._tell_connected()
         gate.open(self.server, gate.CLOSED_BY_SMB, gate.SMB)
 
     def reread(self, process: int) -> None:
-        self._control("reload-config")
+        """Have smbd serve whoever connects from now on by the new configuration.
+
+        Those who are connected have processes of their own, which `_tell_connected` tells.
+        """
+        try:
+            os.kill(process, SIGHUP)
+        except ProcessLookupError:
+            return  # who starts it again has it read everything
 
     def withdraw(self, process: int, names: Collection[str]) -> None:
-        if self._control("reload-config"):
+        self.reread(process)
+        if self._tell_connected():
             all(self._control("close-share", each) for each in sorted(names))
 
     def answers(self, patience: float) -> bool:
@@ -90,6 +103,15 @@ class Shares(Served):
     def _connect(self, patience: float) -> smb2.Connection:
         with namespaces.inside(self.server):
             return smb2.Connection(ports.SMB, patience)
+
+    def _tell_connected(self) -> bool:
+        """Have the processes of connected clients read the configuration; say whether they can be told more.
+
+        Samba's program for that takes as long as all else that a start does, and after a failover nobody is there yet.
+        """
+        from vsctl.agents import connections
+
+        return bool(connections.established(self.server, (ports.SMB,))) and self._control("reload-config")
 
     def _control(self, *message: str) -> bool:
         """Send a message to smbd and all its children; say whether another may follow."""

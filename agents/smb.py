@@ -53,8 +53,7 @@ class Smb(Agent):
             processes.start(self.server, "smbd", command, time_left.part(BEGINNING), binds=binds)
         except OSError as problem:
             raise Failure(str(problem)) from None
-        processes.until(self._settled, time_left.left - 2 * IMPATIENCE)
-        if why := self._problem(IMPATIENCE):
+        if why := self._until_it_answers(time_left.left - IMPATIENCE):
             raise Failure(f"{why}: {paths.logs(self.server)}/smbd.log says why")
 
     @action("stop", timeout=20)
@@ -88,8 +87,17 @@ class Smb(Agent):
 
             gate.relent(self.server, gate.SMB)
 
-    def _settled(self) -> bool:
-        return processes.running(self.server, "smbd") is None or not self._problem(IMPATIENCE)
+    def _until_it_answers(self, patience: float) -> str | None:
+        """Wait until smbd answers or has ended; say what is wrong, None if nothing is."""
+        problem: str | None = None
+
+        def settled() -> bool:
+            nonlocal problem
+            problem = self._problem(IMPATIENCE)  # smbd begins a process for each: the last one is believed
+            return problem is None or processes.running(self.server, "smbd") is None
+
+        processes.until(settled, patience)
+        return problem
 
     def _problem(self, patience: float) -> str | None:
         process = processes.running(self.server, "smbd")

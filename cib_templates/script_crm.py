@@ -106,10 +106,14 @@ def _order(each: etree._Element) -> str:
     if sets:
         groups = " ".join(f"( {' '.join(it.get('id', '') for it in group)} )" for group in sets)
         return f"{head} {groups} symmetrical=false"
-    action = each.get("first-action")
-    first = f"{each.get('first')}:{action}" if action else each.get("first")
-    then = f"{each.get('then')}:start" if action else each.get("then")
-    return f"{head} {first} {then}"
+    words = (_acting(each, "first"), _acting(each, "then"))
+    return " ".join((head, *words, *(["symmetrical=false"] if each.get("symmetrical") else [])))
+
+
+def _acting(order: etree._Element, role: str) -> str:
+    """Return one side of an order: the resource, with its action if it is not the usual one."""
+    resource, action = order.get(role, ""), order.get(f"{role}-action")
+    return f"{resource}:{action}" if action else resource
 
 
 def _levels(ours: etree._Element) -> Iterator[str]:

@@ -160,10 +160,15 @@ def _order(each: etree._Element, id: str) -> str:
         return pcs(
             "constraint", "order", *words, "setoptions", f"id={id}", kind, "symmetrical=false", "--force"
         )
-    action = each.get("first-action")
-    first = (*((action,) if action else ()), each.get("first", ""))
-    then = (*(("start",) if action else ()), each.get("then", ""))
-    return pcs("constraint", "order", *first, "then", *then, kind, f"id={id}", "--force")
+    first, then = _acting(each, "first"), _acting(each, "then")
+    options = (kind, *(["symmetrical=false"] if each.get("symmetrical") else []), f"id={id}")
+    return pcs("constraint", "order", *first, "then", *then, *options, "--force")
+
+
+def _acting(order: etree._Element, role: str) -> tuple[str, ...]:
+    """Return one side of an order: the action if it is not the usual one, and the resource."""
+    action = order.get(f"{role}-action")
+    return (*((action,) if action else ()), order.get(role, ""))
 
 
 def _levels(ours: etree._Element) -> Iterator[str]:

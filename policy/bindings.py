@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from vsctl.policy import naming, scores
-from vsctl.policy.constraints import Colocation, Kind, Order
+from vsctl.policy.constraints import Colocation, Farewell, Kind, Order
 from vsctl.policy.model import ROOT, Cluster, Filesystem, VirtualServer
 
 PROMOTED = "Promoted"
 
+Binding = Colocation | Order | Farewell
 
-def bindings(cluster: Cluster, promotable: Collection[str] = ()) -> tuple[Colocation | Order, ...]:
+
+def bindings(cluster: Cluster, promotable: Collection[str] = ()) -> tuple[Binding, ...]:
     """Keep the parts of every server together and in order.
 
     `promotable` are the existing resources that a filesystem may need not only
@@ -100,7 +102,7 @@ def _exported(server: VirtualServer) -> Iterator[Colocation | Order]:
                 yield _after(part, daemon, f"{daemon} serves it")
 
 
-def _announcers(cluster: Cluster, server: VirtualServer) -> Iterator[Colocation | Order]:
+def _announcers(cluster: Cluster, server: VirtualServer) -> Iterator[Binding]:
     net = naming.net(server.name)
     for subnet in cluster.subnets_of(server):
         part = naming.announcer(server.name, subnet.name)
@@ -113,9 +115,10 @@ def _announcers(cluster: Cluster, server: VirtualServer) -> Iterator[Colocation 
             score=scores.ANNOUNCER,
         )
         yield _after(part, net, f"there is nothing to announce before {server.name} is there")
-        if server.serves_smb:  # NFS is silent behind the gate, and does not wait for it
+        if server.serves_smb:  # NFS is silent behind the gate; and neither waits for it to start
+            smb = naming.smb(server.name)
             reason = f"SMB clients of {server.name} see the server end before its addresses go"
-            yield _after(naming.smb(server.name), part, reason, Kind.OPTIONAL)
+            yield Farewell("before", (smb, part), reason, first=smb, then=part)
 
 
 def _gate(cluster: Cluster, server: VirtualServer) -> Iterator[Colocation | Order]:

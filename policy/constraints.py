@@ -134,6 +134,14 @@ class Precedence(Constraint):
 
 
 @dataclass(frozen=True)
+class Farewell(Constraint):
+    """Where stops of both are due, `first` has stopped before `then` does. Starts are free."""
+
+    first: str
+    then: str
+
+
+@dataclass(frozen=True)
 class FencingLevel(Constraint):
     """Devices that must all act on `node`; the levels are tried in turn, 1 first."""
 
@@ -158,4 +166,4 @@ class Limits(Constraint):
     has: tuple[tuple[str, str], ...]
 
 
-Rule = Location | Preference | Colocation | Order | Precedence
+Rule = Location | Preference | Colocation | Order | Precedence | Farewell

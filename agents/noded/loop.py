@@ -33,8 +33,8 @@ class Loop:
         """Call a function once, after some seconds."""
         heapq.heappush(self._times, (now() + pause, next(self._number), act))
 
-    def repeat(self, pauses: Iterable[float], act: Callable[[], bool]) -> None:
-        """Call a function after each pause, until it says False or an error stops it."""
+    def repeat(self, pauses: Iterable[float], act: Callable[[], bool], _needs: int = -1) -> None:
+        """Call a function after each pause, until it says False or an error stops it; all files stay open here."""
         rest = iter(pauses)
 
         def again() -> None:

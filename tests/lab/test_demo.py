@@ -1,10 +1,12 @@
-"""The README's first command, as a person runs it: on a terminal of 80 columns."""
+"""The README's first command, as a person runs it: on a terminal of 80 columns, and until they have seen enough."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
+import signal
 import subprocess
 import termios
 import time
@@ -14,10 +16,12 @@ from types import TracebackType
 import pytest
 
 from tests.lab.place import CHECKOUT, Place
+from tests.lab.waiting import wait
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 COLUMNS = 80
+CTRL_C = b"\x03"
 PATIENCE = 300.0
 
 ACTS = (
@@ -58,6 +62,14 @@ class Terminal:
             self.process.terminate()
             self.end()
         os.close(self.screen)
+
+    def wait_for(self, sentence: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while sentence not in self.text:
+            assert self._more(deadline), f"it ends without {sentence!r}:\n{self.text}"
+
+    def press(self, key: bytes) -> None:
+        os.write(self.screen, key)
 
     def end(self) -> int:
         """Wait for the end of the command and return how it ended, as subprocess does."""
@@ -104,7 +116,68 @@ def test_it_tells_its_story_on_eighty_columns_and_leaves_nothing(lab_name: str) 
     assert sum("waits for n1" in each for each in lines) == 1, terminal.text
     place = Place(f"{lab_name}-demo")
     assert place.remains() == []
-    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    assert [each for each in mounts if f"{place.path}/" in each] == [], (
-        "nothing is mounted on the host any more"
-    )
+    assert mounts(place) == [], "nothing is mounted on the host any more"
+
+
+def test_it_leaves_nothing_when_it_is_interrupted(lab_name: str) -> None:
+    """By somebody who is impatient, and presses ctrl-C twice while servers start."""
+    place = Place(f"{lab_name}-demo")
+    groups = control_groups()
+    with demo(lab_name) as terminal:
+        terminal.wait_for("waiting until all of them serve")
+        wait(lambda: "smbd" in names(inhabited(place)), "a server has begun to start", 60, 0.1)
+        namespaces = inhabited(place)
+        disks = {each for each in attached() if each[0] in place.loops()}
+        assert disks, "they are attached by now"
+        terminal.press(CTRL_C)
+        terminal.press(CTRL_C)
+        assert terminal.end() == -signal.SIGINT, terminal.text
+    lines = terminal.lines()
+    assert "Interrupted; everything the demo started is gone." in lines
+    assert "Traceback" not in terminal.text, terminal.text
+    assert [each for each in lines if len(each) > COLUMNS] == []
+    assert place.remains() == []
+    assert names(namespaces) == [], "nobody is left in its machines"
+    assert attached() & disks == set()
+    assert mounts(place) == []
+    assert control_groups() <= groups
+
+
+def mounts(place: Place) -> list[str]:
+    """Return what is mounted for a lab on the host."""
+    table = Path("/proc/self/mountinfo").read_text().splitlines()
+    return [each for each in table if f"{place.path}/" in each]
+
+
+def inhabited(place: Place) -> set[str]:
+    """Return the namespaces in which a lab has processes, but for the host's."""
+    return {name for process in place.marked() for name in _namespaces(process)} - _namespaces(os.getpid())
+
+
+def names(namespaces: set[str]) -> list[str]:
+    """Return what the processes are called that are in any of these namespaces."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*"):
+        if _namespaces(int(each.name)) & namespaces:
+            with contextlib.suppress(OSError):  # it has ended
+                found.append((each / "comm").read_text().strip())
+    return found
+
+
+def _namespaces(process: int) -> set[str]:
+    """Return the namespaces of a process, none for one that has ended."""
+    with contextlib.suppress(OSError):
+        kinds = ("ipc", "mnt", "net", "pid", "uts")
+        return {str(Path(f"/proc/{process}/ns/{kind}").readlink()) for kind in kinds}
+    return set()
+
+
+def attached() -> set[tuple[str, ...]]:
+    """Return all loop devices that have a file, with what makes that unique."""
+    listing = ["losetup", "--list", "--noheadings", "--output", "NAME,BACK-MAJ:MIN,BACK-INO"]
+    found = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+    return {tuple(each.split()) for each in found.splitlines()}
+
+
+def control_groups() -> set[Path]:
+    return {each.parent for each in Path("/sys/fs/cgroup").rglob("cgroup.procs")}

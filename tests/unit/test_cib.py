@@ -181,15 +181,6 @@ def test_a_filesystem_on_drbd_goes_where_it_is_promoted() -> None:
     assert (repair.get("rsc"), repair.get("influence")) == ("vs1-repair-root", "false")
 
 
-def test_only_smb_waits_for_its_addresses() -> None:
-    """An SMB client has to see its server end; an NFS client sees nothing while the gate is closed."""
-    cib = made(cast.cluster(LINES)).cib
-    after = {(each.get("first"), each.get("then")) for each in cib.iterfind(".//rsc_order")}
-    assert ("vs1-vip-lan-a", "vs1-smb") in after
-    assert ("vs1-vip-lan-a", "vs1-nfs") not in after
-    assert ("vs1-vip-lan-a", "vs1-gate") in after, "closed before the addresses go"
-
-
 def test_one_server_s_parameters_are_as_the_contract_says() -> None:
     cib = made(cast.cluster(LINES)).cib
 
