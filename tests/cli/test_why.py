@@ -47,7 +47,7 @@ def test_why_says_what_is_not_possible_and_what_is_down(cib: Path) -> None:
     done = vsctl("why", "vs2", "--cib", cib)
     assert done.out.startswith("vs2 runs nowhere\n    vs2 is pinned to n2, which is down")
     assert "n2, which is down: " in done.out
-    assert ", below 0: not taken\n    -870000: vs2 does not migrate" in done.out
+    assert ", below 0: not taken\n    -660000: vs2 does not migrate" in done.out
 
 
 def test_why_says_where_it_is_about_to_go(cib: Path) -> None:

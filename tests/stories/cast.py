@@ -46,11 +46,11 @@ SUBNETS = {
     "lan-a": Subnet("lan-a", (ip_network("192.0.2.0/24"),), (ip_address("192.0.2.1"),)),
     "lan-b": Subnet("lan-b", (ip_network("198.51.100.0/24"),), (ip_address("198.51.100.1"),)),
     "lan-c": Subnet("lan-c", (ip_network("203.0.113.0/24"),)),
-    **{f"lan-{each}": Subnet(f"lan-{each}", (ip_network(f"2001:db8:{each}::/64"),)) for each in "def"},
+    "lan-d": Subnet("lan-d", (ip_network("2001:db8:d::/64"),)),
 }
 BGP = Bgp(64512, (Peer(ip_address("198.51.100.1"), 64500),))
 PORTS = (Port("e0a", "lan-a"), Port("e0b", "lan-a"), Port("e1a", "lan-b"))
-FURTHER = tuple(Port(f"e{number}a", f"lan-{subnet}") for number, subnet in enumerate("cdef", 2))
+FURTHER = (Port("e2a", "lan-c"), Port("e3a", "lan-d"))
 
 
 def cluster(lines: list[str]) -> Cluster:
