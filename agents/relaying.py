@@ -160,7 +160,7 @@ class Relay:
             address, port = client.line.getsockname()[:2]
             there = client.line.getpeername()[0]
             family, locks = client.line.family, port == ports.NLOCKMGR
-            place = address if locks else self.within.place(family, address)
+            place = self.within.place(family, address)  # without which nothing of its family is led back
             called_from = self._port_for_locks() if locks else client.port
             # Where that fails the same client's last connection has not ended yet.
             server = End(_bound(family, there, called_from), called_from, client.translator, asks=False)
@@ -171,7 +171,7 @@ class Relay:
             if locks:
                 server.line.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, MARK)
             try:
-                _connect(server.line, place, port)
+                _connect(server.line, address if locks else place, port)
             except ConnectionRefusedError:
                 return self._call_later(server)
         except OSError:

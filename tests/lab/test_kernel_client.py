@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -80,3 +80,45 @@ def test_an_open_locked_file_survives(
     assert not report.errors, str(report)
     assert holder.missing(rival) == []
     assert rival.lock_is_free(file)
+
+
+GRACE = 60
+"""Seconds: a guest is slow, and this machine may be busy."""
+
+
+@contextmanager
+def option(lab: Lab, resource: str, name: str, value: str, *, meta: bool = False) -> Iterator[None]:
+    """Have a resource's parameter be something else meanwhile."""
+    of = ["crm_resource", "--resource", resource, *(["--meta"] if meta else [])]
+    lab.any_node().run([*of, "--set-parameter", name, "--parameter-value", value])
+    try:
+        yield
+    finally:
+        lab.any_node().run([*of, "--delete-parameter", name])
+
+
+def is_reclaiming(guest: Guest) -> bool:
+    """Say whether the kernel of a guest is asking for its locks, by NFSv3."""
+    return f"{ADDRESS}-recl" in guest.run(["sh", "-c", "cat /proc/[0-9]*/comm"]).output
+
+
+def test_a_lock_is_had_again_though_its_filesystem_comes_later_than_its_server(
+    server: Lab, guests: tuple[Guest, Guest]
+) -> None:
+    """Linux asks for it once: whatever it is told but that it has it is the end of that."""
+    guest, rival = guests
+    file = "/mnt/3/later"
+    stage = Stage(server)
+    server.wait(lambda: server.where("vs1-gate"), "vs1 serves", 60)
+    with Holder(guest, file) as holder:
+        holder.wait_for_progress()
+        with ExitStack() as changes:
+            with option(server, "vs1-exp-data", "target-role", "Stopped", meta=True):
+                server.wait(lambda: server.where("vs1-exp-data") is None, "the export is away", 60)
+                # The server starts anew for that.
+                changes.enter_context(option(server, "vs1-nfs", "grace", str(GRACE)))
+                server.wait(lambda: is_reclaiming(guest), "the guest asks for its lock, and waits", GRACE)
+            holder.wait_for_progress()
+            assert not rival.lock_is_free(file)
+    assert holder.missing(rival) == []
+    stage.settle()

@@ -336,6 +336,16 @@ def test_no_port_of_a_client_is_in_the_way_of_its_locks(vs1, own):
     assert ask(vs1, f"lock(A, {handle}, own={own})") == OK
 
 
+def test_locks_by_ipv6_pass_too(vs1):
+    assert vs1.do("exports", "reload-agent", filesystem="root", exports="/pub /pub id=5 *=rw").status == 0
+    vs1.node.run("ip -n vs1 address add 2001:db8::11/64 dev node nodad")
+    vs1.node.run("ip -n client address add 2001:db8::100/64 dev c-vs1 nodad")
+    mine = made(vs1, "/pub")
+    vs1.stop("exports")
+    assert is_relayed(vs1)
+    assert ask(vs1, f"lock('2001:db8::11', {mine})") == OK
+
+
 def test_that_nobody_listens_is_told_to_the_relay_and_not_to_a_client(vs1):
     """Ganesha is dead for as long as nobody has found out: its client waits, on the same connection."""
     mine = handle(vs1, "/pub")
