@@ -66,12 +66,18 @@ def corrupt_directory(stage: Stage, server: str, filesystem: str, type: str) -> 
     node, there = stage.lab.node(home), device(stage.lab, home, f"{server}-{filesystem}")
     point = f"/srv/vsctl/{server}/{filesystem}"
     place = f"{point}/full-{round(now() * 1000)}"
-    node.run(["sh", "-c", f"mkdir {place}; cd {place}; seq 50 | xargs touch; echo kept > 7; sync"])
+    node.run(["sh", "-c", f"mkdir {place}; cd {place}; seq 50 | xargs touch; echo kept > 7"])
+    node.run(
+        ["sh", "-c", f"fsfreeze --freeze {point}; fsfreeze --unfreeze {point}"]
+    )  # so nothing is to be written
     at, size = first_block(node, there, place, point, type)
     spoil = ["if=/dev/urandom", f"of={there}", f"bs={size}", "count=1", f"seek={at // size}"]
     node.run(["dd", *spoil, "conv=notrunc", "oflag=direct"])
+    node.run(
+        ["sh", "-c", "for each in 1 2 3 4 5 6; do echo 3 > /proc/sys/vm/drop_caches; done"]
+    )  # XFS lets go slowly
     moment = now()
-    node.run(["sh", "-c", f"echo 3 > /proc/sys/vm/drop_caches; ls {place}"], check=False)
+    node.run(["ls", place], check=False)
     return moment
 
 
