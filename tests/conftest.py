@@ -8,6 +8,7 @@ import signal
 from collections.abc import Generator, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.lab.lab import Lab
@@ -15,6 +16,12 @@ from tests.lab.place import CHECKOUT
 from tests.turns import InPieces, turn
 
 LOGS = CHECKOUT / "build" / "lab-logs"
+
+# A machine that is busy proves nothing wrong.
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("unhurried")
 
 # What runs in the background of a shell ignores Ctrl-C, and so would every program started here: tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -17,7 +17,26 @@ def told_in(world: str) -> list[Path]:
     return [file for file in sorted(FOLDER.glob("*.story")) if world in player.read(file.read_text()).worlds]
 
 
-@pytest.mark.parametrize("file", told_in("scheduler"), ids=lambda file: file.stem)
+SLOW = {
+    "apart",
+    "candidates",
+    "capacity",
+    "changes",
+    "failback_auto_subnets",
+    "most_addresses",
+    "quarantine",
+    "quarantine_apart",
+    "rebalance",
+    "rebalance_failover",
+}
+"""Stories of many scenes or many servers, which `make test` tells."""
+STORIES = [
+    pytest.param(file, id=file.stem, marks=[pytest.mark.slow] if file.stem in SLOW else [])
+    for file in told_in("scheduler")
+]
+
+
+@pytest.mark.parametrize("file", STORIES)
 def test_story(file: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     told = file.read_text()
     story = player.read(told)
