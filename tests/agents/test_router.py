@@ -18,7 +18,7 @@ from tests.agents.cast import (
     OPEN,
     RUNNING,
 )
-from tests.agents.node import Answer, Lan, Node, Place, Session, attempt, serve, until
+from tests.agents.node import Answer, Lan, Node, Place, Session, attempt, serve, until, watching
 from tests.agents.test_daemon import DAEMON, states
 from vsctl.agents import names
 
@@ -277,25 +277,24 @@ def test_a_bird_that_gets_no_processor_loses_its_routes_and_nothing_is_done_abou
     site.speak(SPEAKS_BFD)
     for agent, parameters in (("router", BGP_WITH_BFD), ("net", DETOURED), ("vip", ROUTED)):
         assert node.agent(agent, "start", **parameters).code == RUNNING
-    until(lambda: established(node) == watching(node) == 2, "each notices the other's death")
-    assert node.agent("daemon", "start", **WATCHED).code == RUNNING
-    until(lambda: set(states(node).values()) == {"good"}, "all ports are good")
-    site.lose()
-    until(lambda: site.learnt() == {IPV4, IPV6}, "the daemon announces by host route")
-    before = said_of_routers(node)
-    node.run("sh", "-c", "kill -STOP $(cat /run/vsctl/_router/bird.pid)")
-    until(lambda: site.learnt() == set(), "the router takes the node for dead")
-    node.run("sh", "-c", "kill -CONT $(cat /run/vsctl/_router/bird.pid)")
-    until(lambda: established(node) == 0, "the session has ended")
-    assert vip(node, "monitor").code == RUNNING, "it waits for the router"
-    until(lambda: site.learnt() == {IPV4, IPV6}, "the router listens again")
-    assert said_of_routers(node) == before, "the daemon has believed no loss"
-    node.run("sh", "-c", "kill -KILL $(cat /run/vsctl/_router/bird.pid)")
-    until(lambda: said_of_routers(node)[len(before) :] == ["no port"], "a loss that lasts is believed")
-    assert node.agent("daemon", "stop", **WATCHED).code == RUNNING
+    until(lambda: established(node) == beating(node) == 2, "each notices the other's death")
+    with watching((node,), WATCHED):
+        until(lambda: set(states(node).values()) == {"good"}, "all ports are good")
+        site.lose()
+        until(lambda: site.learnt() == {IPV4, IPV6}, "the daemon announces by host route")
+        before = said_of_routers(node)
+        node.run("sh", "-c", "kill -STOP $(cat /run/vsctl/_router/bird.pid)")
+        until(lambda: site.learnt() == set(), "the router takes the node for dead")
+        node.run("sh", "-c", "kill -CONT $(cat /run/vsctl/_router/bird.pid)")
+        until(lambda: established(node) == 0, "the session has ended")
+        assert vip(node, "monitor").code == RUNNING, "it waits for the router"
+        until(lambda: site.learnt() == {IPV4, IPV6}, "the router listens again")
+        assert said_of_routers(node) == before, "the daemon has believed no loss"
+        node.run("sh", "-c", "kill -KILL $(cat /run/vsctl/_router/bird.pid)")
+        until(lambda: said_of_routers(node)[len(before) :] == ["no port"], "a loss that lasts is believed")
 
 
-def watching(node: Node) -> int:
+def beating(node: Node) -> int:
     """Return how many routers give our BIRD signs of life."""
     return node.run("birdc", "-s", "/run/vsctl/_router/bird.ctl", "show", "bfd", "sessions").count(" Up ")
 

@@ -190,7 +190,11 @@ class Monitored(Stock):
         return "e0a"
 
     def failovers(self, since: float) -> int:
-        """Count how often the server was started again, wherever: its clients do not care on which node."""
+        """Count how often the server was started again, wherever.
+
+        What flaps has ethmonitor stop all of it, and start it where it was as soon
+        as the port is back: nothing goes to another node, and clients wait.
+        """
         return sum(each.resource == f"{SERVER}-server" for each in history.begun(self.lab, "start", since))
 
     def wait_until_good(self) -> None:

@@ -13,9 +13,9 @@ protocol bfd { interface "lan-b" { interval 200 ms; multiplier 5; }; }
 protocol kernel { ipv4 { export where source = RTS_BGP; }; }
 protocol kernel { ipv6 { export where source = RTS_BGP; }; }
 protocol bgp { local 198.51.100.1 as 64500; neighbor range 198.51.100.0/24 as 64512; passive; dynamic name "four"; \
-               password "a word"; bfd on; ipv4 { import all; export none; }; }
+               password "a word"; error wait time 1, 5; bfd on; ipv4 { import all; export none; }; }
 protocol bgp { local 2001:db8:b::1 as 64500; neighbor range 2001:db8:b::/64 as 64512; passive; dynamic name "six"; \
-               password "a word"; bfd on; ipv6 { import all; export none; }; }
+               password "a word"; error wait time 1, 5; bfd on; ipv6 { import all; export none; }; }
 """
 OSPF = """
 router id 198.51.100.1;

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.lab import routing, series
+from tests.lab import history, routing, series
 from tests.lab.announcers import addresses_in
 from tests.lab.clients import Client
 from tests.lab.lab import Lab
@@ -219,6 +219,22 @@ def test_without_a_router_that_listens_a_peer_routes(told: Lab) -> None:
         users.go_on()
         in_turn(lab, since, (peer, "route", "vs1/lan-a", "e0a"), (peer, "route", "vs1/lan-a", "-"))
         in_turn(lab, since, ("n1", "subnet", "lan-a", "lost"), ("n1", "subnet", "lan-a", "good"))
+
+
+@pytest.mark.full
+def test_a_routing_daemon_that_stands_still_costs_its_node_no_address(told: Lab) -> None:
+    """The router takes it for dead, and listens again before anybody is sent anywhere."""
+    lab, since = told, time.time()
+    bird = lab.node("n1").path("/run/vsctl/_router/bird.pid").read_text().strip()
+    lab.cut("n1/lan-a")
+    lab.wait(lambda: learnt(lab) == OF_VS1, "the router has learnt where vs1 is")
+    lab.node("n1").run(["kill", "-STOP", bird])
+    lab.wait(lambda: learnt(lab) == set(), "the router takes n1 for dead")
+    lab.node("n1").run(["kill", "-CONT", bird])
+    lab.wait(lambda: learnt(lab) == OF_VS1, "the router listens again")
+    assert worth(lab, "n1") == "1"
+    assert lab.where("vs1-vip-lan-a") == "n1"
+    assert not [each for each in history.begun(lab, "stop", since) if each.resource == "vs1-vip-lan-a"]
 
 
 def test_its_node_dies_while_it_announces_by_host_route(told: Lab) -> None:
