@@ -67,18 +67,21 @@ def corrupt_directory(stage: Stage, server: str, filesystem: str, type: str) -> 
     point = f"/srv/vsctl/{server}/{filesystem}"
     place = f"{point}/full-{round(now() * 1000)}"
     node.run(["sh", "-c", f"mkdir {place}; cd {place}; seq 50 | xargs touch; echo kept > 7"])
-    node.run(
-        ["sh", "-c", f"fsfreeze --freeze {point}; fsfreeze --unfreeze {point}"]
-    )  # so nothing is to be written
+    for each in ("--freeze", "--unfreeze"):  # then nothing is to be written any more
+        node.run(["fsfreeze", each, point])
+    forget_all(node)  # what the node has read of the device before may be old
     at, size = first_block(node, there, place, point, type)
     spoil = ["if=/dev/urandom", f"of={there}", f"bs={size}", "count=1", f"seek={at // size}"]
     node.run(["dd", *spoil, "conv=notrunc", "oflag=direct"])
-    node.run(
-        ["sh", "-c", "for each in 1 2 3 4 5 6; do echo 3 > /proc/sys/vm/drop_caches; done"]
-    )  # XFS lets go slowly
+    forget_all(node)
     moment = now()
     node.run(["ls", place], check=False)
     return moment
+
+
+def forget_all(node: Machine) -> None:
+    """Let the kernel have nothing in memory that it could read again; XFS gives things up one time after the other."""
+    node.run(["sh", "-c", "for each in 1 2 3 4 5 6; do echo 3 > /proc/sys/vm/drop_caches; done"])
 
 
 def first_block(node: Machine, there: str, place: str, point: str, type: str) -> tuple[int, int]:
