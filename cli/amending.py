@@ -49,7 +49,7 @@ def _more(old: etree._Element, new: etree._Element) -> etree._Element | None:
     """Return the element with what it has more, or otherwise, and its identity; None if that is nothing."""
     if not set(old.attrib) <= set(new.attrib):
         raise _Lessened
-    changed = {name: value for name, value in new.attrib.items() if old.get(name) != value}
+    changed = {str(name): str(value) for name, value in new.attrib.items() if old.get(name) != value}
     before, after = _children(old), _children(new)
     if not before.keys() <= after.keys():
         raise _Lessened
@@ -62,8 +62,8 @@ def _more(old: etree._Element, new: etree._Element) -> etree._Element | None:
             children.append(more)
     if not changed and not children:
         return None
-    known = {name: new.attrib[name] for name in ("id", "id-ref") if name in new.attrib}
-    found = etree.Element(new.tag, {**known, **changed})
+    known = {name: str(new.attrib[name]) for name in ("id", "id-ref") if name in new.attrib}
+    found = etree.Element(new.tag, known | changed)
     found.extend(children)
     return found
 
