@@ -33,7 +33,7 @@ from vsctl.policy.hand import NO_HAND
 from vsctl.policy.model import Cluster
 
 CLASSES = ((20, 4), (100, 8))
-"""Larger ones take longer than anybody waits (`docs/decisions/0046-what-a-big-cib-costs.md`); 1 s at 500/16 is wanted."""
+"""Larger ones take longer than anybody waits (`docs/decisions/0055-what-is-said-to-the-cib.md`); 1 s at 500/16 is wanted."""
 CHANGES = ("first wave", "end")
 """The files between which they are: 0 to 1, and 1 to 2."""
 NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid", "--fork", "--mount-proc", "--kill-child")
