@@ -37,6 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda each: turn(each.nodeid.partition("::")[0]))
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> InPieces | None:
     return InPieces(config, log) if config.getoption("dist") == "loadfile" else None
 
