@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import chain
 
-from vsctl.policy import failback, naming
+from vsctl.policy import naming
 from vsctl.policy.constraints import FencingLevel, Preference
 from vsctl.policy.model import Cluster, FenceDevice, Fencing
 from vsctl.policy.resources import Pairs, Resource
@@ -14,9 +14,6 @@ from vsctl.policy.scores import NEVER
 
 HOST_LIST = "pcmk_host_list"
 HOST_MAP = "pcmk_host_map"
-
-STAYS = (failback.NAME, "1")
-"""Else a device would move whenever a node came back, which has the fewest resources, and be stopped for that."""
 
 
 def devices(cluster: Cluster) -> tuple[Resource, ...]:
@@ -27,7 +24,6 @@ def devices(cluster: Cluster) -> tuple[Resource, ...]:
             f"stonith:{device.agent}",
             (*_host(fencing.node, device), *device.options),
             f"{name} cuts {fencing.node} off",
-            meta=(STAYS,),
         )
         for fencing in cluster.fencing
         for name, device in _named(fencing)

@@ -20,7 +20,7 @@ from tests.lab.topology import ROUTER
 from tests.stories.world import CARRIES, USUAL, Seen
 from vsctl.policy import naming
 from vsctl.policy.hand import NO_HAND, Hand
-from vsctl.policy.model import Cluster, Filesystem, Subnet, VirtualServer
+from vsctl.policy.model import Capacity, Cluster, Filesystem, Load, Subnet, VirtualServer
 
 LOADS = "/etc/loads.json"
 SPEAKS, SOCKET = "/etc/bird-story.conf", "/run/bird-story.ctl"
@@ -251,7 +251,10 @@ def file_of(cluster: Cluster) -> dict[str, Any]:
         "subnets": {each.name: _subnet(each) for each in cluster.subnets},
         "storage": {each.name: {"nodes": list(each.nodes)} for each in cluster.storage},
         "nodes": {
-            each.name: {"ports": {port.interface: port.subnet for port in each.ports}}
+            each.name: {
+                "ports": {port.interface: port.subnet for port in each.ports},
+                "capacity": _given(each.capacity),
+            }
             for each in cluster.nodes
         },
         "fencing": stage.fencing(each.name for each in cluster.nodes),
@@ -277,6 +280,7 @@ def _server(server: VirtualServer) -> dict[str, Any]:
         "migrate": server.migrate,
         "on_subnet_loss": server.on_subnet_loss.value,
         "apart_from": list(server.apart_from),
+        "load": _given(server.load),
         "addresses": list(map(str, server.addresses)),
         "filesystems": {each.name: _filesystem(server.name, each) for each in server.filesystems},
     }
@@ -287,6 +291,11 @@ def _server(server: VirtualServer) -> dict[str, Any]:
     if server.bridge is not None:
         words["bridge"] = f"{server.bridge}s"
     return words
+
+
+def _given(amounts: Capacity | Load) -> dict[str, Any]:
+    """Return those amounts that the story states."""
+    return {name: value for name, value in vars(amounts).items() if value}
 
 
 def _filesystem(server: str, filesystem: Filesystem) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 # Hard capacity: a node dies, and the others have not room for all. Who comes first in priority has it, the last one waits.
+# Worlds: scheduler, lab.
 cluster
 nodes: n1 n2 n3
 hard: n1=4 n2=4 n3=4
