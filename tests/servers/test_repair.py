@@ -20,6 +20,9 @@ from vsctl.agents.quarantine import change
 
 pytestmark = pytest.mark.node
 
+LIMIT = 8
+"""Seconds that an action has, of which a busy machine takes some for itself."""
+
 
 @pytest.mark.parametrize(("type", "break_it"), [("ext4", break_ext4), ("xfs", shut_xfs_down)])
 def test_damage_is_found_and_repaired(node, cluster, type, break_it):
@@ -54,9 +57,9 @@ def test_a_cluster_that_does_not_answer_is_not_waited_for_longer_than_there_is_t
     node.agent("fs", "start", **fs)
     break_ext4(node, device)
     silence(node, tmp_path)
-    late = node.agent("fs", action, timeout=3, **fs)
+    late = node.agent("fs", action, timeout=LIMIT, **fs)
     assert (late.status, "the cluster has not answered" in late.said) == (1, True), late.said
-    assert late.seconds < 3
+    assert late.seconds < LIMIT
     node.run("umount /usr/sbin/cibadmin")
     in_time = node.agent("fs", action, **fs)
     assert (in_time.status, cluster.scores) == ({"start": 1, "monitor": 0}[action], REPAIR)
