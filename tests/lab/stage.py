@@ -147,8 +147,9 @@ class Stage:
         if not leader or "S_IDLE" not in node.run(["crmadmin", "--status", leader], check=False).stdout:
             return False
         asked = node.run(["crm_simulate", "--live-check", "--simulate", "--output-as=xml"], check=False)
-        # Where a capacity is hard there is always a pseudo action for each node, and nothing comes of it.
-        acts = "//transition/*[not(self::pseudo_action)]"
+        # Where a capacity is hard there is always a pseudo action for each node, and nothing comes of it; and a
+        # fencing device would rather be where the fewest resources are, and goes there in the next transition.
+        acts = "//transition/*[not(self::pseudo_action) and not(starts-with(@resource, 'fence-'))]"
         return asked.returncode == 0 and not etree.fromstring(asked.stdout.encode()).xpath(acts)
 
 
