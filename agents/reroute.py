@@ -349,11 +349,17 @@ def leads(
 
 def linger(server: str, subnet: str) -> None:
     """Cease to announce, but go on routing for a moment: nothing is lost until clients have heard."""
+    with announce.locked(server, subnet):
+        announce.Record(server, subnet).rename(announce.LINGERING)
+    fade(server, subnet)
+
+
+def fade(server: str, subnet: str) -> None:
+    """See that what lingers is announced no more, and ends in a moment; who began that may have been killed."""
     from vsctl.agents import background, hostroute
     from vsctl.agents.addresses import parse
 
     with announce.locked(server, subnet):
-        announce.Record(server, subnet).rename(announce.LINGERING)
         record = announce.Record(server, subnet, announce.LINGERING)
         announce.withdraw_proxies(Netlink(), record, (), ())
         hostroute.withdraw(Netlink(), map(parse, record.addresses))

@@ -151,6 +151,8 @@ class Vip(Agent):
             reroute.linger(self.server, self.subnet)
             return
         announce.withdraw(self.server, self.subnet)
+        if announce.Record(self.server, self.subnet, announce.LINGERING):
+            reroute.fade(self.server, self.subnet)
         if record and namespaces.exists(self.server):
             reroute.seek(
                 self.server,

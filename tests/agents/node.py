@@ -20,7 +20,7 @@ import vsctl.agents
 
 PYTHON = "/usr/bin/python3"
 ROOT = Path(next(iter(vsctl.agents.__path__))).parent.parent
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 NODE_PORTS = {
     "e0a": ("lan-a", ("192.0.2.2/24", "2001:db8:a::2/64")),

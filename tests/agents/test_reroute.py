@@ -257,6 +257,19 @@ def test_a_search_that_the_end_of_the_server_overtakes_makes_no_route(lan: Lan) 
     assert search.wait(60) == 0
 
 
+def test_a_peer_that_was_interrupted_when_it_ceased_to_announce_has_ceased_after_the_next_stop(
+    serving: Lan, peer: Node
+) -> None:
+    before = peer.dump()
+    for port in ("e0a", "e0b"):
+        serving.cable(port, "down")
+    assert vip(peer, "start") == RUNNING
+    peer.run("sh", "-c", "cd /run/vsctl/vs1 && mkdir lingering && mv announced/lan-a lingering")
+    assert vip(peer, "stop") == RUNNING
+    assert vip(peer, "monitor") == NOT_RUNNING
+    until(lambda: peer.dump() == before, "the peer is as it was")
+
+
 def test_an_interrupted_end_is_finished_by_the_next(lan: Lan) -> None:
     before = lan.node.dump()
     assert lan.node.agent("net", "start", **DETOURED).code == RUNNING
