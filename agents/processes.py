@@ -246,21 +246,22 @@ def _environment() -> dict[str, str]:
 
 
 def _await_end(processes: list[int], end: float) -> None:
-    """Return as soon as one of the processes has ended, or at `end`."""
+    """Return when all of the processes have ended, or at `end`.
+
+    One that is dying gives up its namespaces first, and is not found by them any more: with a view of its own
+    that takes a while, and holds what is mounted there.
+    """
     import select
 
-    poll = select.poll()
-    descriptors = []
     for process in processes:
         try:
-            descriptors.append(os.pidfd_open(process))
+            descriptor = os.pidfd_open(process)
         except OSError:
-            break  # gone already
-        poll.register(descriptors[-1], select.POLLIN)
-    else:
+            continue  # gone already
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
         poll.poll(max(0, int((end - time.monotonic()) * 1000)))
-    for each in descriptors:
-        os.close(each)
+        os.close(descriptor)
 
 
 def _all() -> Iterator[int]:
