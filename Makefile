@@ -2,7 +2,7 @@
 PYTHON := /usr/bin/python3
 VENV   := .venv
 RUN    := $(VENV)/bin
-LABS   := 3
+LABS   := 2
 SOURCE := $(shell find agents policy cib_templates cli -type f -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL := help

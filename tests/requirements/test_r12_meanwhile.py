@@ -174,7 +174,7 @@ def test_what_can_be_mounted_nowhere_does_not_drag_its_server_around(stage: Stag
     stage.settle()
 
 
-WHEN_READ = "slow 1.5"
+WHEN_READ = "slow 0.8"
 """Storage that is slow and no more: a check reads about a hundred times."""
 PROCESS = "/run/vsctl/_repair/vs1.{}/process"
 
